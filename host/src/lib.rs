@@ -1,0 +1,11 @@
+//! Lockstep keeps the records of business systems in agreement through sandboxed plugins.
+//!
+//! Layers, lower ones never import upper ones: `record`, `world`, `error`, `connector` below `project`, `store`; those
+//! below `plugin`; that below `sync`; that below `plan`, `schedule`; that below `cli`. ARCHITECTURE.md draws the map.
+
+pub mod connector;
+pub mod error;
+pub mod record;
+pub mod world;
+
+pub use error::{Error, Result};

@@ -1,0 +1,67 @@
+//! Write Lockstep plugins in Rust.
+//!
+//! A plugin is a WebAssembly component that exports any of [`source`], [`sink`], [`transform`], [`lookup`] and [`compare`].
+//! Implement the traits of those modules and name them in [`export!`]:
+//!
+//! ```
+//! use lockstep_plugin_sdk::prelude::*;
+//!
+//! struct Hello;
+//! struct Greetings;
+//!
+//! impl Source for Hello {
+//!     type Config = NoConfig;
+//!     type Reader = Greetings;
+//!
+//!     fn discover(_config: NoConfig, _names: Vec<String>) -> Result<Vec<Stream>> {
+//!         Ok(vec![Stream::new("greetings").key(["id"]).field("id", LogicalType::Int64).field("text", LogicalType::Text)])
+//!     }
+//!
+//!     fn open(_config: NoConfig, _request: ReadRequest) -> Result<Greetings> {
+//!         Ok(Greetings)
+//!     }
+//! }
+//!
+//! impl Reader for Greetings {
+//!     fn next(&mut self, _limits: Limits) -> Result<Page> {
+//!         let mut batch = BatchBuilder::new([("id", LogicalType::Int64), ("text", LogicalType::Text)]);
+//!         batch.column(0).push_int64(1);
+//!         batch.column(1).push_text("hello");
+//!         batch.end_row();
+//!         Ok(Page::complete(batch.finish()?))
+//!     }
+//! }
+//!
+//! # #[cfg(any())]
+//! export!(Hello: source);
+//! ```
+//!
+//! The plugin's `plugin.toml` is embedded by `export!`. Build with `cargo build --target wasm32-wasip2 --release`.
+
+pub mod batch;
+pub mod bindings;
+pub mod capabilities;
+pub mod compare;
+pub mod config;
+pub mod error;
+mod export;
+pub mod lookup;
+pub mod sink;
+pub mod source;
+pub mod transform;
+pub mod types;
+
+pub use lockstep_values as values;
+
+/// What nearly every plugin needs.
+pub mod prelude {
+    pub use crate::batch::{BatchBuilder, BatchView, ColumnBuilder, ColumnView};
+    pub use crate::config::NoConfig;
+    pub use crate::error::{Error, ErrorKind, Result};
+    pub use crate::export;
+    pub use crate::sink::{Flushed, Sink, WriteMode, WriteRequest, WriteResults, Writer};
+    pub use crate::source::{ReadMode, Reader, Source};
+    pub use crate::transform::{Transform, Transformed, Transformer};
+    pub use crate::types::{Batch, Changes, Field, Limits, Page, ReadRequest, Rejection, RowError, Stream};
+    pub use lockstep_values::LogicalType;
+}

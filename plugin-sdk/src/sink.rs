@@ -1,0 +1,103 @@
+//! Writing to a system.
+
+use std::cell::RefCell;
+
+use serde::de::DeserializeOwned;
+
+pub use crate::bindings::sink::exports::lockstep::plugin::sink::{Flushed, Prepared, WriteRequest, WriteResults};
+
+use crate::error::Result;
+use crate::types::{Changes, Stream, option};
+
+/// A system to write to.
+pub trait Sink {
+    type Config: DeserializeOwned;
+    type Writer: Writer;
+
+    /// The stream as it is; none if it does not exist. The property `empty` says whether it holds records.
+    fn describe(config: Self::Config, name: String) -> Result<Option<Stream>>;
+
+    /// Makes the stream able to take the wanted fields: creates it with its key if it is missing; adds missing fields if
+    /// [`PrepareOptions::evolve`]. Never removes, retypes or empties anything.
+    fn prepare(config: Self::Config, wanted: Stream, options: PrepareOptions) -> Result<Prepared>;
+
+    fn open(config: Self::Config, request: WriteRequest) -> Result<Self::Writer>;
+}
+
+/// Dropping a writer undoes whatever has not been flushed, where the system can.
+pub trait Writer: 'static {
+    /// Takes a page. Every row carries a value for each column; columns that are missing are left untouched by an update. No key
+    /// occurs twice between two flushes.
+    fn write(&mut self, changes: Changes) -> Result<WriteResults>;
+
+    /// Makes everything written so far durable. After an error nothing since the last flush counts as written.
+    fn flush(&mut self) -> Result<Flushed>;
+}
+
+/// What `prepare` may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PrepareOptions {
+    /// Add fields that are missing.
+    pub evolve: bool,
+    /// Only say what would be done.
+    pub dry_run: bool,
+}
+
+impl PrepareOptions {
+    pub fn from_options(options: &[(String, String)]) -> Self {
+        let is_set = |name| option(options, name) == Some("true");
+        Self { evolve: is_set("evolve"), dry_run: is_set("dry-run") }
+    }
+}
+
+/// What a writer may assume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WriteMode {
+    /// Insert or update by key; equal records are not written again.
+    Upsert,
+    /// The target is empty: append; answer `conflict` if a record is there already.
+    Load,
+}
+
+impl WriteRequest {
+    pub fn write_mode(&self) -> WriteMode {
+        if self.mode == "load" { WriteMode::Load } else { WriteMode::Upsert }
+    }
+
+    pub fn option(&self, name: &str) -> Option<&str> {
+        option(&self.options, name)
+    }
+}
+
+impl WriteResults {
+    /// Every row is fine.
+    pub fn all_ok() -> Self {
+        Self { statuses: None, errors: Vec::new(), ids: None, versions: None }
+    }
+}
+
+impl Flushed {
+    pub fn new(written: u64, unchanged: u64, deleted: u64) -> Self {
+        Self { written, unchanged, deleted, properties: Vec::new() }
+    }
+}
+
+/// A writer behind a handle.
+#[doc(hidden)]
+pub struct WriterResource(RefCell<Box<dyn Writer>>);
+
+impl WriterResource {
+    pub fn new(writer: impl Writer) -> Self {
+        Self(RefCell::new(Box::new(writer)))
+    }
+}
+
+impl crate::bindings::sink::exports::lockstep::plugin::sink::GuestWriter for WriterResource {
+    fn write(&self, changes: Changes) -> Result<WriteResults> {
+        self.0.borrow_mut().write(changes)
+    }
+
+    fn flush(&self) -> Result<Flushed> {
+        self.0.borrow_mut().flush()
+    }
+}
