@@ -5,6 +5,7 @@
 
 pub mod connector;
 pub mod error;
+pub mod plugin;
 pub mod record;
 pub mod world;
 

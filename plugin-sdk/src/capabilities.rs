@@ -7,7 +7,7 @@ pub mod files {
 
 /// Sessions on a granted database.
 pub mod sql {
-    pub use crate::bindings::capabilities::lockstep::plugin::sql::{Ingest, RowPage, Rows, Session, open};
+    pub use crate::bindings::capabilities::lockstep::plugin::sql::{Ingest, Parameters, RowPage, Rows, Session, open};
 }
 
 /// Requests to granted origins.
