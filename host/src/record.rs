@@ -3,11 +3,13 @@
 //! Pure: no clock, no chance, no input or output. It must not know plugins, projects or stores.
 
 mod batch;
+mod cast;
 mod json;
 mod key;
 mod schema;
 
 pub use batch::{Batch, BatchError, ChangeKind, Changes, Column};
+pub use cast::{Cast, CastError, Castable, cast, castable};
 pub use json::{JsonError, batch_from_json, row_to_json};
 pub use key::{Digest, KeyError, Keys, RowDigester};
 pub use lockstep_values::{
