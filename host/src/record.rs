@@ -6,6 +6,7 @@ mod batch;
 mod cast;
 mod json;
 mod key;
+mod mapping;
 mod schema;
 
 pub use batch::{Batch, BatchError, ChangeKind, Changes, Column};
@@ -16,4 +17,5 @@ pub use lockstep_values::{
     Decimal, DecimalError, DecimalShape, Layout, LogicalType, LogicalTypeError, MICROS_PER_DAY, TimeError, format_date,
     format_datetime, format_time, format_timestamp, parse_date, parse_datetime, parse_time, parse_timestamp,
 };
+pub use mapping::{FieldMap, MappedChanges, Mapping, MappingError, RejectedValue};
 pub use schema::{Field, Properties, Stream, arrow_type};

@@ -34,7 +34,7 @@ pub enum Castable {
 /// Why a whole column cannot be converted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CastError {
-    #[error("a {from} cannot become a {to}{}", why_never(*from, *to))]
+    #[error("`{from}` cannot become `{to}`{}", why_never(*from, *to))]
     Never { from: LogicalType, to: LogicalType },
     #[error("a column of type {logical} came as {found}")]
     Layout { logical: LogicalType, found: String },
@@ -156,8 +156,8 @@ const QUOTE_CHARS_MAX: usize = 60;
 fn misfit(value: impl std::fmt::Display, to: LogicalType, why: impl std::fmt::Display) -> String {
     let value = value.to_string();
     match value.char_indices().nth(QUOTE_CHARS_MAX).and_then(|(end, _)| value.get(..end)) {
-        Some(head) => format!("`{head}…` is not a {to}: {why}"),
-        None => format!("`{value}` is not a {to}: {why}"),
+        Some(head) => format!("`{head}…` does not fit `{to}`: {why}"),
+        None => format!("`{value}` does not fit `{to}`: {why}"),
     }
 }
 

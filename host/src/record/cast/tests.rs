@@ -179,7 +179,7 @@ fn null_and_absent_stay_apart_and_other_rows_go_on() {
         values(LogicalType::Int64, &cast.column),
         [json!(1), json!(null), json!(null), json!("<absent>"), json!(2)]
     );
-    assert_eq!(cast.rejected, [(2, "`x` is not a int64: not a decimal number".to_owned())]);
+    assert_eq!(cast.rejected, [(2, "`x` does not fit `int64`: not a decimal number".to_owned())]);
 }
 
 #[test]

@@ -48,7 +48,7 @@ pub fn to_text(column: &Column, from: LogicalType) -> Result<Cast, CastError> {
 const DAYS_MAX: u64 = 1_000_000_000 / 400 * 146_097 - 719_528 - 1;
 
 fn push_int(text: &mut String, value: i64, from: LogicalType) -> Result<(), String> {
-    let out_of_range = || Err(format!("{value} is out of the range of a {from}"));
+    let out_of_range = || Err(format!("{value} is out of the range of `{from}`"));
     match from {
         LogicalType::Timestamp => text.push_str(&format_timestamp(value)),
         LogicalType::Datetime => text.push_str(&format_datetime(value)),
