@@ -6,6 +6,7 @@
 pub mod connector;
 pub mod error;
 pub mod record;
+pub mod store;
 pub mod world;
 
 pub use error::{Error, Result};
