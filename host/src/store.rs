@@ -33,8 +33,8 @@ pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 /// The folder of the state, beside the project file.
 pub const STATE_FOLDER: &str = ".lockstep";
 
-/// Durable state. Methods block for milliseconds; each that changes something is one transaction and durable when it returns.
-/// Times are kept in microseconds.
+/// Durable state. Methods block for milliseconds; each that changes something is one transaction, and durable when it returns
+/// unless it says otherwise./// Times are kept in microseconds.
 pub trait Store: Send + Sync {
     /// Everything a run needs to begin. A sync nobody has run yet is [`Phase::New`].
     fn sync_state(&self, sync: &str) -> Result<SyncState>;
@@ -42,6 +42,7 @@ pub trait Store: Send + Sync {
     /// All syncs that ever ran, by name.
     fn syncs(&self) -> Result<Vec<SyncSummary>>;
 
+    /// Durable with the first page or the end of the run: a run that did neither may be forgotten by a power failure.
     fn begin_run(&self, run: &NewRun) -> Result<RunId>;
 
     /// Makes a page durable: call it after the target has acknowledged the page. Fails if the run has ended.
@@ -64,8 +65,8 @@ pub trait Store: Send + Sync {
     /// Closes those of the letters that are open and says how many; an unknown id is an error and closes none.
     fn close_dead_letters(&self, ids: &[DeadLetterId], closing: Closing, at: DateTime<Utc>) -> Result<u64>;
 
-    /// Holds deletes for approval. Deletes of the same content that wait already are not held twice; other deletes of this
-    /// sync that wait are outdated by these.
+    /// Holds deletes for approval. Deletes of the same content are not held twice; other deletes that this sync held or that
+    /// were approved and not done are outdated, by these or by the next comparison that does not find them again.
     fn hold(&self, hold: &NewHold) -> Result<HoldId>;
 
     /// Newest first.
@@ -74,6 +75,6 @@ pub trait Store: Send + Sync {
     /// The newest hold of this content that is neither outdated nor applied.
     fn hold_by_content(&self, sync: &str, content: KeyDigest) -> Result<Option<Hold>>;
 
-    /// Decides a hold that is open; one that was decided, applied or outdated is an error.
+    /// Decides a hold, or decides it anew; one that is applied or outdated is an error.
     fn decide_hold(&self, id: HoldId, decision: Decision, at: DateTime<Utc>) -> Result<()>;
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::Holder;
+use super::{HoldId, HoldState, Holder, RunId};
 use crate::error::{Code, Explain, codes};
 
 /// Why the state could not be read or changed. Nothing was changed.
@@ -41,9 +41,14 @@ pub enum StoreErrorKind {
     NotFound {
         what: String,
     },
-    /// The thing is not in a state in which this can be done: `run 3 has ended`.
-    Refused {
-        why: String,
+    /// Somebody goes on with a run that has ended.
+    RunEnded {
+        run: RunId,
+    },
+    /// Held deletes that are done, outdated, or not approved cannot be approved or done.
+    HoldState {
+        hold: HoldId,
+        state: HoldState,
     },
     /// Somebody writes through a store that was opened for reading.
     ReadOnly,
@@ -111,7 +116,8 @@ impl fmt::Display for StoreError {
             StoreErrorKind::Io { action, path, .. } => write!(f, "cannot {action} `{}`", path.display()),
             StoreErrorKind::Database(_) => write!(f, "the state in `{folder}` could not be used"),
             StoreErrorKind::NotFound { what } => write!(f, "there is no {what}"),
-            StoreErrorKind::Refused { why } => f.write_str(why),
+            StoreErrorKind::RunEnded { run } => write!(f, "run {run} has ended"),
+            StoreErrorKind::HoldState { hold, state } => write!(f, "the deletes of hold {hold} are {}", state.name()),
             StoreErrorKind::ReadOnly => f.write_str("the state was opened for reading only"),
         }
     }
@@ -136,7 +142,8 @@ impl Explain for StoreError {
             StoreErrorKind::DiskFull => &codes::DISK_FULL,
             StoreErrorKind::Io { .. } | StoreErrorKind::Database(_) => &codes::STATE_IO,
             StoreErrorKind::NotFound { .. } => &codes::NOT_FOUND,
-            StoreErrorKind::Refused { .. } | StoreErrorKind::ReadOnly => &codes::INTERNAL,
+            StoreErrorKind::HoldState { .. } => &codes::PLAN_MOVED,
+            StoreErrorKind::RunEnded { .. } | StoreErrorKind::ReadOnly => &codes::INTERNAL,
         }
     }
 

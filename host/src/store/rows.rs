@@ -116,7 +116,7 @@ named! {
         Refused = "refused",
         /// Approved and done.
         Applied = "applied",
-        /// Other deletes of this sync were held later.
+        /// Later, other deletes were found, or none.
         Outdated = "outdated",
     }
 }
@@ -364,6 +364,7 @@ pub struct NewHold {
 pub struct Hold {
     pub id: HoldId,
     pub sync: String,
+    /// The run that found these deletes last.
     pub run: RunId,
     pub state: HoldState,
     pub content: KeyDigest,

@@ -1,7 +1,8 @@
 //! The state in SQLite.
 //!
 //! One connection behind a mutex; write-ahead log with `synchronous = FULL`, so that a transaction is durable when it returns
-//! and costs one flush of the disk. The log is not folded into the file when the store is closed, which would cost two more.
+//! and costs one flush of the disk (the first one of a process also flushes the folder). The log is not folded into the file
+//! when the store is closed, which would cost two more. The beginning of a run is flushed with what follows it.
 
 mod changes;
 mod migrate;
@@ -84,23 +85,47 @@ impl SqliteStore {
 
     /// One transaction: all of it or nothing.
     fn write<T>(&self, change: impl FnOnce(&Transaction<'_>) -> Stored<T>) -> Result<T> {
-        if self.access == Access::ReadOnly {
-            return Err(StoreErrorKind::ReadOnly.at(&self.folder));
-        }
+        self.check_writable()?;
         self.inner().write(change).map_err(|error| error.at(&self.folder))
+    }
+
+    /// Like `write`, but durable only with the next change.
+    fn write_ahead<T>(&self, change: impl FnOnce(&Transaction<'_>) -> Stored<T>) -> Result<T> {
+        self.check_writable()?;
+        self.inner().write_ahead(change).map_err(|error| error.at(&self.folder))
+    }
+
+    fn check_writable(&self) -> Result<()> {
+        match self.access {
+            Access::ReadWrite => Ok(()),
+            Access::ReadOnly => Err(StoreErrorKind::ReadOnly.at(&self.folder)),
+        }
     }
 }
 
 impl Inner {
     fn write<T>(&mut self, change: impl FnOnce(&Transaction<'_>) -> Stored<T>) -> Stored<T> {
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let changed = change(&transaction)?;
-        let generation = queries::total_generation(&transaction)?;
-        transaction.commit()?;
+        let (changed, generation) = self.commit(change)?;
         if let Some(witness) = &mut self.witness {
             witness.note(generation);
         }
         Ok(changed)
+    }
+
+    /// The witness is not told: it must never know of more than is durable.
+    fn write_ahead<T>(&mut self, change: impl FnOnce(&Transaction<'_>) -> Stored<T>) -> Stored<T> {
+        self.connection.pragma_update(None, "synchronous", "NORMAL")?;
+        let committed = self.commit(change);
+        self.connection.pragma_update(None, "synchronous", "FULL")?;
+        committed.map(|(changed, _)| changed)
+    }
+
+    fn commit<T>(&mut self, change: impl FnOnce(&Transaction<'_>) -> Stored<T>) -> Stored<(T, u64)> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let changed = change(&transaction)?;
+        let generation = queries::total_generation(&transaction)?;
+        transaction.commit()?;
+        Ok((changed, generation))
     }
 }
 
@@ -114,7 +139,7 @@ impl Store for SqliteStore {
     }
 
     fn begin_run(&self, run: &NewRun) -> Result<RunId> {
-        self.write(|transaction| changes::begin_run(transaction, run))
+        self.write_ahead(|transaction| changes::begin_run(transaction, run))
     }
 
     fn commit_page(&self, page: &PageCommit) -> Result<()> {

@@ -66,11 +66,7 @@ fn forget_old_runs(transaction: &Transaction<'_>, sync: &str) -> Stored<()> {
 
 fn live_run(transaction: &Transaction<'_>, id: RunId) -> Stored<Run> {
     let run = queries::run(transaction, id)?;
-    if run.status == RunStatus::Running {
-        Ok(run)
-    } else {
-        Err(StoreErrorKind::Refused { why: format!("run {id} has ended") })
-    }
+    if run.status == RunStatus::Running { Ok(run) } else { Err(StoreErrorKind::RunEnded { run: id }) }
 }
 
 pub fn commit_page(transaction: &Transaction<'_>, page: &PageCommit) -> Stored<()> {
@@ -203,6 +199,7 @@ pub fn finish_run(transaction: &Transaction<'_>, id: RunId, end: &RunEnd) -> Sto
     }
     if end.compared {
         sync.last_compare_at = Some(end.ended_at);
+        outdate_holds(transaction, &sync.name, id)?;
     }
     save(transaction, &mut sync)
 }
@@ -226,15 +223,19 @@ pub fn pin_schema(transaction: &Transaction<'_>, sync: &str, new: &PinUpdate) ->
 }
 
 pub fn hold(transaction: &Transaction<'_>, new: &NewHold) -> Stored<HoldId> {
-    if let Some(known) = queries::hold_by_content(transaction, &new.sync, new.content)? {
-        return Ok(known.id);
-    }
+    let run = queries::run(transaction, new.run)?.id;
     let mut sync = known_sync(transaction, &new.sync)?;
-    outdate_holds(transaction, new)?;
+    save(transaction, &mut sync)?;
+    if let Some(known) = queries::hold_by_content(transaction, &new.sync, new.content)? {
+        let id = known.id;
+        update(transaction, &Hold { run, ..known })?;
+        return Ok(id);
+    }
+    outdate_holds(transaction, &new.sync, run)?;
     let hold = Hold {
         id: HoldId(next_id::<Hold>(transaction)?),
         sync: new.sync.clone(),
-        run: queries::run(transaction, new.run)?.id,
+        run,
         state: HoldState::Open,
         content: new.content,
         deletes: new.deletes,
@@ -244,15 +245,14 @@ pub fn hold(transaction: &Transaction<'_>, new: &NewHold) -> Stored<HoldId> {
         decided_at: None,
     };
     insert(transaction, &hold)?;
-    save(transaction, &mut sync)?;
     Ok(hold.id)
 }
 
-/// What was held, or approved and not yet done, speaks of deletes that would no longer be the ones done.
-fn outdate_holds(transaction: &Transaction<'_>, new: &NewHold) -> Stored<()> {
+/// What other runs held, or were allowed and have not done, speaks of deletes that would no longer be the ones done.
+fn outdate_holds(transaction: &Transaction<'_>, sync: &str, run: RunId) -> Stored<()> {
     for state in [HoldState::Open, HoldState::Approved] {
-        let filter = HoldFilter { sync: Some(new.sync.clone()), state: Some(state), limit: None };
-        for hold in queries::holds(transaction, &filter)? {
+        let filter = HoldFilter { sync: Some(sync.to_owned()), state: Some(state), limit: None };
+        for hold in queries::holds(transaction, &filter)?.into_iter().filter(|hold| hold.run != run) {
             update(transaction, &Hold { state: HoldState::Outdated, ..hold })?;
         }
     }
@@ -261,8 +261,8 @@ fn outdate_holds(transaction: &Transaction<'_>, new: &NewHold) -> Stored<()> {
 
 pub fn decide_hold(transaction: &Transaction<'_>, id: HoldId, decision: Decision, at: DateTime<Utc>) -> Stored<()> {
     let hold = queries::hold(transaction, id)?;
-    if hold.state != HoldState::Open {
-        return Err(StoreErrorKind::Refused { why: format!("hold {id} is {} already", hold.state.name()) });
+    if matches!(hold.state, HoldState::Applied | HoldState::Outdated) {
+        return Err(StoreErrorKind::HoldState { hold: id, state: hold.state });
     }
     let state = match decision {
         Decision::Approve => HoldState::Approved,
@@ -277,6 +277,6 @@ fn apply_hold(transaction: &Transaction<'_>, id: HoldId) -> Stored<()> {
     let hold = queries::hold(transaction, id)?;
     match hold.state {
         HoldState::Approved => update(transaction, &Hold { state: HoldState::Applied, ..hold }),
-        state => Err(StoreErrorKind::Refused { why: format!("hold {id} is {}, not approved", state.name()) }),
+        state => Err(StoreErrorKind::HoldState { hold: id, state }),
     }
 }

@@ -244,28 +244,45 @@ fn held_deletes_are_approved_and_applied_once() {
     let store = store();
     let run = begin(&store, "a");
     let id = store.hold(&new_hold(run, 1)).unwrap();
-    assert_eq!(store.hold(&new_hold(run, 1)).unwrap(), id);
+    let next = begin(&store, "a");
+    assert_eq!(store.hold(&new_hold(next, 1)).unwrap(), id);
     let apply = PageCommit { hold_applied: Some(id), ..page(run) };
-    check_error(store.commit_page(&apply), "LS0999", "hold 1 is open, not approved");
-    store.decide_hold(id, Decision::Approve, at(3)).unwrap();
-    check_error(store.decide_hold(id, Decision::Refuse, at(3)), "LS0999", "hold 1 is approved already");
+    check_error(store.commit_page(&apply), "LS0708", "the deletes of hold 1 are open");
+    store.decide_hold(id, Decision::Refuse, at(3)).unwrap();
+    check_error(store.commit_page(&apply), "LS0708", "the deletes of hold 1 are refused");
+    store.decide_hold(id, Decision::Approve, at(4)).unwrap();
     let approved = store.hold_by_content("a", key(1)).unwrap().unwrap();
-    assert_eq!((approved.state, approved.decided_at, approved.deletes), (HoldState::Approved, Some(at(3)), 30));
+    assert_eq!((approved.state, approved.decided_at, approved.run), (HoldState::Approved, Some(at(4)), next));
     store.commit_page(&apply).unwrap();
     assert_eq!(hold_state(&store, id), HoldState::Applied);
     assert_eq!(store.hold_by_content("a", key(1)).unwrap(), None);
+    check_error(store.commit_page(&apply), "LS0708", "the deletes of hold 1 are applied");
+    check_error(store.decide_hold(id, Decision::Refuse, at(5)), "LS0708", "the deletes of hold 1 are applied");
+    check_error(store.decide_hold(HoldId(9), Decision::Refuse, at(3)), "LS0102", "there is no hold 9");
 }
 
 #[test]
 fn other_deletes_outdate_an_approval_that_was_not_used() {
     let store = store();
-    let run = begin(&store, "a");
-    let first = store.hold(&new_hold(run, 1)).unwrap();
+    let first = store.hold(&new_hold(begin(&store, "a"), 1)).unwrap();
     store.decide_hold(first, Decision::Approve, at(3)).unwrap();
-    let second = store.hold(&new_hold(run, 2)).unwrap();
+    let second = store.hold(&new_hold(begin(&store, "a"), 2)).unwrap();
     assert_eq!((hold_state(&store, first), hold_state(&store, second)), (HoldState::Outdated, HoldState::Open));
     assert_eq!(store.syncs().unwrap()[0].open_holds, 1);
-    check_error(store.decide_hold(HoldId(9), Decision::Refuse, at(3)), "LS0102", "there is no hold 9");
+}
+
+#[test]
+fn a_comparison_outdates_what_it_does_not_find_again() {
+    let store = store();
+    let run = begin(&store, "a");
+    let id = store.hold(&new_hold(run, 1)).unwrap();
+    store.finish_run(run, &RunEnd { compared: true, ..end(Outcome::Succeeded) }).unwrap();
+    assert_eq!(hold_state(&store, id), HoldState::Open);
+    for (compared, expected) in [(false, HoldState::Open), (true, HoldState::Outdated)] {
+        let run = begin(&store, "a");
+        store.finish_run(run, &RunEnd { compared, ..end(Outcome::Succeeded) }).unwrap();
+        assert_eq!(hold_state(&store, id), expected);
+    }
 }
 
 #[test]
