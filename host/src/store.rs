@@ -34,7 +34,7 @@ pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 pub const STATE_FOLDER: &str = ".lockstep";
 
 /// Durable state. Methods block for milliseconds; each that changes something is one transaction, and durable when it returns
-/// unless it says otherwise./// Times are kept in microseconds.
+/// unless it says otherwise. Times are kept in microseconds.
 pub trait Store: Send + Sync {
     /// Everything a run needs to begin. A sync nobody has run yet is [`Phase::New`].
     fn sync_state(&self, sync: &str) -> Result<SyncState>;
