@@ -7,6 +7,7 @@ pub mod connector;
 pub mod error;
 pub mod plugin;
 pub mod record;
+pub mod store;
 pub mod world;
 
 pub use error::{Error, Result};
