@@ -188,10 +188,11 @@ fn check_shared_targets(syncs: &[SyncDef], entries: &[Entry<'_>]) -> Read<()> {
     };
     for (sync, entry) in syncs.iter().zip(entries).filter(|(sync, _)| sync.deletes == Deletes::Compare) {
         if let Some(other) = syncs.iter().find(|other| shares(sync, other)) {
-            return Err(entry.invalid(format_args!(
+            let reason = format!(
                 "has `deletes = \"compare\"`, but `sync.{}` writes to the same stream and would lose its records",
                 other.name
-            )));
+            );
+            return Err(entry.invalid_with(reason, "deletes = \"tombstones\""));
         }
     }
     Ok(())

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::name::{ConnectionName, PluginName};
+use super::paste::below;
 use super::place::Place;
 use super::secret::SecretRef;
 
@@ -121,7 +122,7 @@ impl PluginRef {
     pub fn file(&self, project_dir: &Path) -> Option<PathBuf> {
         match self {
             Self::Bundled(_) => None,
-            Self::Path(path) => Some(project_dir.join(path)),
+            Self::Path(path) => Some(below(project_dir, path)),
         }
     }
 }

@@ -192,7 +192,8 @@ impl Explain for ProjectError {
             Self::Reference { kind, nearest, defined, .. } => vec![reference_hint(kind, nearest.as_deref(), defined)],
             Self::SecretValue { hints, .. } => hints.clone(),
             Self::SecretUnresolved { source, .. } => source.hints(),
-            Self::Unreadable { .. } | Self::Unwritable { .. } | Self::Syntax { .. } | Self::NotYet { .. } => Vec::new(),
+            Self::NotYet { .. } => vec!["`lockstep explain LS0209` says what can be done instead".to_owned()],
+            Self::Unreadable { .. } | Self::Unwritable { .. } | Self::Syntax { .. } => Vec::new(),
         }
     }
 }

@@ -330,8 +330,8 @@ mod tests {
             "lockstep.lock:6: `plugin[0].digest` is `sha256:E3b0c44298fc1c149afbf4c8996fb9242…`: a digest is `sha256:` and 64 \
              hexadecimal digits in lower case",
         );
-        check(&valid.replace("version", "versoin"), "lockstep.lock:3: `version` is missing in `plugin[0]`");
-        check("<<<<<<< HEAD\n", "lockstep.lock:1: not valid TOML: key with no value, expected `=`");
+        check(&valid.replace("version", "versoin"), "lockstep.lock:5: there is no key `versoin` in `plugin[0]`");
+        check("<<<<<<< HEAD\n", "lockstep.lock:1: not valid TOML at column 9: key with no value, expected `=`");
     }
 
     proptest! {

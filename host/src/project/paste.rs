@@ -1,6 +1,11 @@
-//! Paths in commands that people paste.
+//! Paths: where relative ones begin, and how they stand in commands that people paste.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// A path of the project file: relative ones begin in the project's folder. `data` rather than `./data`, as it is shown to people.
+pub(super) fn below(dir: &Path, path: &Path) -> PathBuf {
+    if dir == Path::new(".") { path.to_owned() } else { dir.join(path) }
+}
 
 /// The path as one word of a shell.
 pub fn shell_word(path: &Path) -> String {

@@ -45,10 +45,10 @@ impl File {
 
     /// Parses the text and lets `read` turn it into a value; every error noted down on the way refuses the file.
     pub(super) fn read<T>(self, text: &str, read: impl FnOnce(&Section<'_>) -> Read<T>) -> Result<T, ProjectErrors> {
-        let document = Document::parse(text).map_err(|error| self.syntax_error(&error))?;
+        let document = Document::parse(text).map_err(|error| self.syntax_error(text, &error))?;
         let top = Section::new(&self, String::new(), self.place(&(0..0)), document.as_table());
         let outcome = read(&top);
-        let problems = self.problems.take();
+        let problems = without_echoes(self.problems.take());
         match outcome {
             Ok(value) if problems.is_empty() => Ok(value),
             _ => Err(ProjectErrors::new(problems)),
@@ -65,10 +65,18 @@ impl File {
         Place::new(&self.name, u32::try_from(line).unwrap_or(u32::MAX))
     }
 
-    /// Only the parser's sentence: its full text quotes the line, and the line may hold a secret.
-    fn syntax_error(&self, error: &toml_edit::TomlError) -> ProjectError {
-        let place = self.place(&error.span().unwrap_or(0..0));
-        ProjectError::Syntax { place, message: format!("not valid TOML: {}", error.message()) }
+    /// Only the parser's sentence: its full text quotes the line, and the line may hold a secret. A key written twice is no
+    /// secret, and nobody finds it without its name.
+    fn syntax_error(&self, text: &str, error: &toml_edit::TomlError) -> ProjectError {
+        let span = error.span().unwrap_or(0..0);
+        let place = self.place(&span);
+        let line_start =
+            place.line().checked_sub(1).and_then(|line| self.line_starts.get(line as usize)).copied().unwrap_or(0);
+        let column = text.get(line_start..span.start).map_or(0, |before| before.chars().count()) + 1;
+        let key =
+            text.get(span).filter(|_| error.message() == "duplicate key").map(|key| format!(" `{}`", shorten(key)));
+        let message = format!("not valid TOML at column {column}: {}{}", error.message(), key.unwrap_or_default());
+        ProjectError::Syntax { place, message }
     }
 }
 
@@ -362,11 +370,16 @@ impl<'a> Entry<'a> {
 
     /// `reason` ends the sentence that begins with the key.
     pub(super) fn invalid(&self, reason: impl fmt::Display) -> Reported {
+        self.invalid_with(reason, self.example)
+    }
+
+    /// The same where the key's own example would not help.
+    pub(super) fn invalid_with(&self, reason: impl fmt::Display, example: &str) -> Reported {
         self.file.report(ProjectError::Value {
             place: self.place.clone(),
             path: self.path.clone(),
             reason: reason.to_string(),
-            example: self.example.to_owned(),
+            example: example.to_owned(),
         })
     }
 
@@ -405,6 +418,24 @@ impl<'a> Entry<'a> {
             known: known.iter().map(|key| (*key).to_owned()).collect(),
         })
     }
+}
+
+/// A misspelt key is also a missing one; once is enough.
+fn without_echoes(problems: Vec<ProjectError>) -> Vec<ProjectError> {
+    let misspelt: Vec<(String, String)> = problems
+        .iter()
+        .filter_map(|problem| match problem {
+            ProjectError::UnknownKey { table, nearest: Some(meant), .. } => Some((table.clone(), meant.clone())),
+            _ => None,
+        })
+        .collect();
+    let is_echo = |problem: &ProjectError| match problem {
+        ProjectError::MissingKey { table, key, .. } => {
+            misspelt.iter().any(|(place, meant)| place == table && meant == key)
+        }
+        _ => false,
+    };
+    problems.into_iter().filter(|problem| !is_echo(problem)).collect()
 }
 
 /// `sync` and `a.b` → `sync."a.b"`.

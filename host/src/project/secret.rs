@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use super::paste::shell_word;
+use super::paste::{below, shell_word};
 use crate::error::{Code, Explain, codes};
 
 /// The longest secret, in bytes: room for a chain of certificates, too little to read a wrong file into memory.
@@ -68,7 +68,7 @@ impl SecretRef {
         match text.strip_prefix("file:") {
             None => Err(NotAReference::Literal),
             Some("") => Err(NotAReference::EmptyPath),
-            Some(path) => Ok(Self::File(dir.join(path))),
+            Some(path) => Ok(Self::File(below(dir, Path::new(path)))),
         }
     }
 

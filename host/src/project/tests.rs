@@ -240,7 +240,7 @@ fn damaged() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
     fn nothing_panics_and_every_error_is_in_the_file(text in prop_oneof![fragments(), damaged(), any::<String>()]) {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Connection, Database, FilesGrant, HttpGrant, LimitOverrides, Origin, OriginError, PluginRef, SqlGrant};
 use crate::project::name::ConnectionName;
+use crate::project::paste::below;
 use crate::project::place::Place;
 use crate::project::reader::{Entry, Later, Read, Section};
 use crate::project::secret::{NotAReference, SecretRef};
@@ -150,7 +151,7 @@ fn read_files(entry: &Entry<'_>, dir: &Path) -> Read<FilesGrant> {
     let section = entry.section()?;
     let path = section.required("path", FILES_EXAMPLE).and_then(|path| path_of(&path));
     section.close(&[]);
-    Ok(FilesGrant { path: dir.join(path?), place: entry.place.clone() })
+    Ok(FilesGrant { path: below(dir, &path?), place: entry.place.clone() })
 }
 
 fn read_sql(entry: &Entry<'_>, dir: &Path) -> Read<SqlGrant> {
@@ -163,7 +164,7 @@ fn read_sql(entry: &Entry<'_>, dir: &Path) -> Read<SqlGrant> {
     section.close(&[]);
     let database = match (url, path) {
         (Some(url), None) => read_url(&url, dir).map(Database::Url),
-        (None, Some(path)) => path_of(&path).map(|path| Database::Path(dir.join(path))),
+        (None, Some(path)) => path_of(&path).map(|path| Database::Path(below(dir, &path))),
         (Some(_), Some(_)) => Err(entry.invalid("must have either `url` or `path`, found both")),
         (None, None) => Err(entry.invalid("must have either `url` or `path`, found neither")),
     };

@@ -40,11 +40,11 @@ const LATER: &[Later] = &[
     ("filter", "narrows a stream"),
 ];
 const TRIGGER_LATER: &[Later] = &[("on_push", "reacts to pushes"), ("cron", "runs by the calendar")];
-const ENDPOINT_LATER: &[Later] = &[("filter", "narrows a stream"), ("direction", "sets a direction, which hubs have")];
+const ENDPOINT_LATER: &[Later] = &[("filter", "narrows a stream"), ("direction", "sets a direction (in hubs)")];
 const FIELD_LATER: &[Later] = &[
     ("transform", "computes a value"),
-    ("owner", "gives a field an owner, which hubs have"),
-    ("conflict", "resolves conflicts, which hubs have"),
+    ("owner", "gives a field an owner (in hubs)"),
+    ("conflict", "resolves conflicts (in hubs)"),
     ("tags", "marks a field"),
 ];
 
@@ -248,7 +248,7 @@ fn scalar(entry: &Entry<'_>) -> Read<Value> {
 fn later_field_key(key: &str, known: &Known<'_>) -> Option<&'static str> {
     let listed = FIELD_LATER.iter().find(|(name, _)| *name == key).map(|(_, what)| *what);
     let column = known.connections.iter().any(|connection| connection == key);
-    listed.or(column.then_some("maps a field per endpoint, which hubs have"))
+    listed.or(column.then_some("maps a field per endpoint (in hubs)"))
 }
 
 /// A constant or default that does not fit its type would reject every record; better now than then.
