@@ -6,8 +6,8 @@
 //! Invariants: a plugin has exactly the capabilities it imports, its project grants and no others; an instance that trapped,
 //! timed out or went over a limit is never entered again; a credential never enters an instance.
 
-mod bindings;
 mod binary;
+mod bindings;
 mod cache;
 pub mod capability;
 mod catalog;
@@ -22,11 +22,11 @@ mod manifest;
 mod output;
 
 pub use binary::{Authority, BinaryReport};
+pub use capability::http::{HttpOrigin, PrivateAddresses};
+pub use capability::sql::Database;
 pub use catalog::{Bundled, Catalog, PluginBinary, PluginDigest, PluginError, PluginOrigin};
 pub use connector::PluginConnector;
 pub use engine::Runtime;
-pub use capability::http::{HttpOrigin, PrivateAddresses};
-pub use capability::sql::Database;
 pub use grants::{FilesRoot, Grants};
 pub use limits::{LimitWish, Limits};
 pub use manifest::Manifest;

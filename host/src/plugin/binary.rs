@@ -14,11 +14,26 @@ const CONTRACT_VERSION: &str = "@0.1.";
 
 /// Interfaces that give nothing away: standard streams, coarse clocks, random numbers, a file system without a single folder.
 const HARMLESS: &[&str] = &[
-    "wasi:cli/environment", "wasi:cli/exit", "wasi:cli/stderr", "wasi:cli/stdin", "wasi:cli/stdout",
-    "wasi:cli/terminal-input", "wasi:cli/terminal-output", "wasi:cli/terminal-stderr", "wasi:cli/terminal-stdin",
-    "wasi:cli/terminal-stdout", "wasi:clocks/monotonic-clock", "wasi:clocks/wall-clock", "wasi:filesystem/preopens",
-    "wasi:filesystem/types", "wasi:io/error", "wasi:io/poll", "wasi:io/streams", "wasi:random/insecure",
-    "wasi:random/insecure-seed", "wasi:random/random",
+    "wasi:cli/environment",
+    "wasi:cli/exit",
+    "wasi:cli/stderr",
+    "wasi:cli/stdin",
+    "wasi:cli/stdout",
+    "wasi:cli/terminal-input",
+    "wasi:cli/terminal-output",
+    "wasi:cli/terminal-stderr",
+    "wasi:cli/terminal-stdin",
+    "wasi:cli/terminal-stdout",
+    "wasi:clocks/monotonic-clock",
+    "wasi:clocks/wall-clock",
+    "wasi:filesystem/preopens",
+    "wasi:filesystem/types",
+    "wasi:io/error",
+    "wasi:io/poll",
+    "wasi:io/streams",
+    "wasi:random/insecure",
+    "wasi:random/insecure-seed",
+    "wasi:random/random",
 ];
 const WASI_VERSION: &str = "0.2.";
 
@@ -115,7 +130,11 @@ impl Authority<'_> {
     /// What the plugin can do and what it cannot, in one sentence.
     pub fn sentence(&self) -> String {
         let able = |can: bool| -> Vec<&str> {
-            CAPABILITIES.iter().filter(|(name, _)| self.0.imports_interface(name) == can).map(|(_, what)| *what).collect()
+            CAPABILITIES
+                .iter()
+                .filter(|(name, _)| self.0.imports_interface(name) == can)
+                .map(|(_, what)| *what)
+                .collect()
         };
         let (can, mut cannot) = (able(true), able(false));
         cannot.extend(["open sockets", "read the environment or any other file", "start processes", "see credentials"]);
@@ -177,7 +196,8 @@ impl<'a> Reading<'a> {
     }
 
     fn payload(&mut self, payload: Payload<'_>) -> Result<(), BinaryFault> {
-        let damaged = |error: wasmparser::BinaryReaderError| BinaryFault::NotComponent(format!("it is damaged: {error}"));
+        let damaged =
+            |error: wasmparser::BinaryReaderError| BinaryFault::NotComponent(format!("it is damaged: {error}"));
         match payload {
             Payload::Version { encoding: Encoding::Module, .. } if self.depth == 0 => {
                 return Err(BinaryFault::NotComponent("it is a core module".to_owned()));
@@ -227,7 +247,10 @@ impl<'a> Reading<'a> {
 
     fn check_function(&self, bytes: usize) -> Result<(), BinaryFault> {
         if bytes > self.limits.function_bytes {
-            return Err(BinaryFault::TooBig(format!("a function of {bytes} bytes, more than {}", self.limits.function_bytes)));
+            return Err(BinaryFault::TooBig(format!(
+                "a function of {bytes} bytes, more than {}",
+                self.limits.function_bytes
+            )));
         }
         Ok(())
     }
@@ -265,7 +288,13 @@ mod tests {
             bytes: 0,
             functions: 0,
         };
-        for denied in ["wasi:sockets/tcp@0.2.6", "wasi:http/outgoing-handler@0.2.0", "wasi:cli/stdin@0.3.0", "evil:x/y", "lockstep:plugin/host@0.1.0"] {
+        for denied in [
+            "wasi:sockets/tcp@0.2.6",
+            "wasi:http/outgoing-handler@0.2.0",
+            "wasi:cli/stdin@0.3.0",
+            "evil:x/y",
+            "lockstep:plugin/host@0.1.0",
+        ] {
             assert_eq!(report(denied).check_interfaces(), Err(BinaryFault::ImportDenied(denied.into())), "{denied}");
         }
         for fine in ["wasi:io/streams@0.2.6", "lockstep:plugin/sql@0.1.7"] {
@@ -285,7 +314,10 @@ mod tests {
             functions: 0,
         };
         let sentence = report.authority().sentence();
-        assert!(sentence.starts_with("It can read and write files below the folders its connection grants; it cannot run"), "{sentence}");
+        assert!(
+            sentence.starts_with("It can read and write files below the folders its connection grants; it cannot run"),
+            "{sentence}"
+        );
     }
 
     proptest! {

@@ -67,10 +67,9 @@ impl PluginBinary {
         let report = BinaryReport::read(&bytes, limits).map_err(fault)?;
         report.check_interfaces().map_err(fault)?;
         let manifest_error = |reason: String| PluginError::Manifest { plugin: name.to_owned(), reason };
-        let text = report
-            .manifest
-            .as_deref()
-            .ok_or_else(|| manifest_error("it has no section `lockstep:manifest`; the SDK's `export!` embeds one".into()))?;
+        let text = report.manifest.as_deref().ok_or_else(|| {
+            manifest_error("it has no section `lockstep:manifest`; the SDK's `export!` embeds one".into())
+        })?;
         let manifest = Manifest::parse(text).map_err(manifest_error)?;
         for capability in report.authority().capabilities() {
             if !manifest.capabilities.iter().any(|asked| asked == capability) {
@@ -193,7 +192,10 @@ impl Explain for PluginError {
                 vec![format!("its author must add `{capability}` to `capabilities` in plugin.toml")]
             }
             Self::ImportDenied { .. } | Self::Abi { .. } => {
-                vec!["build it with the SDK of this version; `lockstep plugin inspect FILE` lists what it imports".into()]
+                vec![
+                    "build it with the SDK of this version; `lockstep plugin inspect FILE` lists what it imports"
+                        .into(),
+                ]
             }
             Self::Config { plugin, .. } => {
                 let name = plugin.split('@').next().unwrap_or(plugin);

@@ -160,7 +160,10 @@ impl Interfaces {
             lookup: exports("lookup").then(|| exports::lookup::GuestIndices::new(pre)).transpose().map_err(abi)?,
             compare: exports("compare").then(|| exports::compare::GuestIndices::new(pre)).transpose().map_err(abi)?,
             sink: exports("sink").then(|| exports::sink::GuestIndices::new(pre)).transpose().map_err(abi)?,
-            transform: exports("transform").then(|| exports::transform::GuestIndices::new(pre)).transpose().map_err(abi)?,
+            transform: exports("transform")
+                .then(|| exports::transform::GuestIndices::new(pre))
+                .transpose()
+                .map_err(abi)?,
         })
     }
 }

@@ -54,17 +54,18 @@ impl Runtime {
     /// Compiles a plugin, or takes it from the cache, and links it to what the host offers.
     pub(super) fn link(&self, binary: &PluginBinary) -> Result<InstancePre<State>, PluginError> {
         let component = self.compile(binary)?;
-        self.inner.linker.instantiate_pre(&component).map_err(|error| PluginError::Abi {
-            plugin: binary.label(),
-            reason: format!("{error:#}"),
-        })
+        self.inner
+            .linker
+            .instantiate_pre(&component)
+            .map_err(|error| PluginError::Abi { plugin: binary.label(), reason: format!("{error:#}") })
     }
 
     fn compile(&self, binary: &PluginBinary) -> Result<Component, PluginError> {
         if let Some(component) = self.inner.cache.load(&self.inner.engine, binary) {
             return Ok(component);
         }
-        let failed = |error: wasmtime::Error| PluginError::Compile { plugin: binary.label(), reason: format!("{error:#}") };
+        let failed =
+            |error: wasmtime::Error| PluginError::Compile { plugin: binary.label(), reason: format!("{error:#}") };
         let code = self.inner.engine.precompile_component(&binary.bytes).map_err(failed)?;
         self.inner.cache.store(&self.inner.engine, binary, &code);
         super::cache::deserialize_own(&self.inner.engine, &code).map_err(failed)

@@ -98,7 +98,8 @@ mod tests {
 
     #[test]
     fn a_panic_is_told_with_its_place() {
-        let stderr = "\nthread '<unnamed>' (1) panicked at src/lib.rs:10:5:\nno such row\nnote: run with `RUST_BACKTRACE=1`";
+        let stderr =
+            "\nthread '<unnamed>' (1) panicked at src/lib.rs:10:5:\nno such row\nnote: run with `RUST_BACKTRACE=1`";
         assert_eq!(panic_text(stderr).as_deref(), Some("no such row (src/lib.rs:10:5)"));
         assert_eq!(panic_text("Traceback\nValueError: x").as_deref(), Some("ValueError: x"));
         assert_eq!(panic_text("  "), None);

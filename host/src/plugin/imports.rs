@@ -26,8 +26,10 @@ fn answer<T>(outcome: Result<T, Failure>) -> Result<T, wit::Error> {
 fn not_granted(state: &State, capability: &str, alias: &str, example: &str) -> Failure {
     let connection = &state.grants.connection;
     let message = format!("connection `{connection}` grants no `{capability}` under the alias `{alias}`");
-    Failure::new(FailureKind::Config, &codes::GRANT_ALIAS, capability, message)
-        .with("hint", format!("add to lockstep.toml, under [connection.{connection}]: `{capability}.{alias} = {example}`"))
+    Failure::new(FailureKind::Config, &codes::GRANT_ALIAS, capability, message).with(
+        "hint",
+        format!("add to lockstep.toml, under [connection.{connection}]: `{capability}.{alias} = {example}`"),
+    )
 }
 
 /// Resource tables fail only if a plugin forges handles or opens too many; both end the instance.

@@ -108,8 +108,7 @@ impl Blueprint {
         });
         let mut guest = Guest { store, instance: None };
         let pre = self.pre.clone();
-        let instance =
-            guest.enter("start", async move |store, _| pre.instantiate_async(&mut *store).await).await?;
+        let instance = guest.enter("start", async move |store, _| pre.instantiate_async(&mut *store).await).await?;
         guest.instance = Some(instance);
         Ok(guest)
     }

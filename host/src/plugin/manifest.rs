@@ -49,7 +49,11 @@ impl TryFrom<String> for PluginName {
     fn try_from(name: String) -> Result<Self, String> {
         let fits = (1..=64).contains(&name.len())
             && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-        if fits { Ok(Self(name)) } else { Err(format!("`{name}` is not a name of lower-case letters, digits and dashes")) }
+        if fits {
+            Ok(Self(name))
+        } else {
+            Err(format!("`{name}` is not a name of lower-case letters, digits and dashes"))
+        }
     }
 }
 
@@ -95,7 +99,12 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for text in ["", "name = \"A\"\nversion = \"1.0.0\"", "name = \"a\"\nversion = \"one\"", "name = \"a\"\nversion = \"1.0.0\"\nx = 1"] {
+        for text in [
+            "",
+            "name = \"A\"\nversion = \"1.0.0\"",
+            "name = \"a\"\nversion = \"one\"",
+            "name = \"a\"\nversion = \"1.0.0\"\nx = 1",
+        ] {
             assert!(Manifest::parse(text).is_err(), "{text}");
         }
     }

@@ -115,7 +115,11 @@ impl Shared {
 
     fn report_dropped(&mut self) {
         if self.dropped > 0 {
-            tracing::warn!(plugin = self.plugin, bytes = self.dropped, "a plugin wrote more than it may; the rest was dropped");
+            tracing::warn!(
+                plugin = self.plugin,
+                bytes = self.dropped,
+                "a plugin wrote more than it may; the rest was dropped"
+            );
             self.dropped = 0;
         }
     }

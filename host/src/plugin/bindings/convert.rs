@@ -73,14 +73,17 @@ pub fn stream(stream: wit::StreamResult) -> Result<Stream, Nonsense> {
     if let Some(key) = stream.key.iter().find(|key| !fields.iter().any(|field| field.name == **key)) {
         return Err(format!("stream `{}` has the key field `{key}` but no such field", stream.name));
     }
-    if let Some(double) = fields.iter().enumerate().find(|(at, field)| fields.iter().take(*at).any(|f| f.name == field.name)) {
+    if let Some(double) =
+        fields.iter().enumerate().find(|(at, field)| fields.iter().take(*at).any(|f| f.name == field.name))
+    {
         return Err(format!("stream `{}` has two fields `{}`", stream.name, double.1.name));
     }
     Ok(Stream { name: stream.name, key: stream.key, fields, properties: Properties(stream.properties) })
 }
 
 pub fn field(field: wit::FieldResult) -> Result<Field, Nonsense> {
-    let logical = field.logical_type.parse::<LogicalType>().map_err(|error| format!("field `{}`: {error}", field.name))?;
+    let logical =
+        field.logical_type.parse::<LogicalType>().map_err(|error| format!("field `{}`: {error}", field.name))?;
     Ok(Field { name: field.name, logical, nullable: field.nullable, properties: Properties(field.properties) })
 }
 
@@ -135,9 +138,7 @@ pub fn batch(batch: wit::BatchResult, fields: &Arc<[Field]>) -> Result<Batch, No
     for field in fields.iter() {
         let found = given.iter_mut().find(|column| column.as_ref().is_some_and(|column| column.name == field.name));
         columns.push(match found.and_then(Option::take) {
-            Some(given) => {
-                column(given, field, rows).map_err(|reason| format!("column `{}`: {reason}", field.name))?
-            }
+            Some(given) => column(given, field, rows).map_err(|reason| format!("column `{}`: {reason}", field.name))?,
             None => absent_column(field, rows),
         });
     }
@@ -347,9 +348,8 @@ pub struct ChangesParts<'a> {
 
 impl<'a> ChangesParts<'a> {
     pub fn new(changes: &'a Changes) -> Self {
-        let list = |list: &'a Option<BinaryArray>| {
-            list.as_ref().map(|array| BytesParts::new(array.offsets(), array.values()))
-        };
+        let list =
+            |list: &'a Option<BinaryArray>| list.as_ref().map(|array| BytesParts::new(array.offsets(), array.values()));
         Self {
             changes,
             ids: list(&changes.ids),
@@ -402,8 +402,7 @@ pub struct FieldParts<'a> {
 
 impl<'a> FieldParts<'a> {
     pub fn new(fields: &'a [Field]) -> Self {
-        let fields =
-            fields.iter().map(|field| (field, field.logical.to_string(), pairs(&field.properties))).collect();
+        let fields = fields.iter().map(|field| (field, field.logical.to_string(), pairs(&field.properties))).collect();
         Self { fields }
     }
 

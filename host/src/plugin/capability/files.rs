@@ -56,7 +56,11 @@ fn collect(
             collect(root, &item.open_dir().map_err(failed)?, path, depth - 1, limit, entries)?;
         } else if kind.is_file() {
             let metadata = item.metadata().map_err(failed)?;
-            entries.push(entry_of(path, metadata.len(), metadata.modified().ok().map(cap_std::time::SystemTime::into_std)));
+            entries.push(entry_of(
+                path,
+                metadata.len(),
+                metadata.modified().ok().map(cap_std::time::SystemTime::into_std),
+            ));
         }
         if entries.len() > limit {
             let message = format!("there are more than {limit} files below `{}`", root.path.display());
@@ -81,7 +85,12 @@ pub fn open(root: &FilesRoot, path: &str) -> Result<OpenFile, Failure> {
     let file = open_root(root)?.open(path).map_err(|error| io_failure(root, path, &error))?.into_std();
     let metadata = file.metadata().map_err(|error| io_failure(root, path, &error))?;
     if !metadata.is_file() {
-        return Err(Failure::new(FailureKind::NotFound, &codes::FILE_MISSING, ORIGIN, format!("`{path}` is not a file")));
+        return Err(Failure::new(
+            FailureKind::NotFound,
+            &codes::FILE_MISSING,
+            ORIGIN,
+            format!("`{path}` is not a file"),
+        ));
     }
     let entry = entry_of(path.to_owned(), metadata.len(), metadata.modified().ok());
     Ok(OpenFile { root: root.clone(), entry, file, digest: None })
@@ -237,7 +246,8 @@ fn check_path(path: &str) -> Result<(), Failure> {
 
 fn io_failure(root: &FilesRoot, path: &str, error: &std::io::Error) -> Failure {
     use std::io::ErrorKind as Io;
-    let place = if path.is_empty() { root.path.display().to_string() } else { root.path.join(path).display().to_string() };
+    let place =
+        if path.is_empty() { root.path.display().to_string() } else { root.path.join(path).display().to_string() };
     let (kind, code) = match error.kind() {
         Io::NotFound => (FailureKind::NotFound, &codes::FILE_MISSING),
         Io::StorageFull | Io::QuotaExceeded => (FailureKind::Transient, &codes::DISK_FULL),

@@ -28,8 +28,19 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Headers only the host may set: they decide where a request goes, as whom, and where it ends.
 const HOST_OWNED: &[&str] = &[
-    "authorization", "connection", "content-length", "cookie", "expect", "host", "keep-alive", "proxy-authorization",
-    "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
+    "authorization",
+    "connection",
+    "content-length",
+    "cookie",
+    "expect",
+    "host",
+    "keep-alive",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
 ];
 
 /// An origin that requests may be sent to, with its own pool of connections.
@@ -107,7 +118,8 @@ impl HttpOrigin {
         }
         let response = outgoing.send().await.map_err(|error| failed(&url, &error))?;
         let status = response.status().as_u16();
-        let headers = response.headers().iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect();
+        let headers =
+            response.headers().iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect();
         let body = read_body(response, &url, limits.http_response_bytes).await?;
         Ok(Response { status, headers, body })
     }
@@ -236,9 +248,16 @@ mod tests {
             assert!(granted.resolve(target).is_ok(), "{target}");
         }
         for target in [
-            "https://evil.com/", "//evil.com/x", "http://api.example.com/", "https://api.example.com@evil.com/",
-            "https://api.example.com.evil.com/", "https://u:p@api.example.com/", "https://api.example.com:444/",
-            "file:///etc/passwd", "https://api.example.com./x", "\\\\evil.com\\x",
+            "https://evil.com/",
+            "//evil.com/x",
+            "http://api.example.com/",
+            "https://api.example.com@evil.com/",
+            "https://api.example.com.evil.com/",
+            "https://u:p@api.example.com/",
+            "https://api.example.com:444/",
+            "file:///etc/passwd",
+            "https://api.example.com./x",
+            "\\\\evil.com\\x",
         ] {
             assert_eq!(granted.resolve(target).unwrap_err().code.id, "LS0505", "{target}");
         }
@@ -246,7 +265,9 @@ mod tests {
 
     #[test]
     fn literal_private_addresses_are_refused() {
-        for text in ["http://127.0.0.1:80", "http://2130706433", "http://0x7f.1", "http://[::1]", "http://169.254.169.254"] {
+        for text in
+            ["http://127.0.0.1:80", "http://2130706433", "http://0x7f.1", "http://[::1]", "http://169.254.169.254"]
+        {
             assert_eq!(origin(text).resolve("/").unwrap_err().code.id, "LS0506", "{text}");
         }
         let allowed = HttpOrigin::new(Url::parse("http://127.0.0.1").unwrap(), PrivateAddresses::Allowed).unwrap();

@@ -4,9 +4,7 @@ use async_trait::async_trait;
 use wasmtime::component::ResourceAny;
 
 use super::PluginConnector;
-use crate::connector::{
-    BucketDigests, Compare, CompareRequest, EntryPage, EntryReader, PageLimits, Result,
-};
+use crate::connector::{BucketDigests, Compare, CompareRequest, EntryPage, EntryReader, PageLimits, Result};
 use crate::plugin::bindings::convert::{self, FieldParts};
 use crate::plugin::bindings::exports;
 use crate::plugin::bindings::lockstep::plugin::types as wit;

@@ -40,11 +40,9 @@ impl Sink for PluginConnector {
         let mut guest = self.checkout().await?;
         let parts = StreamParts::new(wanted);
         let fields = parts.fields.params();
-        let flags = [
-            ("evolve", options.evolve == Evolve::AddFields),
-            ("dry-run", options.effect == Effect::DryRun),
-        ];
-        let flags: Vec<(&str, &str)> = flags.iter().map(|(name, on)| (*name, if *on { "true" } else { "false" })).collect();
+        let flags = [("evolve", options.evolve == Evolve::AddFields), ("dry-run", options.effect == Effect::DryRun)];
+        let flags: Vec<(&str, &str)> =
+            flags.iter().map(|(name, on)| (*name, if *on { "true" } else { "false" })).collect();
         let answer = guest
             .call(PREPARE, async |store, instance| {
                 let exports = indices.load(&mut *store, instance)?;
@@ -121,7 +119,9 @@ impl Writer for PluginWriter {
         let columns = parts.data.columns();
         let answer = self
             .guest
-            .call(WRITE, async |store, _| exports.writer().call_write(&mut *store, handle, parts.changes(&columns)).await)
+            .call(WRITE, async |store, _| {
+                exports.writer().call_write(&mut *store, handle, parts.changes(&columns)).await
+            })
             .await?;
         let results = self.connector.answer(answer)?;
         self.results(results, changes.rows()).map_err(|reason| self.guest.nonsense(WRITE, reason))

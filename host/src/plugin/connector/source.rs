@@ -44,7 +44,8 @@ impl Source for PluginConnector {
         let (exports, answer) = guest
             .call(OPEN, async |store, instance| {
                 let exports = indices.load(&mut *store, instance)?;
-                let answer = exports.call_open(&mut *store, &self.inner.config, parts.request(&request, &fields)).await?;
+                let answer =
+                    exports.call_open(&mut *store, &self.inner.config, parts.request(&request, &fields)).await?;
                 Ok((exports, answer))
             })
             .await?;

@@ -47,7 +47,13 @@ impl Transform for PluginConnector {
             })
             .await?;
         let handle = self.answer(answer)?;
-        Ok(Box::new(PluginTransformer { connector: self.clone(), guest, exports, handle, fields: output.fields.into() }))
+        Ok(Box::new(PluginTransformer {
+            connector: self.clone(),
+            guest,
+            exports,
+            handle,
+            fields: output.fields.into(),
+        }))
     }
 }
 
