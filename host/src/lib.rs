@@ -10,6 +10,7 @@ pub mod plugin;
 pub mod project;
 pub mod record;
 pub mod store;
+pub mod sync;
 pub mod world;
 
 pub use error::{Error, Result};

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use super::error::CliError;
 use super::output::Output;
 use crate::error::Result;
-use crate::project::{PROJECT_FILE, Project, SyncDef, nearest, shell_word};
+use crate::error::nearest;
+use crate::project::{PROJECT_FILE, Project, SyncDef, shell_word};
 use crate::world::World;
 
 /// The surroundings of one command.
