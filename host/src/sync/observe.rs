@@ -2,8 +2,8 @@
 
 /// Hears how a run goes. Called often; must return at once.
 pub trait Observer: Send + Sync {
-    /// What the run is doing: `reading`, `comparing`, `deleting`, `waiting 4 s`.
-    fn phase(&self, phase: &str);
+    /// What the run is doing: `reading`, `comparing`, `deleting`.
+    fn phase(&self, phase: &'static str);
 
     /// More records were read.
     fn read(&self, rows: u64, bytes: u64);
@@ -19,7 +19,7 @@ pub trait Observer: Send + Sync {
 pub struct Silent;
 
 impl Observer for Silent {
-    fn phase(&self, _: &str) {}
+    fn phase(&self, _: &'static str) {}
     fn read(&self, _: u64, _: u64) {}
     fn written(&self, _: u64) {}
     fn note(&self, _: &str) {}
