@@ -1,2 +1,32 @@
-pub mod bindings;
+//! Sandboxed plugins: loading, limits, instances, and the capabilities the host grants them.
+//!
+//! The only module that knows wasmtime. WIT types stop in `bindings`; everything above sees the traits of
+//! [`crate::connector`]. What a plugin does wrong is a value ([`crate::connector::Failure`]), never a host panic.
+//!
+//! Invariants: a plugin has exactly the capabilities it imports, its project grants and no others; an instance that trapped,
+//! timed out or went over a limit is never entered again; a credential never enters an instance.
+
+mod binary;
+mod bindings;
+mod cache;
 pub mod capability;
+mod catalog;
+mod connector;
+mod engine;
+mod fault;
+mod grants;
+mod imports;
+mod instance;
+mod limits;
+mod manifest;
+mod output;
+
+pub use binary::{Authority, BinaryReport};
+pub use capability::http::{HttpOrigin, PrivateAddresses};
+pub use capability::sql::Database;
+pub use catalog::{Bundled, Catalog, PluginBinary, PluginError, PluginOrigin};
+pub use connector::PluginConnector;
+pub use engine::Runtime;
+pub use grants::{FilesRoot, Grants};
+pub use limits::{LimitWish, Limits};
+pub use manifest::Manifest;

@@ -17,6 +17,47 @@ macro_rules! export {
                 *include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/plugin.toml"));
             $($crate::__export_interface!($plugin, $interface);)+
         };
+        #[cfg(not(target_arch = "wasm32"))]
+        const _: () = {
+            $($crate::__check_interface!($plugin, $interface);)+
+        };
+    };
+}
+
+/// On other targets nothing is exported; that the traits are there is checked all the same.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __check_interface {
+    ($plugin:ty, source) => {
+        const _: fn(
+            <$plugin as $crate::source::Source>::Config,
+            Vec<String>,
+        ) -> $crate::error::Result<Vec<$crate::types::Stream>> = <$plugin as $crate::source::Source>::discover;
+    };
+    ($plugin:ty, lookup) => {
+        const _: fn(
+            <$plugin as $crate::lookup::Lookup>::Config,
+            $crate::types::ReadRequest,
+            $crate::types::Batch,
+        ) -> $crate::error::Result<$crate::types::Changes> = <$plugin as $crate::lookup::Lookup>::lookup;
+    };
+    ($plugin:ty, compare) => {
+        const _: fn(
+            <$plugin as $crate::compare::Compare>::Config,
+            $crate::compare::CompareRequest,
+        ) -> $crate::error::Result<Vec<String>> = <$plugin as $crate::compare::Compare>::methods;
+    };
+    ($plugin:ty, sink) => {
+        const _: fn(
+            <$plugin as $crate::sink::Sink>::Config,
+            String,
+        ) -> $crate::error::Result<Option<$crate::types::Stream>> = <$plugin as $crate::sink::Sink>::describe;
+    };
+    ($plugin:ty, transform) => {
+        const _: fn(
+            <$plugin as $crate::transform::Transform>::Config,
+            $crate::types::Stream,
+        ) -> $crate::error::Result<$crate::types::Stream> = <$plugin as $crate::transform::Transform>::describe;
     };
 }
 

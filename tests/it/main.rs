@@ -1,3 +1,4 @@
-//! All integration tests in one binary, a module per behaviour.
+//! One integration binary, a module per behaviour.
 
+mod sandbox;
 mod sql_driver;

@@ -78,7 +78,7 @@ fn text_to_json(logical: LogicalType, text: &str) -> Value {
         // Embedded only if nothing is lost by it: serde_json keeps neither long numbers nor spacing.
         LogicalType::Json => serde_json::from_str::<Value>(text)
             .ok()
-            .filter(|value| !value.is_string() && value.to_string() == text)
+            .filter(|value| !value.is_string() && format!("{value}") == text)
             .unwrap_or_else(|| Value::String(text.to_owned())),
         _ => Value::String(text.to_owned()),
     }

@@ -36,7 +36,7 @@ fn a_session_does_one_thing_at_a_time() {
         assert!(rows.next(100, 1 << 20).await.unwrap().is_some());
         assert!(rows.next(100, 1 << 20).await.unwrap().is_none());
         // The rows have said none: the session is free although they are still there.
-        let ingest = session.ingest(&["t".into()], numbers(0..0).fields()).await.unwrap();
+        let mut ingest = session.ingest(&["t".into()], numbers(0..0).fields()).await.unwrap();
         assert!(session.query("select 1", None, &[]).await.is_err());
         assert_eq!(ingest.finish().await.unwrap(), 0);
         assert_eq!(value(&session, "select 'free'").await, "free");

@@ -179,8 +179,8 @@ impl Ingest {
     }
 
     /// Ends the load; answers the number of rows the table took.
-    pub async fn finish(self) -> Result<u64, Failure> {
-        match self.0 {
+    pub async fn finish(&mut self) -> Result<u64, Failure> {
+        match &mut self.0 {
             IngestKind::Postgres(ingest) => ingest.finish().await,
             IngestKind::Sqlite(ingest) => ingest.finish().await,
         }
@@ -190,6 +190,10 @@ impl Ingest {
 fn busy(origin: &str) -> Failure {
     Failure::new(FailureKind::Permanent, &codes::SQL_STATEMENT, origin, "the session is busy")
         .with("hint", "read the rows to their end or drop them, or open another session")
+}
+
+fn ended_load(origin: &str) -> Failure {
+    Failure::new(FailureKind::Permanent, &codes::SQL_STATEMENT, origin, "the load has ended")
 }
 
 /// A column cannot be read or written as the wanted type.

@@ -11,7 +11,7 @@ impl Programs {
     /// Looks in the search path, asks `pg_config`, then looks where Debian installs them; the newest version wins.
     pub fn find() -> Result<Self, &'static str> {
         let in_path =
-            std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_else(Vec::new);
+            std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default();
         in_path
             .into_iter()
             .chain(pg_config())

@@ -18,6 +18,7 @@ use super::session::affected_rows;
 use super::wire::{Status, Wire};
 use crate::connector::{Failure, FailureKind};
 use crate::error::codes;
+use crate::plugin::capability::sql::ended_load;
 use crate::plugin::capability::sql::view::View;
 use crate::record::{Batch, Field};
 
@@ -139,10 +140,10 @@ impl Ingest {
         Ok(())
     }
 
-    /// Ends the load; answers the number of rows the table took.
-    pub async fn finish(mut self) -> Result<u64, Failure> {
-        if let Some(failure) = self.failure.take() {
-            return Err(failure);
+    /// Ends the load; answers the number of rows the table took. There is nothing to do with it afterwards.
+    pub async fn finish(&mut self) -> Result<u64, Failure> {
+        if let Some(failure) = &self.failure {
+            return Err(failure.clone());
         }
         if self.format == Format::Binary {
             self.chunk.extend_from_slice(BINARY_TRAILER);
@@ -151,10 +152,12 @@ impl Ingest {
         if self.orders.send(Order::Finish).await.is_err() {
             return Err(self.outcome().await);
         }
-        match self.task.take() {
+        let result = match self.task.take() {
             Some(task) => task.await.unwrap_or_else(|_| Err(self.stopped())),
             None => Err(self.stopped()),
-        }
+        };
+        self.failure = Some(result.as_ref().err().cloned().unwrap_or_else(|| ended_load(&self.origin)));
+        result
     }
 
     async fn send_chunk(&mut self) -> Result<(), Failure> {

@@ -11,7 +11,7 @@ use super::session::{Hold, Worker, stopped};
 use super::{run, write};
 use crate::connector::{Failure, FailureKind};
 use crate::error::codes;
-use crate::plugin::capability::sql::check_present;
+use crate::plugin::capability::sql::{check_present, ended_load};
 use crate::record::{Batch, Field, LogicalType};
 
 pub(super) enum Order {
@@ -53,17 +53,24 @@ impl Ingest {
         if let Some(failure) = self.target.failure.get() {
             return Err(failure.clone());
         }
+        if self.hold.is_none() {
+            return Err(ended_load(&self.origin));
+        }
         check_batch(&self.target.columns, rows, &self.origin, self.rows)?;
         self.rows += rows.rows() as u64;
         self.orders.send(Order::Insert(rows.clone())).await.map_err(|_| stopped(&self.origin, "the session ended"))
     }
 
-    pub async fn finish(mut self) -> Result<u64, Failure> {
+    pub async fn finish(&mut self) -> Result<u64, Failure> {
+        let Some(hold) = self.hold.take() else { return Err(ended_load(&self.origin)) };
         let (answer, answered) = oneshot::channel();
         let lost = || stopped(&self.origin, "the session ended");
-        self.orders.send(Order::Finish(answer)).await.map_err(|_| lost())?;
-        let result = answered.await.map_err(|_| lost())?;
-        self.hold.take().map(Hold::finish);
+        let ending = async {
+            self.orders.send(Order::Finish(answer)).await.map_err(|_| lost())?;
+            answered.await.map_err(|_| lost())?
+        };
+        let result = ending.await;
+        hold.finish();
         result
     }
 }

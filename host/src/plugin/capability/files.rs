@@ -1,0 +1,322 @@
+//! Files below a granted folder. The folder is opened once per call through `cap-std`, which follows neither `..` nor links out
+//! of it, whatever the path says.
+
+use std::fs::File as StdFile;
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Component, Path};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::UNIX_EPOCH;
+
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, OpenOptions};
+
+use crate::connector::{Failure, FailureKind};
+use crate::error::codes;
+use crate::plugin::grants::FilesRoot;
+
+/// Folders inside folders that are searched.
+const DEPTH_MAX: usize = 16;
+const ORIGIN: &str = "files";
+
+/// A file and what the store says of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Relative to the root, with `/`.
+    pub path: String,
+    pub size: u64,
+    /// Since 1970 in UTC.
+    pub modified_at_micros: i64,
+}
+
+/// All files below the root, sorted by path. More than `limit` are an error: a list that was cut would look complete.
+pub fn list(root: &FilesRoot, limit: usize) -> Result<Vec<Entry>, Failure> {
+    let dir = open_root(root)?;
+    let mut entries = Vec::new();
+    collect(root, &dir, String::new(), DEPTH_MAX, limit, &mut entries)?;
+    entries.sort_by(|a: &Entry, b: &Entry| a.path.cmp(&b.path));
+    Ok(entries)
+}
+
+fn collect(
+    root: &FilesRoot,
+    dir: &Dir,
+    prefix: String,
+    depth: usize,
+    limit: usize,
+    entries: &mut Vec<Entry>,
+) -> Result<(), Failure> {
+    let failed = |error| io_failure(root, &prefix, &error);
+    for item in dir.entries().map_err(failed)? {
+        let item = item.map_err(failed)?;
+        // A name that is not text cannot be said to a plugin.
+        let Ok(name) = item.file_name().into_string() else { continue };
+        let path = if prefix.is_empty() { name } else { format!("{prefix}/{name}") };
+        let kind = item.file_type().map_err(failed)?;
+        if kind.is_dir() && depth > 0 {
+            collect(root, &item.open_dir().map_err(failed)?, path, depth - 1, limit, entries)?;
+        } else if kind.is_file() {
+            let metadata = item.metadata().map_err(failed)?;
+            entries.push(entry_of(
+                path,
+                metadata.len(),
+                metadata.modified().ok().map(cap_std::time::SystemTime::into_std),
+            ));
+        }
+        if entries.len() > limit {
+            let message = format!("there are more than {limit} files below `{}`", root.path.display());
+            return Err(Failure::new(FailureKind::Config, &codes::PLUGIN_LIMIT, ORIGIN, message)
+                .with("hint", "grant a folder that holds only what the connection needs"));
+        }
+    }
+    Ok(())
+}
+
+fn entry_of(path: String, size: u64, modified: Option<std::time::SystemTime>) -> Entry {
+    let modified_at_micros = modified
+        .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
+        .and_then(|time| i64::try_from(time.as_micros()).ok())
+        .unwrap_or(0);
+    Entry { path, size, modified_at_micros }
+}
+
+/// Opens a file to read. A file that is replaced meanwhile is read to its end in the old version.
+pub fn open(root: &FilesRoot, path: &str) -> Result<OpenFile, Failure> {
+    check_path(path)?;
+    let file = open_root(root)?.open(path).map_err(|error| io_failure(root, path, &error))?.into_std();
+    let metadata = file.metadata().map_err(|error| io_failure(root, path, &error))?;
+    if !metadata.is_file() {
+        return Err(Failure::new(
+            FailureKind::NotFound,
+            &codes::FILE_MISSING,
+            ORIGIN,
+            format!("`{path}` is not a file"),
+        ));
+    }
+    let entry = entry_of(path.to_owned(), metadata.len(), metadata.modified().ok());
+    Ok(OpenFile { root: root.clone(), entry, file, digest: None })
+}
+
+/// A file that is being read.
+pub struct OpenFile {
+    root: FilesRoot,
+    entry: Entry,
+    file: StdFile,
+    /// The digest and what the file looked like when it was computed.
+    digest: Option<(Stamp, Vec<u8>)>,
+}
+
+/// What changes when a file's content does.
+#[derive(Clone, PartialEq, Eq)]
+struct Stamp {
+    size: u64,
+    modified: Option<std::time::SystemTime>,
+}
+
+impl OpenFile {
+    pub fn entry(&self) -> &Entry {
+        &self.entry
+    }
+
+    /// At most `length` bytes from `offset`; empty at the end.
+    pub fn read(&mut self, offset: u64, length: u64) -> Result<Vec<u8>, Failure> {
+        let failed = |root: &FilesRoot, path: &str, error| io_failure(root, path, &error);
+        let (root, path) = (&self.root, &self.entry.path);
+        self.file.seek(SeekFrom::Start(offset)).map_err(|error| failed(root, path, error))?;
+        let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
+        (&self.file).take(length).read_to_end(&mut bytes).map_err(|error| failed(root, path, error))?;
+        Ok(bytes)
+    }
+
+    /// BLAKE3 of the whole content. Computed again only if size or time of change have moved since.
+    pub async fn digest(&mut self) -> Result<Vec<u8>, Failure> {
+        let stamp = self.stamp()?;
+        if let Some((at, digest)) = &self.digest
+            && *at == stamp
+        {
+            return Ok(digest.clone());
+        }
+        let mut file = self.file.try_clone().map_err(|error| io_failure(&self.root, &self.entry.path, &error))?;
+        let hashed = tokio::task::spawn_blocking(move || hash_whole(&mut file)).await;
+        let digest = hashed
+            .map_err(std::io::Error::other)
+            .and_then(|outcome| outcome)
+            .map_err(|error| io_failure(&self.root, &self.entry.path, &error))?;
+        self.digest = Some((stamp, digest.clone()));
+        Ok(digest)
+    }
+
+    fn stamp(&self) -> Result<Stamp, Failure> {
+        let metadata = self.file.metadata().map_err(|error| io_failure(&self.root, &self.entry.path, &error))?;
+        Ok(Stamp { size: metadata.len(), modified: metadata.modified().ok() })
+    }
+}
+
+fn hash_whole(file: &mut StdFile) -> std::io::Result<Vec<u8>> {
+    file.seek(SeekFrom::Start(0))?;
+    let mut hasher = blake3::Hasher::new();
+    let mut buffer = vec![0; 256 << 10];
+    loop {
+        let read = file.read(&mut buffer)?;
+        if read == 0 {
+            return Ok(hasher.finalize().as_bytes().to_vec());
+        }
+        hasher.update(buffer.get(..read).unwrap_or_default());
+    }
+}
+
+/// Begins a file that appears under its name, whole, with [`NewFile::finish`]; dropped before, it never existed.
+pub fn create(root: &FilesRoot, path: &str) -> Result<NewFile, Failure> {
+    check_path(path)?;
+    let dir = open_root(root)?;
+    if let Some(parent) = Path::new(path).parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        dir.create_dir_all(parent).map_err(|error| io_failure(root, path, &error))?;
+    }
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    let temporary = format!("{path}.{}-{}.partial", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
+    let file = dir
+        .open_with(&temporary, OpenOptions::new().write(true).create_new(true))
+        .map_err(|error| io_failure(root, path, &error))?;
+    Ok(NewFile { root: root.clone(), dir, path: path.to_owned(), temporary, file: Some(file) })
+}
+
+/// A file that is being written.
+pub struct NewFile {
+    root: FilesRoot,
+    dir: Dir,
+    path: String,
+    temporary: String,
+    file: Option<cap_std::fs::File>,
+}
+
+impl NewFile {
+    pub fn append(&mut self, data: &[u8]) -> Result<(), Failure> {
+        let Some(file) = &mut self.file else { return Err(already_finished(&self.path)) };
+        file.write_all(data).map_err(|error| io_failure(&self.root, &self.path, &error))
+    }
+
+    /// Makes the content durable and gives the file its name.
+    pub fn finish(&mut self) -> Result<Entry, Failure> {
+        let file = self.file.take().ok_or_else(|| already_finished(&self.path))?;
+        let named = file.sync_all().and_then(|()| self.dir.rename(&self.temporary, &self.dir, &self.path));
+        let metadata = named.and_then(|()| file.metadata());
+        match metadata {
+            Ok(metadata) => {
+                let modified = metadata.modified().ok().map(cap_std::time::SystemTime::into_std);
+                Ok(entry_of(self.path.clone(), metadata.len(), modified))
+            }
+            Err(error) => {
+                self.discard();
+                Err(io_failure(&self.root, &self.path, &error))
+            }
+        }
+    }
+
+    fn discard(&self) {
+        if let Err(error) = self.dir.remove_file(&self.temporary) {
+            tracing::debug!(file = self.temporary, %error, "an unfinished file could not be removed");
+        }
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        if self.file.take().is_some() {
+            self.discard();
+        }
+    }
+}
+
+fn already_finished(path: &str) -> Failure {
+    Failure::new(FailureKind::Permanent, &codes::FILE_IO, ORIGIN, format!("`{path}` is finished already"))
+}
+
+fn open_root(root: &FilesRoot) -> Result<Dir, Failure> {
+    Dir::open_ambient_dir(&root.path, ambient_authority()).map_err(|error| io_failure(root, "", &error))
+}
+
+/// `cap-std` refuses to leave the root by itself; this gives the refusal a name before the file system is asked.
+fn check_path(path: &str) -> Result<(), Failure> {
+    let plain = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
+    if plain && !path.is_empty() && !path.contains(['\0', '\\']) {
+        return Ok(());
+    }
+    let message = format!("`{}` is not a path below the granted folder", path.escape_default());
+    Err(Failure::new(FailureKind::Permanent, &codes::FILE_PATH, ORIGIN, message))
+}
+
+fn io_failure(root: &FilesRoot, path: &str, error: &std::io::Error) -> Failure {
+    use std::io::ErrorKind as Io;
+    let place =
+        if path.is_empty() { root.path.display().to_string() } else { root.path.join(path).display().to_string() };
+    let (kind, code) = match error.kind() {
+        Io::NotFound => (FailureKind::NotFound, &codes::FILE_MISSING),
+        Io::StorageFull | Io::QuotaExceeded => (FailureKind::Transient, &codes::DISK_FULL),
+        Io::PermissionDenied if error.raw_os_error().is_none() => (FailureKind::Permanent, &codes::FILE_PATH),
+        Io::PermissionDenied => (FailureKind::Config, &codes::FILE_IO),
+        _ => (FailureKind::Transient, &codes::FILE_IO),
+    };
+    Failure::new(kind, code, ORIGIN, format!("`{place}`: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn root() -> (tempfile::TempDir, FilesRoot) {
+        let dir = tempfile::tempdir().unwrap();
+        let root = FilesRoot { path: dir.path().to_owned() };
+        (dir, root)
+    }
+
+    #[test]
+    fn files_are_listed_sorted_and_with_their_folders() {
+        let (dir, root) = root();
+        std::fs::create_dir(dir.path().join("b")).unwrap();
+        std::fs::write(dir.path().join("b/x.csv"), "1").unwrap();
+        std::fs::write(dir.path().join("a.csv"), "22").unwrap();
+        let entries = list(&root, 10).unwrap();
+        let names: Vec<_> = entries.iter().map(|entry| (entry.path.as_str(), entry.size)).collect();
+        assert_eq!(names, [("a.csv", 2), ("b/x.csv", 1)]);
+        assert_eq!(list(&root, 1).unwrap_err().code.id, "LS0407");
+    }
+
+    #[test]
+    fn no_path_leads_out() {
+        let (dir, root) = root();
+        std::fs::write(dir.path().join("a"), "x").unwrap();
+        std::os::unix::fs::symlink("/etc", dir.path().join("link")).unwrap();
+        for path in ["../a", "/etc/passwd", "", ".", "b/../../a", "a\0", "link/passwd", "..\\a"] {
+            let failure = open(&root, path).err().unwrap_or_else(|| panic!("{path} was opened"));
+            assert_eq!(failure.code.id, "LS0502", "{path}: {failure}");
+            assert!(create(&root, path).is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_new_file_appears_whole_or_not_at_all() {
+        let (dir, root) = root();
+        let mut dropped = create(&root, "out/x").unwrap();
+        dropped.append(b"half").unwrap();
+        drop(dropped);
+        assert_eq!(list(&root, 10).unwrap(), []);
+        let mut file = create(&root, "out/x").unwrap();
+        file.append(b"whole").unwrap();
+        assert_eq!(file.finish().unwrap().size, 5);
+        assert_eq!(std::fs::read(dir.path().join("out/x")).unwrap(), b"whole");
+        assert!(file.append(b"more").is_err());
+    }
+
+    #[tokio::test]
+    async fn a_digest_follows_the_content() {
+        let (dir, root) = root();
+        let path = dir.path().join("a");
+        std::fs::write(&path, "one").unwrap();
+        let mut file = open(&root, "a").unwrap();
+        let first = file.digest().await.unwrap();
+        assert_eq!(first, blake3::hash(b"one").as_bytes());
+        std::fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"two").unwrap();
+        assert_eq!(file.digest().await.unwrap(), blake3::hash(b"onetwo").as_bytes());
+        assert_eq!(file.read(3, 10).unwrap(), b"two");
+        assert_eq!(file.read(99, 10).unwrap(), b"");
+    }
+}

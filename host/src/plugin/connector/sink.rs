@@ -1,0 +1,164 @@
+use async_trait::async_trait;
+use wasmtime::component::ResourceAny;
+
+use super::PluginConnector;
+use crate::connector::{
+    Effect, Evolve, Flushed, PrepareOptions, Prepared, Result, Sink, WriteMode, WriteRequest, WriteResults,
+    WriteStatus, Writer,
+};
+use crate::plugin::bindings::convert::{self, ChangesParts, FieldParts};
+use crate::plugin::bindings::exports;
+use crate::plugin::bindings::lockstep::plugin::types as wit;
+use crate::plugin::instance::Guest;
+use crate::record::{Changes, Stream};
+
+const DESCRIBE: &str = "sink.describe";
+const PREPARE: &str = "sink.prepare";
+const OPEN: &str = "sink.open";
+const WRITE: &str = "sink.write";
+const FLUSH: &str = "sink.flush";
+
+#[async_trait]
+impl Sink for PluginConnector {
+    async fn describe(&self, name: &str) -> Result<Option<Stream>> {
+        let indices = self.inner.interfaces.sink.as_ref().ok_or_else(|| self.missing("sink"))?;
+        let mut guest = self.checkout().await?;
+        let answer = guest
+            .call(DESCRIBE, async |store, instance| {
+                let exports = indices.load(&mut *store, instance)?;
+                exports.call_describe(&mut *store, &self.inner.config, name).await
+            })
+            .await?;
+        let stream = self.answer(answer)?.map(convert::stream).transpose();
+        let stream = stream.map_err(|reason| guest.nonsense(DESCRIBE, reason))?;
+        self.checkin(guest);
+        Ok(stream)
+    }
+
+    async fn prepare(&self, wanted: &Stream, options: PrepareOptions) -> Result<Prepared> {
+        let indices = self.inner.interfaces.sink.as_ref().ok_or_else(|| self.missing("sink"))?;
+        let mut guest = self.checkout().await?;
+        let parts = StreamParts::new(wanted);
+        let fields = parts.fields.params();
+        let flags = [("evolve", options.evolve == Evolve::AddFields), ("dry-run", options.effect == Effect::DryRun)];
+        let flags: Vec<(&str, &str)> =
+            flags.iter().map(|(name, on)| (*name, if *on { "true" } else { "false" })).collect();
+        let answer = guest
+            .call(PREPARE, async |store, instance| {
+                let exports = indices.load(&mut *store, instance)?;
+                exports.call_prepare(&mut *store, &self.inner.config, parts.stream(&fields), &flags).await
+            })
+            .await?;
+        let prepared = self.answer(answer)?;
+        let stream = convert::stream(prepared.stream).map_err(|reason| guest.nonsense(PREPARE, reason))?;
+        self.checkin(guest);
+        Ok(Prepared { stream, actions: prepared.actions })
+    }
+
+    async fn open(&self, request: WriteRequest) -> Result<Box<dyn Writer>> {
+        let indices = self.inner.interfaces.sink.as_ref().ok_or_else(|| self.missing("sink"))?;
+        let mut guest = self.checkout().await?;
+        let parts = StreamParts::new(&request.stream);
+        let fields = parts.fields.params();
+        let options = convert::pairs(&request.options);
+        let wanted = exports::sink::WriteRequest {
+            stream: parts.stream(&fields),
+            mode: match request.mode {
+                WriteMode::Upsert => "upsert",
+                WriteMode::Load => "load",
+            },
+            options: &options,
+        };
+        let (exports, answer) = guest
+            .call(OPEN, async |store, instance| {
+                let exports = indices.load(&mut *store, instance)?;
+                let answer = exports.call_open(&mut *store, &self.inner.config, wanted).await?;
+                Ok((exports, answer))
+            })
+            .await?;
+        let handle = self.answer(answer)?;
+        Ok(Box::new(PluginWriter { connector: self.clone(), guest, exports, handle }))
+    }
+}
+
+/// A stream in the shape the contract wants.
+pub(super) struct StreamParts<'a> {
+    stream: &'a Stream,
+    key: Vec<&'a str>,
+    pub fields: FieldParts<'a>,
+    properties: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> StreamParts<'a> {
+    pub fn new(stream: &'a Stream) -> Self {
+        Self {
+            stream,
+            key: convert::names(&stream.key),
+            fields: FieldParts::new(&stream.fields),
+            properties: convert::pairs(&stream.properties),
+        }
+    }
+
+    pub fn stream<'b>(&'b self, fields: &'b [wit::FieldParam<'b>]) -> wit::StreamParam<'b> {
+        wit::StreamParam { name: &self.stream.name, key: &self.key, fields, properties: &self.properties }
+    }
+}
+
+struct PluginWriter {
+    connector: PluginConnector,
+    guest: Guest,
+    exports: exports::sink::Guest,
+    handle: ResourceAny,
+}
+
+#[async_trait]
+impl Writer for PluginWriter {
+    async fn write(&mut self, changes: &Changes) -> Result<WriteResults> {
+        let (exports, handle) = (&self.exports, self.handle);
+        let parts = ChangesParts::new(changes);
+        let columns = parts.data.columns();
+        let answer = self
+            .guest
+            .call(WRITE, async |store, _| {
+                exports.writer().call_write(&mut *store, handle, parts.changes(&columns)).await
+            })
+            .await?;
+        let results = self.connector.answer(answer)?;
+        self.results(results, changes.rows()).map_err(|reason| self.guest.nonsense(WRITE, reason))
+    }
+
+    async fn flush(&mut self) -> Result<Flushed> {
+        let (exports, handle) = (&self.exports, self.handle);
+        let answer =
+            self.guest.call(FLUSH, async |store, _| exports.writer().call_flush(&mut *store, handle).await).await?;
+        let flushed = self.connector.answer(answer)?;
+        Ok(Flushed { written: flushed.written, unchanged: flushed.unchanged, deleted: flushed.deleted })
+    }
+}
+
+impl PluginWriter {
+    fn results(&self, results: exports::sink::WriteResults, rows: usize) -> Result<WriteResults, convert::Nonsense> {
+        let statuses = match results.statuses {
+            Some(codes) if codes.len() != rows => return Err(format!("{} statuses for {rows} rows", codes.len())),
+            Some(codes) => Some(codes.into_iter().map(write_status).collect::<Result<Vec<_>, _>>()?),
+            None => None,
+        };
+        if let Some(error) = results.errors.iter().find(|error| error.row as usize >= rows) {
+            return Err(format!("an error for row {} of {rows}", error.row));
+        }
+        let label = self.connector.label();
+        let errors = results.errors.into_iter().map(|error| convert::row_error(label, error)).collect();
+        Ok(WriteResults { statuses, errors })
+    }
+}
+
+fn write_status(code: u8) -> Result<WriteStatus, convert::Nonsense> {
+    Ok(match code {
+        0 => WriteStatus::Ok,
+        1 => WriteStatus::Conflict,
+        2 => WriteStatus::Rejected,
+        3 => WriteStatus::Retry,
+        4 => WriteStatus::Unknown,
+        other => return Err(format!("the write status {other} does not exist")),
+    })
+}

@@ -1,0 +1,113 @@
+//! Digests that are stored: of keys, so that a record is known again, and of rows, so that damage is noticed.
+
+use std::fmt;
+
+use rusqlite::types::Value;
+
+/// 128 bits that stand for a key, or for anything else that is to be known again. The same in every process and version.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KeyDigest(pub [u8; 16]);
+
+impl KeyDigest {
+    /// Of a key, as its canonical JSON text.
+    pub fn of_key(canonical: &str) -> Self {
+        Self::of("lockstep key", &[canonical.as_bytes()])
+    }
+
+    /// Of a record that could not be read far enough to have a key: where it stands and what stands there.
+    pub fn of_unreadable(position: &str, raw: &[u8]) -> Self {
+        Self::of("lockstep unreadable", &[position.as_bytes(), raw])
+    }
+
+    /// Of a list whose order does not matter, such as the keys to be deleted.
+    pub fn of_set(keys: impl IntoIterator<Item = Self>) -> Self {
+        let mut keys: Vec<Self> = keys.into_iter().collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let parts: Vec<&[u8]> = keys.iter().map(|key| key.0.as_slice()).collect();
+        Self::of("lockstep set", &parts)
+    }
+
+    /// What is digested for one purpose never equals what is digested for another.
+    fn of(purpose: &str, parts: &[&[u8]]) -> Self {
+        let mut hasher = blake3::Hasher::new_derive_key(purpose);
+        for part in parts {
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            hasher.update(part);
+        }
+        Self(first_16(&hasher))
+    }
+
+    /// The digest of a set of which this is the only other member: adds and removes alike.
+    pub(super) fn toggled(self, other: Self) -> Self {
+        let mut bytes = self.0;
+        bytes.iter_mut().zip(other.0).for_each(|(byte, other)| *byte ^= other);
+        Self(bytes)
+    }
+}
+
+impl fmt::Display for KeyDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for KeyDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The checksum of a row: its table, its id and all of its values.
+pub(super) fn row_checksum(table: &str, id: i64, values: &[Value]) -> [u8; 16] {
+    let mut hasher = blake3::Hasher::new_derive_key("lockstep row");
+    hasher.update(&(table.len() as u64).to_le_bytes());
+    hasher.update(table.as_bytes());
+    hasher.update(&id.to_le_bytes());
+    for value in values {
+        match value {
+            Value::Null => hasher.update(&[0]),
+            Value::Integer(value) => hasher.update(&[1]).update(&value.to_le_bytes()),
+            Value::Real(value) => hasher.update(&[2]).update(&value.to_bits().to_le_bytes()),
+            Value::Text(value) => {
+                hasher.update(&[3]).update(&(value.len() as u64).to_le_bytes()).update(value.as_bytes())
+            }
+            Value::Blob(value) => hasher.update(&[4]).update(&(value.len() as u64).to_le_bytes()).update(value),
+        };
+    }
+    first_16(&hasher)
+}
+
+pub(super) fn first_16(hasher: &blake3::Hasher) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    hasher.finalize_xof().fill(&mut bytes);
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn key_digests_are_the_same_for_ever() {
+        // Stored in every project: this text must never change.
+        assert_eq!(KeyDigest::of_key("[1]").to_string(), "acee7f34a7df2f9251b2ef848bd161de");
+    }
+
+    #[test]
+    fn parts_do_not_run_into_each_other() {
+        assert_ne!(KeyDigest::of_unreadable("a", b"bc"), KeyDigest::of_unreadable("ab", b"c"));
+        assert_ne!(KeyDigest::of_unreadable("", b"x"), KeyDigest::of_key("x"));
+        let values = |a: &str, b: &str| row_checksum("t", 1, &[Value::Text(a.into()), Value::Text(b.into())]);
+        assert_ne!(values("a", "bc"), values("ab", "c"));
+        assert_ne!(row_checksum("t", 1, &[Value::Null]), row_checksum("t", 2, &[Value::Null]));
+    }
+
+    #[test]
+    fn sets_have_no_order() {
+        let (a, b) = (KeyDigest::of_key("a"), KeyDigest::of_key("b"));
+        assert_eq!(KeyDigest::of_set([a, b]), KeyDigest::of_set([b, a, b]));
+        assert_ne!(KeyDigest::of_set([a]), KeyDigest::of_set([a, b]));
+        assert_eq!(a.toggled(b).toggled(b), a);
+    }
+}

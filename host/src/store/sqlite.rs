@@ -1,0 +1,191 @@
+//! The state in SQLite.
+//!
+//! One connection behind a mutex; write-ahead log with `synchronous = FULL`, so that a transaction is durable when it returns
+//! and costs one flush of the disk (the first one of a process also flushes the folder). The log is not folded into the file
+//! when the store is closed, which would cost two more. The beginning of a run is flushed with what follows it.
+
+mod changes;
+mod migrate;
+mod open;
+mod queries;
+mod stored;
+mod tables;
+#[cfg(test)]
+pub mod testing;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use super::lock::ProjectLock;
+use super::witness::Witness;
+use super::{
+    Closing, DeadLetter, DeadLetterFilter, DeadLetterId, Decision, Hold, HoldFilter, HoldId, KeyDigest, NewHold,
+    NewRun, PageCommit, PinUpdate, Result, Run, RunEnd, RunFilter, RunId, Store, StoreErrorKind, SyncState,
+    SyncSummary,
+};
+use stored::Stored;
+
+/// [`Store`] in a file, or in memory.
+#[derive(Debug)]
+pub struct SqliteStore {
+    /// Closed before the lock is given back.
+    inner: Mutex<Inner>,
+    folder: PathBuf,
+    access: Access,
+    _lock: Option<ProjectLock>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    connection: Connection,
+    witness: Option<Witness>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Access {
+    ReadWrite,
+    ReadOnly,
+}
+
+impl SqliteStore {
+    /// Opens the project's state for a command that changes it, and makes it if there is none. Only one process at a time
+    /// can. `command` is what others are told: `lockstep run customers`. Runs that a dead process left are marked interrupted.
+    pub fn open(project: &Path, command: &str, now: DateTime<Utc>) -> Result<Self> {
+        open::for_writing(project, command, now)
+    }
+
+    /// Opens the project's state for a command that only looks, also while another process works on it. A project that was
+    /// never run has an empty state; nothing is made.
+    pub fn open_read_only(project: &Path) -> Result<Self> {
+        open::for_reading(project)
+    }
+
+    /// A state that nobody else sees and that ends with the store.
+    pub fn in_memory() -> Result<Self> {
+        open::in_memory()
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        // A thread that panicked has rolled its transaction back: the connection is as good as before.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Several queries that see one state.
+    fn read<T>(&self, query: impl FnOnce(&Connection) -> Stored<T>) -> Result<T> {
+        let mut inner = self.inner();
+        let result = (|| {
+            let transaction = inner.connection.transaction()?;
+            query(&transaction)
+        })();
+        result.map_err(|error| error.at(&self.folder))
+    }
+
+    /// One transaction: all of it or nothing.
+    fn write<T>(&self, change: impl FnOnce(&Transaction<'_>) -> Stored<T>) -> Result<T> {
+        self.check_writable()?;
+        self.inner().write(change).map_err(|error| error.at(&self.folder))
+    }
+
+    /// Like `write`, but durable only with the next change.
+    fn write_ahead<T>(&self, change: impl FnOnce(&Transaction<'_>) -> Stored<T>) -> Result<T> {
+        self.check_writable()?;
+        self.inner().write_ahead(change).map_err(|error| error.at(&self.folder))
+    }
+
+    fn check_writable(&self) -> Result<()> {
+        match self.access {
+            Access::ReadWrite => Ok(()),
+            Access::ReadOnly => Err(StoreErrorKind::ReadOnly.at(&self.folder)),
+        }
+    }
+}
+
+impl Inner {
+    fn write<T>(&mut self, change: impl FnOnce(&Transaction<'_>) -> Stored<T>) -> Stored<T> {
+        let (changed, generation) = self.commit(change)?;
+        if let Some(witness) = &mut self.witness {
+            witness.note(generation);
+        }
+        Ok(changed)
+    }
+
+    /// The witness is not told: it must never know of more than is durable.
+    fn write_ahead<T>(&mut self, change: impl FnOnce(&Transaction<'_>) -> Stored<T>) -> Stored<T> {
+        self.connection.pragma_update(None, "synchronous", "NORMAL")?;
+        let committed = self.commit(change);
+        self.connection.pragma_update(None, "synchronous", "FULL")?;
+        committed.map(|(changed, _)| changed)
+    }
+
+    fn commit<T>(&mut self, change: impl FnOnce(&Transaction<'_>) -> Stored<T>) -> Stored<(T, u64)> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let changed = change(&transaction)?;
+        let generation = queries::total_generation(&transaction)?;
+        transaction.commit()?;
+        Ok((changed, generation))
+    }
+}
+
+impl Store for SqliteStore {
+    fn sync_state(&self, sync: &str) -> Result<SyncState> {
+        self.read(|connection| queries::sync_state(connection, sync))
+    }
+
+    fn syncs(&self) -> Result<Vec<SyncSummary>> {
+        self.read(queries::summaries)
+    }
+
+    fn begin_run(&self, run: &NewRun) -> Result<RunId> {
+        self.write_ahead(|transaction| changes::begin_run(transaction, run))
+    }
+
+    fn commit_page(&self, page: &PageCommit) -> Result<()> {
+        self.write(|transaction| changes::commit_page(transaction, page))
+    }
+
+    fn finish_run(&self, run: RunId, end: &RunEnd) -> Result<()> {
+        self.write(|transaction| changes::finish_run(transaction, run, end))
+    }
+
+    fn pin_schema(&self, sync: &str, update: &PinUpdate) -> Result<()> {
+        self.write(|transaction| changes::pin_schema(transaction, sync, update))
+    }
+
+    fn runs(&self, filter: &RunFilter) -> Result<Vec<Run>> {
+        self.read(|connection| queries::runs(connection, filter))
+    }
+
+    fn dead_letters(&self, filter: &DeadLetterFilter) -> Result<Vec<DeadLetter>> {
+        self.read(|connection| queries::dead_letters(connection, filter))
+    }
+
+    fn dead_letter(&self, id: DeadLetterId) -> Result<DeadLetter> {
+        self.read(|connection| queries::dead_letter(connection, id))
+    }
+
+    fn close_dead_letters(&self, ids: &[DeadLetterId], closing: Closing, at: DateTime<Utc>) -> Result<u64> {
+        self.write(|transaction| changes::close_dead_letters(transaction, ids, closing, at))
+    }
+
+    fn hold(&self, hold: &NewHold) -> Result<HoldId> {
+        self.write(|transaction| changes::hold(transaction, hold))
+    }
+
+    fn holds(&self, filter: &HoldFilter) -> Result<Vec<Hold>> {
+        self.read(|connection| queries::holds(connection, filter))
+    }
+
+    fn hold_by_content(&self, sync: &str, content: KeyDigest) -> Result<Option<Hold>> {
+        self.read(|connection| queries::hold_by_content(connection, sync, content))
+    }
+
+    fn decide_hold(&self, id: HoldId, decision: Decision, at: DateTime<Utc>) -> Result<()> {
+        self.write(|transaction| changes::decide_hold(transaction, id, decision, at))
+    }
+}
+
+#[cfg(test)]
+mod tests;

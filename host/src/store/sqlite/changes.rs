@@ -1,0 +1,282 @@
+//! What is written. Each function is one transaction of its caller.
+
+use chrono::{DateTime, Utc};
+use rusqlite::Transaction;
+
+use super::queries;
+use super::stored::{Stored, insert, next_id, update};
+use super::tables::SyncRow;
+use crate::store::{
+    Closing, CursorUpdate, DeadLetter, DeadLetterId, DeadLetterState, Decision, Hold, HoldFilter, HoldId, HoldState,
+    NewDeadLetter, NewHold, NewRun, Outcome, PageCommit, PinUpdate, Run, RunEnd, RunId, RunStatus, StoreErrorKind,
+};
+
+/// Runs of one sync that are remembered; ten days of one every 90 seconds.
+const RUNS_MAX: i64 = 10_000;
+/// Old runs are looked for once in so many.
+const RUNS_PER_CLEANING: i64 = 256;
+
+pub fn begin_run(transaction: &Transaction<'_>, new: &NewRun) -> Stored<RunId> {
+    let mut sync = known_sync(transaction, &new.sync)?;
+    let run = Run {
+        id: RunId(next_id::<Run>(transaction)?),
+        sync: new.sync.clone(),
+        kind: new.kind,
+        status: RunStatus::Running,
+        started_at: new.started_at,
+        ended_at: None,
+        counters: Default::default(),
+        error: None,
+        plugins: new.plugins.clone(),
+        seen_at: new.started_at,
+    };
+    insert(transaction, &run)?;
+    if run.id.0 % RUNS_PER_CLEANING == 0 {
+        forget_old_runs(transaction, &new.sync)?;
+    }
+    save(transaction, &mut sync)?;
+    Ok(run.id)
+}
+
+/// The row of a sync, which is made if this is the first time it is heard of.
+fn known_sync(transaction: &Transaction<'_>, name: &str) -> Stored<SyncRow> {
+    if let Some(row) = queries::sync_row(transaction, name)? {
+        return Ok(row);
+    }
+    let row = SyncRow::new(next_id::<SyncRow>(transaction)?, name);
+    insert(transaction, &row)?;
+    Ok(row)
+}
+
+fn save(transaction: &Transaction<'_>, sync: &mut SyncRow) -> Stored<()> {
+    sync.generation += 1;
+    update(transaction, sync)
+}
+
+/// Runs that dead letters or holds speak of are kept.
+fn forget_old_runs(transaction: &Transaction<'_>, sync: &str) -> Stored<()> {
+    transaction.execute(
+        "DELETE FROM run WHERE sync = ?1
+         AND id <= (SELECT id FROM run WHERE sync = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)
+         AND id NOT IN (SELECT run FROM dead_letter) AND id NOT IN (SELECT run FROM hold)",
+        (sync, RUNS_MAX),
+    )?;
+    Ok(())
+}
+
+fn live_run(transaction: &Transaction<'_>, id: RunId) -> Stored<Run> {
+    let run = queries::run(transaction, id)?;
+    if run.status == RunStatus::Running { Ok(run) } else { Err(StoreErrorKind::RunEnded { run: id }) }
+}
+
+pub fn commit_page(transaction: &Transaction<'_>, page: &PageCommit) -> Stored<()> {
+    let mut run = live_run(transaction, page.run)?;
+    let mut sync = known_sync(transaction, &run.sync)?;
+    for id in &page.resolved {
+        close(transaction, &mut sync, queries::dead_letter(transaction, *id)?, Closing::Resolved, page.at)?;
+    }
+    supersede(transaction, &mut sync, page)?;
+    for letter in &page.dead_letters {
+        put_letter(transaction, &mut sync, page, letter)?;
+    }
+    if let Some(id) = page.hold_applied {
+        apply_hold(transaction, id)?;
+    }
+    run.counters = page.counters;
+    run.seen_at = page.at;
+    update(transaction, &run)?;
+    sync.phase = page.phase;
+    match &page.cursor {
+        CursorUpdate::Keep => {}
+        CursorUpdate::Set(cursor) => sync.cursor = Some(cursor.clone()),
+        CursorUpdate::Clear => sync.cursor = None,
+    }
+    if let Some(pin) = &page.pin {
+        sync.pin = Some(pin.clone());
+    }
+    save(transaction, &mut sync)
+}
+
+/// An old record that was rejected must never overwrite newer data that went through.
+fn supersede(transaction: &Transaction<'_>, sync: &mut SyncRow, page: &PageCommit) -> Stored<()> {
+    for key in &page.written_keys {
+        if sync.open_letters == 0 {
+            return Ok(());
+        }
+        if let Some(letter) = queries::open_letter(transaction, &sync.name, *key)? {
+            close(transaction, sync, letter, Closing::Superseded, page.at)?;
+        }
+    }
+    Ok(())
+}
+
+fn put_letter(
+    transaction: &Transaction<'_>,
+    sync: &mut SyncRow,
+    page: &PageCommit,
+    letter: &NewDeadLetter,
+) -> Stored<()> {
+    let (run, letter) = (page.run, letter.clone());
+    if let Some(known) = queries::open_letter(transaction, &sync.name, letter.key)? {
+        let attempts = known.attempts + 1;
+        return update(transaction, &DeadLetter { run, attempts, last_at: page.at, letter, ..known });
+    }
+    sync.open_letters += 1;
+    sync.open_keys = sync.open_keys.toggled(letter.key);
+    let row = DeadLetter {
+        id: DeadLetterId(next_id::<DeadLetter>(transaction)?),
+        sync: sync.name.clone(),
+        run,
+        state: DeadLetterState::Open,
+        attempts: 1,
+        first_at: page.at,
+        last_at: page.at,
+        letter,
+    };
+    insert(transaction, &row)
+}
+
+/// Closes a letter of this sync; says whether it was open.
+fn close(
+    transaction: &Transaction<'_>,
+    sync: &mut SyncRow,
+    letter: DeadLetter,
+    closing: Closing,
+    at: DateTime<Utc>,
+) -> Stored<u64> {
+    if letter.state != DeadLetterState::Open {
+        return Ok(0);
+    }
+    let state = match closing {
+        Closing::Resolved => DeadLetterState::Resolved,
+        Closing::Superseded => DeadLetterState::Superseded,
+        Closing::Discarded => DeadLetterState::Discarded,
+    };
+    let left = sync.open_letters.checked_sub(1);
+    sync.open_letters = left.ok_or_else(|| StoreErrorKind::corrupt("more dead letters are open than were stored"))?;
+    sync.open_keys = sync.open_keys.toggled(letter.letter.key);
+    // A resolved letter counts the attempt that went through.
+    let attempts = letter.attempts + u64::from(closing == Closing::Resolved);
+    update(transaction, &DeadLetter { state, attempts, last_at: at, ..letter })?;
+    Ok(1)
+}
+
+pub fn close_dead_letters(
+    transaction: &Transaction<'_>,
+    ids: &[DeadLetterId],
+    closing: Closing,
+    at: DateTime<Utc>,
+) -> Stored<u64> {
+    let mut syncs = queries::sync_rows(transaction)?;
+    let mut closed = 0;
+    for id in ids {
+        let letter = queries::dead_letter(transaction, *id)?;
+        let sync = syncs.iter_mut().find(|sync| sync.name == letter.sync);
+        let sync = sync.ok_or_else(|| StoreErrorKind::corrupt(format!("dead letter {id} belongs to no sync")))?;
+        closed += close(transaction, sync, letter, closing, at)?;
+    }
+    for sync in &mut syncs {
+        save(transaction, sync)?;
+    }
+    Ok(closed)
+}
+
+pub fn finish_run(transaction: &Transaction<'_>, id: RunId, end: &RunEnd) -> Stored<()> {
+    let mut run = live_run(transaction, id)?;
+    let mut sync = known_sync(transaction, &run.sync)?;
+    run.status = match end.outcome {
+        Outcome::Succeeded => RunStatus::Succeeded,
+        Outcome::Failed => RunStatus::Failed,
+        Outcome::Interrupted => RunStatus::Interrupted,
+    };
+    run.ended_at = Some(end.ended_at);
+    run.seen_at = end.ended_at;
+    run.counters = end.counters;
+    run.error = end.error.clone();
+    update(transaction, &run)?;
+    if end.outcome == Outcome::Succeeded {
+        sync.last_success_at = Some(end.ended_at);
+    }
+    if end.compared {
+        sync.last_compare_at = Some(end.ended_at);
+        outdate_holds(transaction, &sync.name, id)?;
+    }
+    save(transaction, &mut sync)
+}
+
+pub fn mark_interrupted(transaction: &Transaction<'_>) -> Stored<()> {
+    for mut run in queries::running(transaction)? {
+        run.status = RunStatus::Interrupted;
+        run.ended_at = Some(run.seen_at);
+        update(transaction, &run)?;
+        let mut sync = known_sync(transaction, &run.sync)?;
+        save(transaction, &mut sync)?;
+    }
+    Ok(())
+}
+
+pub fn pin_schema(transaction: &Transaction<'_>, sync: &str, new: &PinUpdate) -> Stored<()> {
+    let mut sync = known_sync(transaction, sync)?;
+    sync.pin = Some(new.pin.clone());
+    sync.target_was_empty = new.target_was_empty.or(sync.target_was_empty);
+    save(transaction, &mut sync)
+}
+
+pub fn hold(transaction: &Transaction<'_>, new: &NewHold) -> Stored<HoldId> {
+    let run = queries::run(transaction, new.run)?.id;
+    let mut sync = known_sync(transaction, &new.sync)?;
+    save(transaction, &mut sync)?;
+    if let Some(known) = queries::hold_by_content(transaction, &new.sync, new.content)? {
+        let id = known.id;
+        update(transaction, &Hold { run, ..known })?;
+        return Ok(id);
+    }
+    outdate_holds(transaction, &new.sync, run)?;
+    let hold = Hold {
+        id: HoldId(next_id::<Hold>(transaction)?),
+        sync: new.sync.clone(),
+        run,
+        state: HoldState::Open,
+        content: new.content,
+        deletes: new.deletes,
+        total: new.total,
+        keys: new.keys.clone(),
+        created_at: new.at,
+        decided_at: None,
+    };
+    insert(transaction, &hold)?;
+    Ok(hold.id)
+}
+
+/// What other runs held, or were allowed and have not done, speaks of deletes that would no longer be the ones done.
+fn outdate_holds(transaction: &Transaction<'_>, sync: &str, run: RunId) -> Stored<()> {
+    for state in [HoldState::Open, HoldState::Approved] {
+        let filter = HoldFilter { sync: Some(sync.to_owned()), state: Some(state), limit: None };
+        for hold in queries::holds(transaction, &filter)?.into_iter().filter(|hold| hold.run != run) {
+            update(transaction, &Hold { state: HoldState::Outdated, ..hold })?;
+        }
+    }
+    Ok(())
+}
+
+pub fn decide_hold(transaction: &Transaction<'_>, id: HoldId, decision: Decision, at: DateTime<Utc>) -> Stored<()> {
+    let hold = queries::hold(transaction, id)?;
+    if matches!(hold.state, HoldState::Applied | HoldState::Outdated) {
+        return Err(StoreErrorKind::HoldState { hold: id, state: hold.state });
+    }
+    let state = match decision {
+        Decision::Approve => HoldState::Approved,
+        Decision::Refuse => HoldState::Refused,
+    };
+    let mut sync = known_sync(transaction, &hold.sync)?;
+    update(transaction, &Hold { state, decided_at: Some(at), ..hold })?;
+    save(transaction, &mut sync)
+}
+
+fn apply_hold(transaction: &Transaction<'_>, id: HoldId) -> Stored<()> {
+    let hold = queries::hold(transaction, id)?;
+    match hold.state {
+        HoldState::Approved => update(transaction, &Hold { state: HoldState::Applied, ..hold }),
+        state => Err(StoreErrorKind::HoldState { hold: id, state }),
+    }
+}

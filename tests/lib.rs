@@ -1,1 +1,0 @@
-//! Nothing: Cargo wants a target besides the tests.
