@@ -218,12 +218,13 @@ fn grants(connection: &Connection) -> Result<Grants> {
 }
 
 fn database(connection: &Connection, alias: &str, grant: &project::SqlGrant) -> Result<Database> {
+    let origin = format!("{}.{alias}", connection.name);
     match &grant.database {
-        project::Database::Path(path) => Ok(Database::sqlite(path)?),
+        project::Database::Path(path) => Ok(Database::sqlite(path, &origin)?),
         project::Database::Url(reference) => {
             let usage = project::SecretUse { reference, connection: &connection.name, alias, place: &grant.place };
             let url = usage.resolve()?;
-            Ok(Database::postgres(url.expose(), connection.name.as_str())?)
+            Ok(Database::postgres(url.expose(), &origin)?)
         }
     }
 }
