@@ -229,6 +229,13 @@ impl Output {
         }
     }
 
+    /// Prints a part of an answer at once; nothing with `--json`.
+    pub fn show(&self, block: &Block) {
+        if !self.is_json() {
+            self.line(block.render(self.inner.screen).trim_end_matches('\n'));
+        }
+    }
+
     /// Tells an error that does not end the command.
     pub fn warn(&self, error: &Error) {
         if self.is_json() {
