@@ -3,7 +3,13 @@
 //! Must not know columns, types or files. Stricter than the standard where it leaves things open: a key occurs once in an object,
 //! escapes make whole characters, and objects and arrays are nested at most [`DEPTH_MAX`] deep. The text must be UTF-8.
 
+mod escape;
+mod plain;
+
 use std::borrow::Cow;
+
+use escape::{unescape, unicode_unit};
+use plain::plain_length;
 
 /// Deeper nesting is nearly always a mistake, and costs stack in whatever reads it later.
 pub const DEPTH_MAX: usize = 64;
@@ -298,8 +304,7 @@ impl Scanner<'_> {
         let start = self.at as u32;
         let mut is_escaped = false;
         loop {
-            let rest = self.line.get(self.at..).unwrap_or_default();
-            self.at += rest.iter().position(|byte| is_special(*byte)).unwrap_or(rest.len());
+            self.at += plain_length(self.line.get(self.at..).unwrap_or_default());
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
@@ -340,58 +345,6 @@ impl Scanner<'_> {
         };
         Ok(())
     }
-}
-
-/// What ends a run of plain characters in a string.
-#[inline]
-fn is_special(byte: u8) -> bool {
-    byte == b'"' || byte == b'\\' || byte < 0x20
-}
-
-/// The number in `\u00fc`.
-fn unicode_unit(text: &[u8]) -> Option<u32> {
-    let [b'\\', b'u', digits @ ..] = text.first_chunk::<6>()? else { return None };
-    digits.iter().try_fold(0, |unit, byte| Some(unit << 4 | char::from(*byte).to_digit(16)?))
-}
-
-/// The characters that are meant by the inside of a string that has been read.
-fn unescape(raw: &[u8]) -> Vec<u8> {
-    let mut text = Vec::with_capacity(raw.len());
-    let mut rest = raw;
-    while let Some(index) = memchr::memchr(b'\\', rest) {
-        let (plain, escape) = rest.split_at(index);
-        text.extend_from_slice(plain);
-        let (character, length) = escaped_character(escape);
-        text.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-        rest = escape.get(length..).unwrap_or_default();
-    }
-    text.extend_from_slice(rest);
-    text
-}
-
-/// The character that an escape means, and how long the escape is.
-fn escaped_character(escape: &[u8]) -> (char, usize) {
-    let short = |character| (character, 2);
-    match escape.get(1) {
-        Some(b'b') => short('\u{8}'),
-        Some(b'f') => short('\u{c}'),
-        Some(b'n') => short('\n'),
-        Some(b'r') => short('\r'),
-        Some(b't') => short('\t'),
-        Some(b'u') => unicode_character(escape),
-        Some(byte) => short(char::from(*byte)),
-        None => ('\\', 1),
-    }
-}
-
-fn unicode_character(escape: &[u8]) -> (char, usize) {
-    let unit = unicode_unit(escape).unwrap_or_default();
-    if let Some(character) = char::from_u32(unit) {
-        return (character, 6);
-    }
-    let low = escape.get(6..).and_then(unicode_unit).unwrap_or_default();
-    let code = 0x10000 + ((unit & 0x3ff) << 10) + (low & 0x3ff);
-    (char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), 12)
 }
 
 #[cfg(test)]

@@ -15,6 +15,8 @@ use crate::refusals;
 /// The records of one file.
 pub struct Rows {
     path: String,
+    /// Of no use, for truth is never written as a string here, but part of how strings become values.
+    words: BoolWords,
     /// The columns of the batch by their names.
     columns: BTreeMap<String, usize>,
     fixed_bytes: u64,
@@ -51,6 +53,7 @@ impl Rows {
         let bits = fields.iter().map(|field| Ok(fixed_bits(field.logical()?))).sum::<Result<u64>>()?;
         Ok(Self {
             path: path.to_owned(),
+            words: BoolWords::default(),
             columns: fields.iter().enumerate().map(|(index, field)| (field.name.clone(), index)).collect(),
             fixed_bytes: bits.div_ceil(8),
             shape: Vec::new(),
@@ -103,7 +106,7 @@ impl Rows {
             match value {
                 None => column.push_absent(),
                 Some(value) => {
-                    let pushed = push(column, line, *value);
+                    let pushed = push(column, line, *value, &self.words);
                     let fail = |error| LineError::Value { column: index, value: *value, error };
                     bytes += pushed.map_err(fail)? as u64;
                 }
@@ -183,7 +186,7 @@ fn refused(next: usize, refusal: Refusal) -> Step {
 }
 
 /// Pushes a value into a column; answers the bytes of its text.
-fn push(column: &mut ColumnBuilder, line: &[u8], value: Value) -> Result<usize, ValueError> {
+fn push(column: &mut ColumnBuilder, line: &[u8], value: Value, words: &BoolWords) -> Result<usize, ValueError> {
     let raw = value.of(line);
     match (column.logical(), value.kind) {
         (_, Kind::Null) => column.push_null(),
@@ -193,10 +196,10 @@ fn push(column: &mut ColumnBuilder, line: &[u8], value: Value) -> Result<usize, 
         (LogicalType::Text | LogicalType::Json, _) => return push_bytes(column, raw),
         (LogicalType::Bool, kind) => return Err(not_a(kind)),
         // Numbers, times and identifiers are often written as strings, to be exact or because JSON has nothing better.
-        (_, Kind::Text(text)) => return push_value(column, &text.of(line), &BoolWords::default()),
+        (_, Kind::Text(text)) => return push_value(column, &text.of(line), words),
         (LogicalType::Int64, Kind::Integer | Kind::Number) => column.push_int64(whole(raw)?),
         (LogicalType::Decimal(_) | LogicalType::Float64, Kind::Integer | Kind::Number) => {
-            return push_value(column, raw, &BoolWords::default());
+            return push_value(column, raw, words);
         }
         (_, kind) => return Err(not_a(kind)),
     }

@@ -1,6 +1,8 @@
 //! What tests of plugins that read files need: a file in memory, read as the host reads it.
 #![allow(clippy::unwrap_used, missing_docs, reason = "this is for tests, where a panic says where it went wrong")]
 
+pub mod throughput;
+
 use std::marker::PhantomData;
 
 use lockstep_plugin_sdk::prelude::*;
