@@ -86,6 +86,23 @@ fn dropped_rows_of_a_small_result_leave_the_transaction_alone() {
 }
 
 #[test]
+fn rows_cancelled_inside_a_transaction_take_it_with_them() {
+    run(async {
+        let (server, session) = start().await;
+        session.script("create table t (a int8)").await.unwrap();
+        session.script("begin; insert into t values (1)").await.unwrap();
+        let mut rows = session.query(ENDLESS, None, &[]).await.unwrap();
+        rows.next(1, 1).await.unwrap();
+        drop(rows);
+        let failure = session.execute("insert into t values (2)", None).await.unwrap_err();
+        assert_eq!((failure.kind, failure.detail_code.as_str()), (FailureKind::Permanent, "25P02"));
+        session.script("rollback").await.unwrap();
+        assert_eq!(session.execute("insert into t values (3)", None).await.unwrap(), 1);
+        assert_eq!(server.psql("select a from t"), "3");
+    });
+}
+
+#[test]
 fn a_dropped_load_is_taken_back() {
     run(async {
         let (server, session) = start().await;

@@ -222,7 +222,7 @@ fn sessions_are_busy_and_free_as_with_any_database() {
         rows.next(10, 1 << 20).await.unwrap().unwrap();
         drop(rows);
         assert_eq!(value(&session, "select 'free'").await, "free");
-        let mut ingest = session.ingest(&["t".into()], numbers(0..0).fields()).await.unwrap();
+        let ingest = session.ingest(&["t".into()], numbers(0..0).fields()).await.unwrap();
         assert!(session.script("select 1").await.is_err());
         drop(ingest);
         let begun = Instant::now();

@@ -88,7 +88,7 @@ impl Session {
     ) -> Result<Rows, Failure> {
         match &self.0 {
             SessionKind::Postgres(session) => {
-                session.query(statement, parameters, types).await.map(RowsKind::Postgres).map(Rows)
+                session.query(statement, parameters, types).await.map(Box::new).map(RowsKind::Postgres).map(Rows)
             }
             SessionKind::Sqlite(session) => {
                 session.query(statement, parameters, types).await.map(RowsKind::Sqlite).map(Rows)
@@ -129,7 +129,7 @@ impl Session {
 pub struct Rows(RowsKind);
 
 enum RowsKind {
-    Postgres(postgres::Rows),
+    Postgres(Box<postgres::Rows>),
     Sqlite(sqlite::Rows),
 }
 

@@ -118,6 +118,12 @@ pub(super) fn push_decimal(builder: &mut ColumnBuilder, shape: Option<DecimalSha
         builder.push_bytes(text.as_bytes());
         return Ok(());
     }
+    if let Some(shape) = shape
+        && let Some(scaled) = parse_plain(text, shape)
+    {
+        builder.push_i64(scaled);
+        return Ok(());
+    }
     let decimal = Decimal::parse(text)?;
     match shape {
         Some(shape) if LogicalType::Decimal(Some(shape)).layout() == Layout::Int64 => {
@@ -130,6 +136,23 @@ pub(super) fn push_decimal(builder: &mut ColumnBuilder, shape: Option<DecimalSha
         None => builder.push_bytes(decimal.to_string().as_bytes()),
     }
     Ok(())
+}
+
+/// The quick way for what most decimals look like: a sign, digits, a point, no more digits than the type keeps. None is no answer.
+fn parse_plain(text: &str, shape: DecimalShape) -> Option<i64> {
+    if LogicalType::Decimal(Some(shape)).layout() != Layout::Int64 || text.len() > 20 {
+        return None;
+    }
+    let (is_negative, digits) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let missing = usize::from(shape.scale).checked_sub(fraction.len())?;
+    let mut value = 0i64;
+    for byte in whole.bytes().chain(fraction.bytes()).chain(std::iter::repeat_n(b'0', missing)) {
+        let digit = Some(byte.wrapping_sub(b'0')).filter(|digit| *digit < 10)?;
+        value = value.checked_mul(10)?.checked_add(i64::from(digit))?;
+    }
+    let fits = !whole.is_empty() && value < 10i64.checked_pow(u32::from(shape.precision))?;
+    fits.then_some(if is_negative { -value } else { value })
 }
 
 pub(super) fn check_json(text: &str) -> Fit {
@@ -239,6 +262,18 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_quick_way_agrees_with_the_thorough_one(
+            text in "-?[0-9]{0,19}(\\.[0-9]{0,8})?",
+            precision in 1u16..=18,
+            scale in 0u16..=18,
+        ) {
+            let shape = DecimalShape { precision, scale: scale.min(precision) };
+            if let Some(quick) = parse_plain(&text, shape) {
+                prop_assert_eq!(Decimal::parse(&text).unwrap().to_scaled(shape), Ok(quick));
+            }
+        }
+
         #[test]
         fn uuids_round_trip(uuid in any::<[u8; 16]>()) {
             let text = format_uuid(&uuid);

@@ -95,7 +95,10 @@ async fn open_copy(wire: &mut Wire, statement: &str) -> Result<(), Failure> {
     wire.send_query(statement);
     loop {
         match wire.arrive().await? {
-            b'G' => return Ok(wire.consume()),
+            b'G' => {
+                wire.consume();
+                return Ok(());
+            }
             b'E' => return Err(wire.take_failure()),
             b'Z' => {
                 return Err(wire.failure(FailureKind::Permanent, &codes::SQL_STATEMENT, "the server does not copy"));

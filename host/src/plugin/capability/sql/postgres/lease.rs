@@ -36,7 +36,7 @@ struct State {
 }
 
 enum Place {
-    Here(Box<Wire>),
+    Here(Wire),
     /// With the lease of this number.
     Away(u64),
     /// On its way back, without anybody using it.
@@ -47,7 +47,7 @@ enum Place {
 impl Home {
     pub fn new(wire: Wire, pool: Arc<Pool>) -> Arc<Self> {
         let server = format!("postgres {}", wire.version);
-        let state = State { place: Place::Here(Box::new(wire)), closed: false, leases: 0 };
+        let state = State { place: Place::Here(wire), closed: false, leases: 0 };
         Arc::new(Self { pool, server, state: Mutex::new(state), returned: Notify::new() })
     }
 
@@ -101,7 +101,7 @@ impl Home {
         }
     }
 
-    fn put_back(&self, wire: Box<Wire>) {
+    fn put_back(&self, wire: Wire) {
         let mut state = self.lock();
         if wire.broken {
             state.place = Place::Gone(self.lost());
@@ -124,7 +124,7 @@ impl Home {
 pub(super) struct Lease {
     pub home: Arc<Home>,
     pub number: u64,
-    wire: Option<Box<Wire>>,
+    wire: Option<Wire>,
 }
 
 impl Lease {

@@ -113,7 +113,7 @@ fn divide(mut value: u128, places: i32) -> Fit<u128> {
         if value == 0 {
             break;
         }
-        if value % 10 != 0 {
+        if !value.is_multiple_of(10) {
             return Err(Misfit::lossy("more digits behind the point than the type keeps"));
         }
         value /= 10;
@@ -124,13 +124,17 @@ fn divide(mut value: u128, places: i32) -> Fit<u128> {
 /// Appends plain decimal text with the display scale; `NaN`, `Infinity` and `-Infinity` as such.
 pub(super) fn write_text(bytes: &[u8], out: &mut Vec<u8>) -> Fit {
     let numeric = Binary::read(bytes)?;
-    match numeric.sign {
-        POSITIVE => {}
-        NEGATIVE => out.push(b'-'),
-        NAN => return Ok(out.extend_from_slice(b"NaN")),
-        INFINITY => return Ok(out.extend_from_slice(b"Infinity")),
-        NEGATIVE_INFINITY => return Ok(out.extend_from_slice(b"-Infinity")),
+    let prefix: &[u8] = match numeric.sign {
+        POSITIVE => b"",
+        NEGATIVE => b"-",
+        NAN => b"NaN",
+        INFINITY => b"Infinity",
+        NEGATIVE_INFINITY => b"-Infinity",
         _ => return Err(Misfit::malformed("the server sent a broken numeric")),
+    };
+    out.extend_from_slice(prefix);
+    if matches!(numeric.sign, NAN | INFINITY | NEGATIVE_INFINITY) {
+        return Ok(());
     }
     write_whole(&numeric, out);
     if numeric.scale > 0 {

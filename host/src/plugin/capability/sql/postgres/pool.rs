@@ -13,7 +13,7 @@ const RESET_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) struct Pool {
     pub connector: Connector,
-    idle: Mutex<Vec<Box<Wire>>>,
+    idle: Mutex<Vec<Wire>>,
 }
 
 impl Pool {
@@ -21,7 +21,7 @@ impl Pool {
         Self { connector, idle: Mutex::new(Vec::new()) }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Box<Wire>>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Wire>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -30,13 +30,13 @@ impl Pool {
         loop {
             let Some(mut wire) = self.lock().pop() else { return self.connector.connect().await };
             if wire.is_alive().await {
-                return Ok(*wire);
+                return Ok(wire);
             }
         }
     }
 
     /// Rolls back and forgets everything the session did, then keeps the connection if there is room for it.
-    pub fn release(self: Arc<Self>, mut wire: Box<Wire>) {
+    pub fn release(self: Arc<Self>, mut wire: Wire) {
         // Without a runtime the connection closes here, and the server rolls back.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         runtime.spawn(async move {

@@ -78,7 +78,9 @@ impl Ingest {
 impl Drop for Ingest {
     /// The thread takes back what it has inserted. It is not interrupted: that would roll back the transaction around the load.
     fn drop(&mut self) {
-        self.hold.take().map(Hold::finish);
+        if let Some(hold) = self.hold.take() {
+            hold.finish();
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use rusqlite::types::ValueRef;
 
 use super::super::columns::ColumnBuilder;
 use super::super::value::{Fit, Misfit, format_float, push_decimal, push_parsed, push_uuid};
-use crate::record::LogicalType;
+use crate::record::{DecimalShape, Layout, LogicalType};
 
 /// Whole numbers beyond this are not exact as floats, nor can a float beyond it be told from its neighbours.
 const FLOAT_EXACT_MAX: f64 = 9_007_199_254_740_992.0;
@@ -66,7 +66,10 @@ fn push_integer(builder: &mut ColumnBuilder, logical: LogicalType, value: i64) -
 fn push_real(builder: &mut ColumnBuilder, logical: LogicalType, value: f64) -> Fit {
     match logical {
         LogicalType::Int64 if value.fract() == 0.0 && value.abs() <= FLOAT_EXACT_MAX => builder.push_i64(value as i64),
-        LogicalType::Decimal(shape) => return push_decimal(builder, shape, &format_float(value)),
+        LogicalType::Decimal(shape) => match shape.and_then(|shape| scale_exactly(value, shape)) {
+            Some(scaled) => builder.push_i64(scaled),
+            None => return push_decimal(builder, shape, &format_float(value)),
+        },
         LogicalType::Text => builder.push_bytes(format_float(value).as_bytes()),
         LogicalType::Json if value.is_finite() => builder.push_bytes(format_float(value).as_bytes()),
         _ => return Err(misfit(&format!("the floating point number {value}"), logical)),
@@ -74,16 +77,49 @@ fn push_real(builder: &mut ColumnBuilder, logical: LogicalType, value: f64) -> F
     Ok(())
 }
 
+/// The decimal of at most fifteen digits that a float stands for, as an integer: there is only one, and dividing it again gives
+/// the very same float. None is no answer.
+fn scale_exactly(value: f64, shape: DecimalShape) -> Option<i64> {
+    const DIGITS: u16 = 15;
+    if LogicalType::Decimal(Some(shape)).layout() != Layout::Int64 {
+        return None;
+    }
+    let unit = 10f64.powi(i32::from(shape.scale));
+    let limit = 10f64.powi(i32::from(shape.precision.min(DIGITS)));
+    let scaled = (value * unit).round();
+    (scaled.abs() < limit && scaled / unit == value).then_some(scaled as i64)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::Decimal;
     use arrow_array::Array as _;
+    use proptest::prelude::*;
 
     fn check(logical: &str, value: ValueRef<'_>, fits: bool) {
         let logical = logical.parse().unwrap();
         let mut builder = ColumnBuilder::new(logical);
         assert_eq!(push(&mut builder, logical, value).is_ok(), fits, "{logical} {value:?}");
         assert_eq!(builder.finish().unwrap().0.array.len(), usize::from(fits), "{logical} {value:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn floats_become_the_decimals_they_stand_for(value in -1_000_000_000_000_000i64..1_000_000_000_000_000, scale in 0u16..=15) {
+            let shape = DecimalShape { precision: 15, scale };
+            let float: f64 = Decimal::from_scaled(value, scale).to_string().parse().unwrap();
+            prop_assert_eq!(scale_exactly(float, shape), (value.abs() < 1_000_000_000_000_000).then_some(value));
+        }
+
+        #[test]
+        fn floats_that_stand_for_no_decimal_do_not_become_one(bits in any::<u64>(), scale in 0u16..=18) {
+            let value = f64::from_bits(bits);
+            let shape = DecimalShape { precision: 18, scale };
+            if let Some(scaled) = scale_exactly(value, shape) {
+                prop_assert_eq!(Decimal::parse(&format_float(value)).unwrap().to_scaled(shape), Ok(scaled));
+            }
+        }
     }
 
     #[test]

@@ -69,8 +69,10 @@ impl Rows {
         }
         let limits = Limits { rows: rows_max.max(1) as usize, bytes: bytes_max.clamp(1, PAGE_BYTES_MAX) };
         let page = self.request(limits).await;
-        if matches!(page, Ok(None) | Err(_)) {
-            self.hold.take().map(Hold::finish);
+        if matches!(page, Ok(None) | Err(_))
+            && let Some(hold) = self.hold.take()
+        {
+            hold.finish();
         }
         self.failure = page.as_ref().err().cloned();
         page
@@ -88,8 +90,10 @@ impl Drop for Rows {
     /// A query that only reads is stopped. To stop one that writes would roll back the whole transaction around it; what it
     /// writes it has written before its first row.
     fn drop(&mut self) {
-        if !self.shape.reads {
-            self.hold.take().map(Hold::finish);
+        if !self.shape.reads
+            && let Some(hold) = self.hold.take()
+        {
+            hold.finish();
         }
     }
 }

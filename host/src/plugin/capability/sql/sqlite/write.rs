@@ -5,8 +5,6 @@
 //! second, times as `12:00:00.000000`; infinities as `infinity` and `-infinity`. (Years before 0 and after 9999 do not sort.) Into a
 //! column of text go the host's own spellings of truth values and floats.
 
-use std::io::Write as _;
-
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Statement, ToSql};
 
@@ -103,21 +101,29 @@ fn encode<'a>(
     ValueRef::Text(scratch)
 }
 
-/// Writing into memory cannot fail.
-macro_rules! append {
-    ($out:expr, $($argument:tt)*) => { let _ = write!($out, $($argument)*); };
-}
-
 fn write_scaled(value: i64, scale: u16, out: &mut Vec<u8>) {
-    let unit = 10u64.saturating_pow(u32::from(scale));
-    let magnitude = value.unsigned_abs();
     if value < 0 {
         out.push(b'-');
     }
-    append!(out, "{}", magnitude / unit);
+    let digits = decimal_digits(value.unsigned_abs());
+    let leading = digits.iter().take_while(|digit| **digit == b'0').count();
+    let whole = digits.len().saturating_sub(usize::from(scale));
+    let (before, behind) = digits.split_at_checked(whole).unwrap_or_default();
+    out.extend_from_slice(before.get(leading.min(whole.saturating_sub(1))..).unwrap_or_default());
     if scale > 0 {
-        append!(out, ".{:0width$}", magnitude % unit, width = usize::from(scale));
+        out.push(b'.');
+        out.extend_from_slice(behind);
     }
+}
+
+/// As many digits as 64 bits may need: more than any scale has.
+fn decimal_digits(mut magnitude: u64) -> [u8; 20] {
+    let mut digits = [b'0'; 20];
+    for place in digits.iter_mut().rev() {
+        *place = b'0' + (magnitude % 10) as u8;
+        magnitude /= 10;
+    }
+    digits
 }
 
 fn write_date(days: i64, out: &mut Vec<u8>) {

@@ -137,7 +137,7 @@ fn check_scaled(value: i64, own: DecimalShape, shape: DecimalShape) -> Fit {
     {
         return Err(Misfit::range(format!("too many digits for numeric({},{})", shape.precision, shape.scale)));
     }
-    if magnitude % power_of_ten(own.scale.saturating_sub(shape.scale)) != 0 {
+    if !magnitude.is_multiple_of(power_of_ten(own.scale.saturating_sub(shape.scale))) {
         return Err(Misfit::lossy(format!("the column keeps {} digits behind the point", shape.scale)));
     }
     Ok(())
