@@ -147,6 +147,9 @@ impl Verb {
     }
 }
 
+/// A sync's stages, and one more for what blocks for a moment: a commit waits for the disk.
+const WORKERS: usize = 4;
+
 /// A command line that makes sense.
 #[derive(Debug)]
 pub struct Invocation {
@@ -169,7 +172,7 @@ pub fn run(invocation: Invocation) -> Exit {
     let output = Output::standard(&global, &world);
     output.start_logging(&global);
     let context = Context { project_dir: global.project, output: output.clone(), world };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build();
     let outcome = match runtime {
         Ok(runtime) => runtime.block_on(verb.run(&context)),
         Err(error) => Err(CliError::Runtime(error).into()),

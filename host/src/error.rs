@@ -4,8 +4,11 @@
 //! This module must not know any of the others.
 
 pub mod codes;
+mod suggest;
 
 use std::fmt;
+
+pub use suggest::nearest;
 
 /// Who can do something about an error; decides the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -24,7 +24,7 @@ mod output;
 pub use binary::{Authority, BinaryReport};
 pub use capability::http::{HttpOrigin, PrivateAddresses};
 pub use capability::sql::Database;
-pub use catalog::{Bundled, Catalog, PluginBinary, PluginDigest, PluginError, PluginOrigin};
+pub use catalog::{Bundled, Catalog, PluginBinary, PluginError, PluginOrigin};
 pub use connector::PluginConnector;
 pub use engine::Runtime;
 pub use grants::{FilesRoot, Grants};

@@ -16,7 +16,6 @@ mod paste;
 mod place;
 mod reader;
 mod secret;
-mod suggest;
 mod sync;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -33,7 +32,6 @@ pub use name::{ConnectionName, NAME_BYTES_MAX, NameError, PluginName, SyncName, 
 pub use paste::shell_word;
 pub use place::Place;
 pub use secret::{NotAReference, SECRET_BYTES_MAX, Secret, SecretError, SecretRef};
-pub use suggest::nearest;
 pub use sync::{
     DEAD_LETTERS_MAX_DEFAULT, Deletes, Endpoint, FieldLine, FieldValue, Guard, Mode, SchemaPolicy, SyncDef,
     TransformRef,

@@ -7,6 +7,7 @@ mod cast;
 mod json;
 mod key;
 mod mapping;
+mod presence;
 mod schema;
 
 pub use batch::{Batch, BatchError, ChangeKind, Changes, Column};
@@ -18,4 +19,5 @@ pub use lockstep_values::{
     format_datetime, format_time, format_timestamp, parse_date, parse_datetime, parse_time, parse_timestamp,
 };
 pub use mapping::{FieldMap, MappedChanges, Mapping, MappingError, RejectedValue};
+pub use presence::{Uniform, project, split_uniform};
 pub use schema::{Field, Properties, Stream, arrow_type};

@@ -1,3 +1,4 @@
 //! One integration binary, a module per behaviour.
 
 mod sandbox;
+mod sql_driver;

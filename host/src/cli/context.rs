@@ -1,11 +1,14 @@
 //! What every verb works with.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::error::CliError;
 use super::output::Output;
-use crate::error::Result;
-use crate::project::{PROJECT_FILE, Project, SyncDef, nearest, shell_word};
+use crate::assembly::Assembly;
+use crate::error::{Result, nearest};
+use crate::project::{PROJECT_FILE, Project, SyncDef, shell_word};
+use crate::store::{STATE_FOLDER, SqliteStore};
 use crate::world::World;
 
 /// The surroundings of one command.
@@ -24,13 +27,34 @@ impl Context {
     }
 
     /// Who names the file instead of its folder means the folder.
-    fn folder(&self) -> &Path {
+    pub fn folder(&self) -> &Path {
         let names_file =
             self.project_dir.file_name().is_some_and(|name| name == PROJECT_FILE) && self.project_dir.is_file();
         match self.project_dir.parent() {
             Some(parent) if names_file => parent,
             _ => &self.project_dir,
         }
+    }
+
+    /// The project with its plugins.
+    pub fn assembly(&self) -> Result<Assembly> {
+        self.assemble(self.project()?)
+    }
+
+    pub fn assemble(&self, project: Project) -> Result<Assembly> {
+        let cache = cache_dir(&project.dir);
+        Assembly::new(Arc::new(project), lockstep_bundle::PLUGINS, cache, self.world.clone())
+    }
+
+    /// The project's state, for a command that changes it; only one process at a time can.
+    pub fn store(&self, command: &str) -> Result<SqliteStore> {
+        Ok(SqliteStore::open(self.folder(), command, self.world.clock.now())?)
+    }
+
+    /// The project's state, for a command that only looks. The project must be there, its state need not.
+    pub fn store_to_read(&self) -> Result<SqliteStore> {
+        self.project()?;
+        Ok(SqliteStore::open_read_only(self.folder())?)
     }
 
     /// A command on this project as a person would type it: `lockstep --project shop run`.
@@ -40,6 +64,15 @@ impl Context {
             dir => format!("lockstep --project {} {rest}", shell_word(dir)),
         }
     }
+}
+
+/// Compiled plugins are the same for all projects of a user; without a home they are kept with the state.
+fn cache_dir(project: &Path) -> PathBuf {
+    let home = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    home("LOCKSTEP_CACHE_DIR")
+        .or_else(|| home("XDG_CACHE_HOME").map(|dir| dir.join("lockstep")))
+        .or_else(|| home("HOME").map(|dir| dir.join(".cache/lockstep")))
+        .unwrap_or_else(|| project.join(STATE_FOLDER).join("cache"))
 }
 
 /// The syncs of these names in the order asked for, each once; all in the order of the file if none is named.

@@ -1,9 +1,20 @@
 //! `dead-letters`: records that cannot go on without a person.
 
-use clap::{Args, Subcommand};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use super::{CliError, Context, Reply};
-use crate::error::Result;
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::context::select_syncs;
+use super::output::{Align, Answer, Block, Consent, Table, count};
+use super::run::{Watching, stop_on_ctrl_c, summary};
+use super::{Context, Reply};
+use crate::error::{Error, Result};
+use crate::store::{
+    Closing, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterState, SqliteStore, Stage, Store,
+};
+use crate::sync::{MirrorRun, RunOptions, retry_letters};
 
 /// Look after records that cannot go on without a person
 #[derive(Debug, Args)]
@@ -31,7 +42,7 @@ pub enum DeadLettersVerb {
     /// Show one: the whole record, its cause, which plugin said so
     Show {
         #[arg(value_name = "ID")]
-        id: String,
+        id: i64,
     },
     /// Send them through the sync again
     Retry(Which),
@@ -51,7 +62,7 @@ pub enum DeadLettersVerb {
 pub struct Which {
     /// As `dead-letters list` shows them
     #[arg(value_name = "ID")]
-    pub ids: Vec<String>,
+    pub ids: Vec<i64>,
 
     /// All there are
     #[arg(long)]
@@ -70,6 +81,186 @@ impl DeadLettersVerb {
     }
 }
 
-pub async fn run(args: &DeadLettersArgs, _context: &Context) -> Result<Reply> {
-    Err(CliError::NotBuilt(args.verb.name()).into())
+pub async fn run(args: &DeadLettersArgs, context: &Context) -> Result<Reply> {
+    match &args.verb {
+        DeadLettersVerb::List { sync, limit } => list(context, sync.as_deref(), *limit),
+        DeadLettersVerb::Show { id } => show(context, DeadLetterId(*id)),
+        DeadLettersVerb::Retry(which) => retry(context, which).await,
+        DeadLettersVerb::Discard { which, yes } => discard(context, which, Consent::from_flag(*yes)),
+    }
+}
+
+fn list(context: &Context, sync: Option<&str>, limit: u32) -> Result<Reply> {
+    let store = context.store_to_read()?;
+    let filter = DeadLetterFilter {
+        sync: sync.map(str::to_owned),
+        state: Some(DeadLetterState::Open),
+        limit: Some(limit),
+        ..DeadLetterFilter::default()
+    };
+    let letters = store.dead_letters(&filter)?;
+    let result = json!({"dead_letters": letters.iter().map(to_json).collect::<Vec<_>>()});
+    if letters.is_empty() {
+        return Ok(Reply::done(vec!["no record waits for a person".to_owned().into()], result));
+    }
+    let mut table = Table::new(&[
+        ("id", Align::Right),
+        ("sync", Align::Left),
+        ("record", Align::Left),
+        ("stage", Align::Left),
+        ("tries", Align::Right),
+        ("cause", Align::Left),
+    ]);
+    for row in &letters {
+        let cause = format!("{}: {}", row.letter.cause.code, row.letter.cause.message);
+        let record = name(row);
+        table.row([
+            row.id.to_string(),
+            row.sync.clone(),
+            record,
+            row.letter.stage.name().to_owned(),
+            count(row.attempts),
+            shortened(&cause, 160),
+        ]);
+    }
+    Ok(Reply::done(vec![table.into()], result))
+}
+
+/// Its key, or where it stands.
+fn name(row: &DeadLetter) -> String {
+    let key = Some(row.letter.key_text.trim_matches(['[', ']'])).filter(|key| !key.is_empty());
+    key.map(str::to_owned).or_else(|| row.letter.position.clone()).unwrap_or_else(|| "?".to_owned())
+}
+
+fn shortened(text: &str, length: usize) -> String {
+    let mut short: String = text.chars().take(length).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short
+}
+
+fn show(context: &Context, id: DeadLetterId) -> Result<Reply> {
+    let store = context.store_to_read()?;
+    let row = store.dead_letter(id)?;
+    let cause = &row.letter.cause;
+    let mut lines = vec![
+        format!("dead letter {id} of `{}`: {} ({})", row.sync, name(&row), row.state.name()),
+        format!("cause: {}: {}", cause.code, cause.message),
+    ];
+    lines.extend(cause.hint.as_ref().map(|hint| format!("hint: {hint}")));
+    lines.extend((!cause.detail_code.is_empty()).then(|| format!("detail: {}", cause.detail_code)));
+    if let Some(plugin) = &row.letter.plugin {
+        let digest: String = plugin.digest.chars().take(12).collect();
+        lines.push(format!("said by: {} (sha256:{digest}…)", plugin.label));
+    }
+    lines.push(format!("failed at: {}, run {}, {} tries since {}", row.letter.stage.name(), row.run, row.attempts, row.first_at.format("%Y-%m-%d %H:%M:%S UTC")));
+    let mut blocks = vec![Block::Text(lines.join("\n"))];
+    blocks.extend(record_text(&row).map(Block::Text));
+    Ok(Reply::done(blocks, to_json(&row)))
+}
+
+/// The whole record, as people read it.
+fn record_text(row: &DeadLetter) -> Option<String> {
+    if let Some(record) = &row.letter.record {
+        let record: Value = serde_json::from_str(record).ok()?;
+        return serde_json::to_string_pretty(record.get("values")?).ok();
+    }
+    row.letter.raw.as_ref().map(|raw| String::from_utf8_lossy(raw).into_owned())
+}
+
+fn to_json(row: &DeadLetter) -> Value {
+    let record: Value = row.letter.record.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let cause = &row.letter.cause;
+    json!({
+        "id": row.id,
+        "sync": row.sync,
+        "run": row.run,
+        "state": row.state.name(),
+        "stage": row.letter.stage.name(),
+        "key": row.letter.key_text,
+        "position": row.letter.position,
+        "attempts": row.attempts,
+        "first_at": row.first_at,
+        "last_at": row.last_at,
+        "record": record,
+        "raw": row.letter.raw.as_ref().map(|raw| String::from_utf8_lossy(raw).into_owned()),
+        "cause": {
+            "code": cause.code, "kind": cause.kind, "message": cause.message,
+            "detail_code": cause.detail_code, "field": cause.field, "hint": cause.hint,
+        },
+        "plugin": row.letter.plugin,
+    })
+}
+
+/// The open letters somebody means.
+fn select(store: &SqliteStore, which: &Which) -> Result<Vec<DeadLetter>> {
+    if which.all {
+        let filter = DeadLetterFilter { state: Some(DeadLetterState::Open), ..DeadLetterFilter::default() };
+        return Ok(store.dead_letters(&filter)?);
+    }
+    let mut letters = Vec::with_capacity(which.ids.len());
+    for id in &which.ids {
+        letters.push(store.dead_letter(DeadLetterId(*id))?);
+    }
+    letters.retain(|row| row.state == DeadLetterState::Open);
+    Ok(letters)
+}
+
+async fn retry(context: &Context, which: &Which) -> Result<Reply> {
+    let mut assembly = context.assembly()?;
+    let store = Arc::new(context.store("lockstep dead-letters retry")?);
+    let (letters, unreadable): (Vec<_>, Vec<_>) =
+        select(&store, which)?.into_iter().partition(|row| row.letter.stage != Stage::Source);
+    if !unreadable.is_empty() {
+        let text = "of {} nothing could be read: mend the source; the next run that reads it again settles them";
+        context.output.note(&text.replacen("{}", &super::output::noun(unreadable.len() as u64, "record", "records"), 1));
+    }
+    let mut by_sync: BTreeMap<String, Vec<DeadLetter>> = BTreeMap::new();
+    for row in letters {
+        by_sync.entry(row.sync.clone()).or_default().push(row);
+    }
+    let interrupt = stop_on_ctrl_c(&context.output);
+    let (mut results, mut errors, mut failed) = (Vec::new(), Vec::new(), 0);
+    for (sync, letters) in by_sync {
+        let project = assembly.project().clone();
+        let def = select_syncs(&project, std::slice::from_ref(&sync))?.remove(0).clone();
+        let mirror = assembly.mirror(&def)?;
+        let progress = context.output.progress(&sync);
+        let run = MirrorRun {
+            store: store.clone(),
+            world: context.world.clone(),
+            observer: Arc::new(Watching { progress: progress.clone(), output: context.output.clone(), sync: sync.clone() }),
+            interrupt: interrupt.clone(),
+            options: RunOptions::default(),
+        };
+        let report = retry_letters(&mirror, &run, &letters).await;
+        progress.end();
+        let report = report?;
+        context.output.finished(&summary(&report));
+        failed += report.counters.rejected;
+        results.push(summary(&report).to_event());
+        errors.extend(report.error.map(Error::from));
+    }
+    let result = json!({"syncs": results, "unreadable": unreadable.len()});
+    if errors.is_empty() && failed == 0 && unreadable.is_empty() {
+        return Ok(Reply::done(Vec::new(), result));
+    }
+    Ok(Reply::attention(Vec::new(), result, errors))
+}
+
+fn discard(context: &Context, which: &Which, consent: Consent) -> Result<Reply> {
+    context.project()?;
+    let store = context.store("lockstep dead-letters discard")?;
+    let letters = select(&store, which)?;
+    let records = super::output::noun(letters.len() as u64, "record", "records");
+    let command = context.command("dead-letters discard --all");
+    let question = format!("give up {records}? They stay as they are in both systems");
+    if !letters.is_empty() && context.output.confirm(consent, &question, &command)? == Answer::No {
+        return Ok(Reply::done(vec!["nothing was discarded".to_owned().into()], json!({"discarded": 0})));
+    }
+    let ids: Vec<DeadLetterId> = letters.iter().map(|row| row.id).collect();
+    let closed = store.close_dead_letters(&ids, Closing::Discarded, context.world.clock.now())?;
+    let text = format!("discarded {}", super::output::noun(closed, "record", "records"));
+    Ok(Reply::done(vec![text.into()], json!({"discarded": closed})))
 }

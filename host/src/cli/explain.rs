@@ -6,7 +6,7 @@ use serde_json::json;
 use super::output::{Align, Exit, Table};
 use super::{CliError, Reply};
 use crate::error::{Class, Code, Result, codes};
-use crate::project::nearest;
+use crate::error::nearest;
 
 mod pages;
 

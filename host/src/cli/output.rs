@@ -229,6 +229,15 @@ impl Output {
         }
     }
 
+    /// Tells an error that does not end the command.
+    pub fn warn(&self, error: &Error) {
+        if self.is_json() {
+            self.event(&json!({"event": "error", "error": report::error_to_json(error)}));
+        } else {
+            self.inner.say(&report::error_to_text(error, self.inner.screen));
+        }
+    }
+
     /// Begins to show how a sync is getting on.
     pub fn progress(&self, sync: &str) -> SyncProgress {
         SyncProgress::new(self.clone(), sync)

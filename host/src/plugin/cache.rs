@@ -98,7 +98,11 @@ fn entry_name(engine: &Engine, binary: &PluginBinary) -> String {
     let mut hasher = SipHasher13::new();
     engine.precompile_compatibility_hash().hash(&mut hasher);
     hasher.write(env!("CARGO_PKG_VERSION").as_bytes());
-    format!("{}-{:032x}.cwasm", binary.digest.hex(), hasher.finish128().as_u128())
+    format!("{}-{:032x}.cwasm", hex(&binary.digest), hasher.finish128().as_u128())
+}
+
+fn hex(digest: &crate::project::PluginDigest) -> String {
+    digest.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn seal_of(key: &[u8; 32], name: &str, code: &[u8]) -> blake3::Hash {

@@ -1,54 +1,22 @@
 //! Where plugins come from: the ones built into this binary, and files.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::path::{Path, PathBuf};
-
-use sha2::{Digest as _, Sha256};
 
 use super::binary::{BinaryFault, BinaryReport};
 use super::limits::Limits;
 use super::manifest::Manifest;
 use crate::error::{Code, Explain, codes};
+use crate::project::PluginDigest;
 
-/// A plugin built into the host.
-#[derive(Clone, Copy, Debug)]
-pub struct Bundled {
-    pub name: &'static str,
-    pub bytes: &'static [u8],
-}
+/// Plugins built into the host: names and components.
+pub type Bundled = &'static [(&'static str, &'static [u8])];
 
 /// Where a plugin's bytes came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PluginOrigin {
     Bundled,
     Path(PathBuf),
-}
-
-/// The sha256 of a plugin's bytes.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct PluginDigest([u8; 32]);
-
-impl PluginDigest {
-    pub fn of(bytes: &[u8]) -> Self {
-        Self(Sha256::digest(bytes).into())
-    }
-
-    pub fn hex(&self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
-    }
-}
-
-impl fmt::Display for PluginDigest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "sha256:{}", self.hex())
-    }
-}
-
-impl fmt::Debug for PluginDigest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
 }
 
 /// A plugin whose binary was read and found fit to be compiled.
@@ -88,25 +56,25 @@ impl PluginBinary {
 /// All plugins that can be named.
 #[derive(Clone, Debug)]
 pub struct Catalog {
-    bundled: &'static [Bundled],
+    bundled: Bundled,
 }
 
 impl Catalog {
-    pub fn new(bundled: &'static [Bundled]) -> Self {
+    pub fn new(bundled: Bundled) -> Self {
         Self { bundled }
     }
 
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.bundled.iter().map(|plugin| plugin.name)
+        self.bundled.iter().map(|(name, _)| *name)
     }
 
     /// A bundled plugin by name.
     pub fn bundled(&self, name: &str, limits: &Limits) -> Result<PluginBinary, PluginError> {
-        let plugin = self.bundled.iter().find(|plugin| plugin.name == name).ok_or_else(|| PluginError::Unknown {
+        let plugin = self.bundled.iter().find(|(bundled, _)| *bundled == name).ok_or_else(|| PluginError::Unknown {
             name: name.to_owned(),
             known: self.names().map(str::to_owned).collect(),
         })?;
-        PluginBinary::read(name, PluginOrigin::Bundled, Cow::Borrowed(plugin.bytes), limits)
+        PluginBinary::read(name, PluginOrigin::Bundled, Cow::Borrowed(plugin.1), limits)
     }
 
     /// A plugin in a file.
@@ -146,10 +114,26 @@ pub enum PluginError {
     Compile { plugin: String, reason: String },
     #[error("`{plugin}` does not export `{interface}`")]
     Export { plugin: String, interface: &'static str },
-    #[error("the configuration of connection `{connection}` does not fit `{plugin}`: {reason}")]
-    Config { connection: String, plugin: String, reason: String },
+    #[error("{}the configuration of connection `{connection}` does not fit `{plugin}`: {reason}", at(.place))]
+    Config {
+        connection: String,
+        plugin: String,
+        /// JSON pointer into the configuration.
+        pointer: String,
+        reason: String,
+        /// File and line, where known.
+        place: Option<String>,
+    },
+    #[error("{}connection `{connection}` grants `{plugin}` no `{capability}` under the alias `{alias}`", at(.place))]
+    Grant { connection: String, plugin: String, capability: String, alias: String, place: Option<String> },
+    #[error("`{plugin}` is {found}, but {pinned} is pinned in `lockstep.lock`")]
+    Digest { plugin: String, found: PluginDigest, pinned: PluginDigest },
     #[error("the plugin engine cannot be started: {0}")]
     Engine(String),
+}
+
+fn at(place: &Option<String>) -> String {
+    place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default()
 }
 
 impl PluginError {
@@ -178,6 +162,8 @@ impl Explain for PluginError {
             Self::Compile { .. } => &codes::PLUGIN_COMPILE,
             Self::Export { .. } => &codes::PLUGIN_EXPORT,
             Self::Config { .. } => &codes::PLUGIN_CONFIG,
+            Self::Grant { .. } => &codes::PLUGIN_GRANT,
+            Self::Digest { .. } => &codes::PLUGIN_DIGEST,
             Self::Engine(_) => &codes::ENVIRONMENT,
         }
     }
@@ -200,6 +186,17 @@ impl Explain for PluginError {
             Self::Config { plugin, .. } => {
                 let name = plugin.split('@').next().unwrap_or(plugin);
                 vec![format!("`lockstep plugin inspect {name}` prints what it takes")]
+            }
+            Self::Grant { connection, capability, alias, .. } => {
+                let example = match capability.as_str() {
+                    "files" => "{ path = \"data\" }",
+                    "sql" => "{ url = \"env:DATABASE_URL\" }",
+                    _ => "{ origin = \"https://api.example.com\" }",
+                };
+                vec![format!("add under [connection.{connection}]: `{capability}.{alias} = {example}`")]
+            }
+            Self::Digest { .. } => {
+                vec!["if the change is meant, remove the plugin's entry from lockstep.lock; the next run pins it anew".into()]
             }
             _ => Vec::new(),
         }

@@ -12,12 +12,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::bindings::exports;
 use super::bindings::lockstep::plugin::types as wit;
-use super::catalog::{PluginBinary, PluginDigest, PluginError};
+use super::catalog::{PluginBinary, PluginError};
 use super::engine::Runtime;
 use super::grants::Grants;
 use super::instance::{Blueprint, Guest, Surroundings};
 use super::limits::Limits;
 use crate::connector::Failure;
+use crate::project::PluginDigest;
 use crate::world::Clock;
 
 /// One configured plugin.
@@ -176,11 +177,13 @@ fn check_config(binary: &PluginBinary, config: &serde_json::Value, connection: &
     let validator = jsonschema::validator_for(schema)
         .map_err(|error| PluginError::Manifest { plugin: binary.label(), reason: format!("[config]: {error}") })?;
     let Some(error) = validator.iter_errors(config).next() else { return Ok(()) };
-    let place = error.instance_path().to_string();
-    let place = if place.is_empty() { "config".to_owned() } else { format!("config{}", place.replace('/', ".")) };
+    let pointer = error.instance_path().to_string();
+    let shown = format!("config{}", pointer.replace('/', "."));
     Err(PluginError::Config {
         connection: connection.to_owned(),
         plugin: binary.label(),
-        reason: format!("`{place}`: {error}"),
+        pointer,
+        reason: format!("`{shown}`: {error}"),
+        place: None,
     })
 }

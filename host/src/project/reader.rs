@@ -14,7 +14,7 @@ use toml_edit::{ArrayOfTables, Document, Item, TableLike, Value};
 
 use super::error::{ProjectError, ProjectErrors};
 use super::place::Place;
-use super::suggest::nearest;
+use crate::error::nearest;
 use super::units::{parse_duration, parse_size};
 
 /// The proof that an error has been noted down.

@@ -291,6 +291,17 @@ impl Changes {
         if rows.len() == self.rows() { Ok(self.clone()) } else { self.take(&rows) }
     }
 
+    /// All rows of all pages; they must have the same fields. Lists that not every page has are dropped, but for the kinds.
+    pub fn concat(pages: &[&Self]) -> Result<Self, BatchError> {
+        let data: Vec<&Batch> = pages.iter().map(|page| &page.data).collect();
+        let mut changes = Self::upserts(Batch::concat(&data)?);
+        if pages.iter().any(|page| page.kinds.is_some()) {
+            let kinds = pages.iter().flat_map(|page| (0..page.rows()).map(|row| page.kind(row) as u8));
+            changes.kinds = Some(kinds.collect::<Vec<_>>().into());
+        }
+        Ok(changes)
+    }
+
     /// `length` rows from `offset`, without copying the data.
     pub fn slice(&self, offset: usize, length: usize) -> Self {
         let offset = offset.min(self.rows());

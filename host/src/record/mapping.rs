@@ -112,6 +112,16 @@ impl Mapping {
         source_key.iter().map(target).collect()
     }
 
+    /// The source's field of each output field; none for a constant.
+    pub fn sources(&self) -> Vec<Option<&str>> {
+        self.lines.iter().map(|line| line.source_name()).collect()
+    }
+
+    /// Source and target names if the mapping does nothing but rename; then both sides hold the very same values.
+    pub fn renames(&self) -> Option<Vec<(String, String)>> {
+        self.lines.iter().map(|line| Some((line.renamed()?.to_owned(), line.field.name.clone()))).collect()
+    }
+
     /// Maps a page. Fails only if the page does not have the fields the mapping was made for.
     pub fn apply(&self, changes: &Changes) -> Result<MappedChanges, MappingError> {
         let mut columns = Vec::with_capacity(self.lines.len());

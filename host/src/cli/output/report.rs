@@ -58,8 +58,17 @@ impl Report {
     }
 }
 
+/// One error by itself.
+pub(super) fn error_to_text(error: &Error, screen: Screen) -> String {
+    to_text([error], screen)
+}
+
+pub(super) fn error_to_json(error: &Error) -> Value {
+    json!(Report::of(error).0)
+}
+
 /// All reports, an empty line between two.
-pub(in crate::cli) fn to_text(errors: &[Error], screen: Screen) -> String {
+pub(in crate::cli) fn to_text<'a>(errors: impl IntoIterator<Item = &'a Error>, screen: Screen) -> String {
     let mut text = String::new();
     for error in errors {
         let (reports, left_out) = Report::of(error);

@@ -114,11 +114,8 @@ impl wit::HostSession for State {
             Ok(fields) => fields.into(),
             Err(reason) => return Ok(answer(Err(misuse(reason)))),
         };
-        let names: Vec<String> = fields.iter().map(|field| field.name.clone()).collect();
-        let native = |field: &Field| field.properties.get("native-type").unwrap_or_default().to_owned();
-        let natives: Vec<String> = fields.iter().map(native).collect();
         let session = self.table.get_mut(&session).map_err(table_error)?;
-        match session.ingest(&table, &names, &natives).await {
+        match session.ingest(&table, &fields).await {
             Ok(ingest) => Ok(Ok(self.table.push(TypedIngest { ingest, fields }).map_err(table_error)?)),
             Err(failure) => Ok(answer(Err(failure))),
         }

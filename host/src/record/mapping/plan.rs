@@ -8,6 +8,7 @@ use arrow_select::interleave::interleave;
 use arrow_select::take::take;
 use serde_json::Value;
 
+use crate::error::nearest;
 use super::{FieldMap, MappingError};
 use crate::record::{Batch, Castable, Column, Field, LogicalType, batch_from_json, cast, castable};
 
@@ -35,6 +36,14 @@ enum Origin {
 }
 
 impl Line {
+    /// The source's field if this line does nothing but give it another name.
+    pub fn renamed(&self) -> Option<&str> {
+        match &self.origin {
+            Origin::Source { name, types, default: None } if types.len() <= 1 => Some(name),
+            _ => None,
+        }
+    }
+
     pub fn new(
         line: &FieldMap,
         source: &[Field],
@@ -113,20 +122,8 @@ fn find<'a>(name: &str, source: &'a [Field], target: &str) -> Result<&'a Field, 
     source.iter().find(|field| field.name == name).ok_or_else(|| MappingError::Missing {
         target: target.to_owned(),
         field: name.to_owned(),
-        nearest: nearest(name, source).map(str::to_owned),
+        nearest: nearest(name, source.iter().map(|field| field.name.as_str())).map(str::to_owned),
     })
-}
-
-/// The name somebody probably meant.
-fn nearest<'a>(wrong: &str, source: &'a [Field]) -> Option<&'a str> {
-    let wrong = wrong.to_lowercase();
-    let slips_max = (wrong.chars().count() / 3).clamp(1, 4);
-    let names = source.iter().map(|field| field.name.as_str());
-    names
-        .map(|name| (strsim::osa_distance(&wrong, &name.to_lowercase()), name))
-        .filter(|(slips, _)| *slips <= slips_max)
-        .min_by_key(|(slips, _)| *slips)
-        .map(|(_, name)| name)
 }
 
 /// The types a value passes through, without repetitions.

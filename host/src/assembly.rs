@@ -1,0 +1,248 @@
+//! Turns a project into syncs that can run: plugins loaded and checked against the lock, grants and secrets resolved, connectors
+//! made. Only what a command needs is loaded.
+//!
+//! It knows everything below the command line and nothing of it.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::connector::PageLimits;
+use crate::error::{Error, Result};
+use crate::plugin::{
+    Bundled, Catalog, Database, FilesRoot, Grants, HttpOrigin, LimitWish, Limits, PluginBinary, PluginConnector,
+    PluginError, PrivateAddresses, Runtime,
+};
+use crate::project::{
+    self, Connection, ConnectionName, LimitOverrides, Lock, LockCheck, Pin, PluginRef, Project, SyncDef,
+};
+use crate::store::PluginUse;
+use crate::sync::{Mirror, SourceEnd, TargetEnd, TransformEnd};
+use crate::world::World;
+
+/// A project with its plugins.
+pub struct Assembly {
+    project: Arc<Project>,
+    runtime: Runtime,
+    catalog: Catalog,
+    world: World,
+    lock: Lock,
+    binaries: HashMap<PluginRef, PluginBinary>,
+    connectors: HashMap<ConnectionName, PluginConnector>,
+    notes: Vec<String>,
+}
+
+impl Assembly {
+    /// Compiled plugins are kept in `cache_dir`.
+    pub fn new(project: Arc<Project>, bundled: Bundled, cache_dir: PathBuf, world: World) -> Result<Self> {
+        let lock = Lock::load(&project.dir)?;
+        Ok(Self {
+            project,
+            runtime: Runtime::new(cache_dir, Limits::default())?,
+            catalog: Catalog::new(bundled),
+            world,
+            lock,
+            binaries: HashMap::new(),
+            connectors: HashMap::new(),
+            notes: Vec::new(),
+        })
+    }
+
+    pub fn project(&self) -> &Arc<Project> {
+        &self.project
+    }
+
+    /// What a person may want to know about the plugins, once.
+    pub fn take_notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notes)
+    }
+
+    /// A sync with everything it runs on.
+    pub fn mirror(&mut self, sync: &SyncDef) -> Result<Mirror> {
+        let source = self.connector(&sync.source.connection)?;
+        source.require_source()?;
+        let target = self.connector(&sync.target.connection)?;
+        target.require_sink()?;
+        let mut transforms = Vec::with_capacity(sync.transforms.len());
+        for transform in &sync.transforms {
+            let binary = self.binary(&transform.plugin)?;
+            let limits = self.runtime.limits().clone();
+            let connector = PluginConnector::transform(&self.runtime, &binary, &transform.config, limits)
+                .map_err(|error| at(error, || transform.place.to_string()))?;
+            let plugin = plugin_use("transform", &connector);
+            transforms.push(TransformEnd { connector: Arc::new(connector), plugin });
+        }
+        let page = self.page_limits(&sync.source.connection);
+        let source_plugin = plugin_use("source", &source);
+        let target_plugin = plugin_use("sink", &target);
+        let readable = target.require_source().is_ok();
+        let target = Arc::new(target);
+        Ok(Mirror {
+            def: sync.clone(),
+            source: SourceEnd { connector: Arc::new(source), plugin: source_plugin },
+            transforms,
+            target: TargetEnd {
+                source: readable.then(|| target.clone() as Arc<dyn crate::connector::Source>),
+                sink: target,
+                plugin: target_plugin,
+            },
+            page,
+        })
+    }
+
+    /// A connection's plugin, ready to be called.
+    pub fn connector(&mut self, name: &ConnectionName) -> Result<PluginConnector> {
+        if let Some(connector) = self.connectors.get(name) {
+            return Ok(connector.clone());
+        }
+        let project = self.project.clone();
+        let Some(connection) = project.connections.get(name) else {
+            return Err(PluginError::Unknown { name: name.to_string(), known: Vec::new() }.into());
+        };
+        let binary = self.binary(&connection.plugin)?;
+        check_grants(connection, &binary)?;
+        let grants = grants(connection)?;
+        let limits = self.runtime.limits().lowered(&wish(&connection.limits));
+        let clock = self.world.clock.clone();
+        let connector = PluginConnector::system(&self.runtime, &binary, &connection.config, grants, limits, clock)
+            .map_err(|error| config_place(error, connection))?;
+        self.connectors.insert(name.clone(), connector.clone());
+        Ok(connector)
+    }
+
+    /// A plugin's binary, read and found to be the one pinned.
+    pub fn binary(&mut self, plugin: &PluginRef) -> Result<PluginBinary> {
+        if let Some(binary) = self.binaries.get(plugin) {
+            return Ok(binary.clone());
+        }
+        let limits = self.runtime.limits();
+        let binary = match plugin {
+            PluginRef::Bundled(name) => self.catalog.bundled(name.as_str(), limits)?,
+            PluginRef::Path(path) => self.catalog.from_path(&self.project.dir.join(path), limits)?,
+        };
+        self.check_lock(plugin, &binary)?;
+        self.binaries.insert(plugin.clone(), binary.clone());
+        Ok(binary)
+    }
+
+    /// A plugin that is not the one pinned is refused, unless it came with Lockstep itself and was updated with it.
+    fn check_lock(&mut self, plugin: &PluginRef, binary: &PluginBinary) -> Result<()> {
+        let note = match (self.lock.check(plugin, &binary.digest), plugin) {
+            (LockCheck::Same, _) => return Ok(()),
+            (LockCheck::New, _) => None,
+            (LockCheck::Differs { pinned }, PluginRef::Bundled(_)) => {
+                Some(format!("the bundled plugin {} replaces {}@{}", binary.label(), pinned.name, pinned.version))
+            }
+            (LockCheck::Differs { pinned }, PluginRef::Path(_)) => {
+                let pinned = pinned.digest;
+                return Err(PluginError::Digest { plugin: binary.label(), found: binary.digest, pinned }.into());
+            }
+        };
+        self.notes.extend(note);
+        self.lock.pin(Pin {
+            plugin: plugin.clone(),
+            name: binary.manifest.name.to_string(),
+            version: binary.manifest.version.clone(),
+            digest: binary.digest,
+        });
+        Ok(())
+    }
+
+    /// Writes the lock file, without plugins the project no longer uses.
+    pub fn save_lock(&mut self) -> Result<()> {
+        let used = self.project.plugins();
+        self.lock.retain(|plugin| used.iter().any(|(used, _)| *used == plugin));
+        Ok(self.lock.save(&self.project.dir)?)
+    }
+
+    fn page_limits(&self, connection: &ConnectionName) -> PageLimits {
+        let overrides = self.project.connections.get(connection).map(|connection| connection.limits);
+        let limits = self.runtime.limits().lowered(&wish(&overrides.unwrap_or_default()));
+        PageLimits { rows: limits.page_rows, bytes: limits.page_bytes }
+    }
+}
+
+fn plugin_use(role: &str, connector: &PluginConnector) -> PluginUse {
+    let digest = connector.digest().to_string();
+    let digest = digest.strip_prefix("sha256:").unwrap_or(&digest).to_owned();
+    PluginUse { role: role.to_owned(), label: connector.label().to_owned(), digest }
+}
+
+fn wish(overrides: &LimitOverrides) -> LimitWish {
+    LimitWish {
+        cpu_per_call: overrides.cpu,
+        wall_per_call: overrides.wall,
+        memory_bytes: overrides.memory_bytes.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
+        page_rows: overrides.page_rows,
+        page_bytes: overrides.page_bytes,
+    }
+}
+
+/// Every alias the plugin says it uses must be granted: better now than in the middle of the night.
+fn check_grants(connection: &Connection, binary: &PluginBinary) -> Result<(), PluginError> {
+    for (capability, aliases) in &binary.manifest.aliases {
+        let granted = |alias: &str| match capability.as_str() {
+            "files" => connection.files.contains_key(alias),
+            "sql" => connection.sql.contains_key(alias),
+            "http" => connection.http.contains_key(alias),
+            _ => true,
+        };
+        if let Some(alias) = aliases.iter().find(|alias| !granted(alias)) {
+            return Err(PluginError::Grant {
+                connection: connection.name.to_string(),
+                plugin: binary.label(),
+                capability: capability.clone(),
+                alias: alias.clone(),
+                place: Some(connection.place.to_string()),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn grants(connection: &Connection) -> Result<Grants> {
+    let mut grants = Grants::none(connection.name.as_str());
+    for (alias, grant) in &connection.files {
+        grants.files.insert(alias.clone(), FilesRoot { path: grant.path.clone() });
+    }
+    for (alias, grant) in &connection.sql {
+        grants.sql.insert(alias.clone(), database(connection, alias, grant)?);
+    }
+    for (alias, grant) in &connection.http {
+        let private = if grant.allow_private { PrivateAddresses::Allowed } else { PrivateAddresses::Refused };
+        let origin = url::Url::parse(&grant.origin.to_string())
+            .map_err(|error| PluginError::Engine(format!("`{}` is not a URL: {error}", grant.origin)))?;
+        grants.http.insert(alias.clone(), HttpOrigin::new(origin, private)?);
+    }
+    Ok(grants)
+}
+
+fn database(connection: &Connection, alias: &str, grant: &project::SqlGrant) -> Result<Database> {
+    let origin = format!("{}.{alias}", connection.name);
+    match &grant.database {
+        project::Database::Path(path) => Ok(Database::sqlite(path, &origin)?),
+        project::Database::Url(reference) => {
+            let usage = project::SecretUse { reference, connection: &connection.name, alias, place: &grant.place };
+            let url = usage.resolve()?;
+            Ok(Database::postgres(url.expose(), &origin)?)
+        }
+    }
+}
+
+/// Where in the project file a configuration is wrong.
+fn config_place(error: PluginError, connection: &Connection) -> Error {
+    let place = match &error {
+        PluginError::Config { pointer, .. } => connection.config_place(pointer).to_string(),
+        _ => connection.plugin_place.to_string(),
+    };
+    at(error, || place)
+}
+
+fn at(error: PluginError, place: impl FnOnce() -> String) -> Error {
+    match error {
+        PluginError::Config { connection, plugin, pointer, reason, .. } => {
+            PluginError::Config { connection, plugin, pointer, reason, place: Some(place()) }.into()
+        }
+        other => other.into(),
+    }
+}

@@ -1,0 +1,112 @@
+//! Why a run ends.
+
+use crate::connector::{Failure, FailureKind};
+use crate::error::{Code, Explain, codes};
+use crate::record::{BatchError, KeyError, MappingError};
+use crate::store::StoreError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum SyncError {
+    #[error("sync `{sync}`: {failure}")]
+    Connector { sync: String, failure: Failure },
+    #[error("sync `{sync}`: gave up after repeated failures: {failure}")]
+    Exhausted { sync: String, failure: Failure },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("sync `{sync}`: {error}")]
+    Mapping { sync: String, error: MappingError },
+    #[error("sync `{sync}`: connection `{connection}` has no stream `{stream}`")]
+    StreamMissing { sync: String, connection: String, stream: String, nearest: Option<String> },
+    #[error("sync `{sync}`: {what} names the field `{field}`, which the stream `{stream}` does not have")]
+    FieldMissing { sync: String, what: &'static str, field: String, stream: String, nearest: Option<String> },
+    #[error("sync `{sync}`: the stream `{stream}` has no key")]
+    KeyMissing { sync: String, stream: String, example: String },
+    #[error("sync `{sync}`: the target `{stream}` cannot take these records: {reason}")]
+    TargetUnfit { sync: String, stream: String, reason: String, hint: String },
+    #[error("sync `{sync}`: the schema of `{stream}` changed: {changes}")]
+    Drift { sync: String, stream: String, changes: String },
+    #[error("sync `{sync}`: more than {max} records of this run were rejected; the last one: {last}")]
+    DeadLettersFull { sync: String, max: u64, last: String },
+    #[error("sync `{sync}`: what was approved as {hold} is no longer what would be deleted")]
+    PlanMoved { sync: String, hold: String },
+    #[error("sync `{sync}`: a fault of Lockstep itself: {0}", sync = .1)]
+    Internal(String, String),
+}
+
+impl SyncError {
+    /// A failure that ends the run.
+    pub(super) fn connector(sync: &str, failure: Failure) -> Self {
+        Self::Connector { sync: sync.to_owned(), failure }
+    }
+
+    /// A failure that was tried again until patience ran out, or that is not worth trying again.
+    pub(super) fn after_retries(sync: &str, failure: Failure) -> Self {
+        let sync = sync.to_owned();
+        match failure.kind {
+            FailureKind::Transient | FailureKind::RateLimited | FailureKind::Fault => Self::Exhausted { sync, failure },
+            _ => Self::Connector { sync, failure },
+        }
+    }
+
+    pub(super) fn mapping(sync: &str, error: MappingError) -> Self {
+        Self::Mapping { sync: sync.to_owned(), error }
+    }
+
+    pub(super) fn internal(sync: &str, what: impl std::fmt::Display) -> Self {
+        Self::Internal(what.to_string(), sync.to_owned())
+    }
+
+    pub(super) fn batch(sync: &str, error: BatchError) -> Self {
+        Self::internal(sync, error)
+    }
+
+    pub(super) fn key(sync: &str, error: KeyError) -> Self {
+        Self::internal(sync, error)
+    }
+}
+
+impl Explain for SyncError {
+    fn code(&self) -> &'static Code {
+        match self {
+            Self::Connector { failure, .. } => failure.code,
+            Self::Exhausted { failure, .. } if failure.kind == FailureKind::Fault => &codes::PLUGIN_RESTARTS,
+            Self::Exhausted { .. } => &codes::RETRIES_EXHAUSTED,
+            Self::Store(error) => error.code(),
+            Self::Mapping { error, .. } => error.code(),
+            Self::StreamMissing { .. } => &codes::STREAM_MISSING,
+            Self::FieldMissing { .. } => &codes::FIELD_MISSING,
+            Self::KeyMissing { .. } => &codes::KEY_MISSING,
+            Self::TargetUnfit { .. } => &codes::TARGET_UNFIT,
+            Self::Drift { .. } => &codes::SCHEMA_DRIFT,
+            Self::DeadLettersFull { .. } => &codes::DEAD_LETTERS_FULL,
+            Self::PlanMoved { .. } => &codes::PLAN_MOVED,
+            Self::Internal(..) => &codes::INTERNAL,
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Connector { failure, .. } | Self::Exhausted { failure, .. } => failure.hints(),
+            Self::Store(error) => error.hints(),
+            Self::Mapping { error, .. } => error.hints(),
+            Self::StreamMissing { nearest, connection, .. } => {
+                let mut hints: Vec<String> = nearest.iter().map(|name| format!("did you mean `{name}`?")).collect();
+                hints.push(format!("`lockstep check --online` lists the streams of `{connection}`"));
+                hints
+            }
+            Self::FieldMissing { nearest, .. } => nearest.iter().map(|name| format!("did you mean `{name}`?")).collect(),
+            Self::KeyMissing { example, .. } => vec![format!("say what identifies a record: `key = [\"{example}\"]` beside the stream")],
+            Self::TargetUnfit { hint, .. } => vec![hint.clone()],
+            Self::Drift { sync, .. } => vec![
+                format!("`lockstep run {sync} --accept-schema` goes on with the schema as it is now"),
+                "nothing was written; fields that are gone keep their values in the target".into(),
+            ],
+            Self::DeadLettersFull { sync, .. } => vec![
+                "`lockstep dead-letters list` shows them with their causes".into(),
+                format!("if so many are expected, raise it: `dead_letters = {{ max = 100000 }}` in [sync.{sync}]"),
+            ],
+            Self::PlanMoved { sync, .. } => vec![format!("`lockstep run {sync}` holds the new deletes for approval")],
+            Self::Internal(..) => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! When to try again: back-off with jitter for what may pass, a small budget for plugins that break.
+
+use std::time::Duration;
+
+use crate::connector::{Failure, FailureKind};
+use crate::world::World;
+
+/// Attempts in a row without progress before a passing failure is final; with the waits between them about two minutes.
+const ATTEMPTS_MAX: u32 = 8;
+/// Faults of a plugin in a row without progress before its sync gives up.
+const FAULTS_MAX: u32 = 3;
+const WAIT_FIRST: Duration = Duration::from_millis(500);
+const WAIT_MAX: Duration = Duration::from_secs(30);
+/// What an upstream may ask us to wait at most.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
+
+/// Counts failures since the last progress.
+#[derive(Debug, Default)]
+pub(super) struct Patience {
+    attempts: u32,
+    faults: u32,
+}
+
+/// What to do about a failure.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Try again after waiting.
+    Wait(Duration),
+    /// It will not get better.
+    GiveUp,
+}
+
+impl Patience {
+    /// Something went well: the counting begins anew.
+    pub fn progress(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Whether a call that failed like this is worth another attempt.
+    pub fn judge(&mut self, failure: &Failure, world: &World) -> Verdict {
+        match failure.kind {
+            FailureKind::Transient | FailureKind::RateLimited => {
+                self.attempts += 1;
+                if self.attempts >= ATTEMPTS_MAX {
+                    return Verdict::GiveUp;
+                }
+                Verdict::Wait(failure.retry_after.map_or_else(
+                    || jittered(self.attempts, world),
+                    |asked| asked.min(RETRY_AFTER_MAX),
+                ))
+            }
+            FailureKind::Fault => {
+                self.faults += 1;
+                if self.faults >= FAULTS_MAX { Verdict::GiveUp } else { Verdict::Wait(jittered(self.faults, world)) }
+            }
+            _ => Verdict::GiveUp,
+        }
+    }
+}
+
+/// Doubles with each attempt; between half and all of it, so that many who failed together do not come back together.
+fn jittered(attempt: u32, world: &World) -> Duration {
+    let full = WAIT_FIRST.saturating_mul(1 << attempt.saturating_sub(1).min(16)).min(WAIT_MAX);
+    let half = full / 2;
+    let span = u64::try_from(half.as_micros()).unwrap_or(0).max(1);
+    half + Duration::from_micros(world.random.next_u64() % span)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::codes;
+
+    fn failure(kind: FailureKind) -> Failure {
+        Failure::new(kind, &codes::PLUGIN_ERROR, "test", "it failed")
+    }
+
+    #[test]
+    fn waits_grow_and_end() {
+        let world = World::real();
+        let mut patience = Patience::default();
+        let mut waits = Vec::new();
+        while let Verdict::Wait(wait) = patience.judge(&failure(FailureKind::Transient), &world) {
+            waits.push(wait);
+        }
+        assert_eq!(waits.len(), 7);
+        assert!(waits.iter().all(|wait| *wait <= WAIT_MAX));
+        assert!(waits[6] > waits[0]);
+        patience.progress();
+        assert!(matches!(patience.judge(&failure(FailureKind::Transient), &world), Verdict::Wait(_)));
+    }
+
+    #[test]
+    fn a_wish_to_wait_is_granted_within_reason() {
+        let mut wish = failure(FailureKind::RateLimited);
+        wish.retry_after = Some(Duration::from_secs(1_000_000_000));
+        assert_eq!(Patience::default().judge(&wish, &World::real()), Verdict::Wait(RETRY_AFTER_MAX));
+    }
+
+    #[test]
+    fn a_plugin_may_break_twice() {
+        let (world, mut patience) = (World::real(), Patience::default());
+        for _ in 0..2 {
+            assert!(matches!(patience.judge(&failure(FailureKind::Fault), &world), Verdict::Wait(_)));
+        }
+        assert_eq!(patience.judge(&failure(FailureKind::Fault), &world), Verdict::GiveUp);
+    }
+
+    #[test]
+    fn what_cannot_pass_is_final() {
+        for kind in [FailureKind::Auth, FailureKind::Config, FailureKind::InvalidData, FailureKind::Permanent] {
+            assert_eq!(Patience::default().judge(&failure(kind), &World::real()), Verdict::GiveUp);
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Real servers for tests: each in its own folder, on its own loopback port, gone when its value is dropped or when the
+//! test process ends in whatever way.
+//!
+//! For tests only: what cannot be set up panics with a sentence that says what to do. It must not know the product.
+#![allow(clippy::panic, reason = "a test that has no server fails, and says why")]
+
+mod folder;
+mod postgres;
+
+pub use folder::Folder;
+pub use postgres::{Options, Postgres, Shutdown};
