@@ -292,9 +292,7 @@ pub mod tests {
                 "leads_index": true,
             })
         };
-        let unique = |(number, columns): (usize, &&[&str])| {
-            serde_json::json!({ "name": format!("unique_{number}"), "primary": number == 0, "columns": columns })
-        };
+        let unique = |(number, columns): (usize, &&[&str])| serde_json::json!({ "name": format!("unique_{number}"), "primary": number == 0, "columns": columns });
         let json = serde_json::json!({
             "schema": "public", "name": "t", "id": 16384, "kind": "r", "rows": 10, "comment": null, "rules": false,
             "versioned": true, "columns": columns.iter().map(column).collect::<Vec<_>>(),
@@ -319,7 +317,8 @@ pub mod tests {
     fn uniqueness_follows_from_any_index_within() {
         let columns = [("a", INT8, true), ("b", TEXT, false), ("c", INT8, true)];
         let table = table(&columns, &[&["a"]]);
-        let is_unique = |names: &[&str]| table.is_unique(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+        let is_unique =
+            |names: &[&str]| table.is_unique(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
         assert!(is_unique(&["a"]));
         assert!(is_unique(&["c", "a"]));
         assert!(!is_unique(&["c"]));

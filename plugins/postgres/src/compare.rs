@@ -89,7 +89,8 @@ fn prepare(session: &Session, request: &CompareRequest) -> Result<(Hashes, Strin
 /// The fields of the key, in the types wanted for them.
 fn key_fields(request: &CompareRequest) -> Result<Vec<Field>> {
     let field = |name: &String| request.fields.iter().find(|field| field.name == *name).cloned();
-    let missing = |name: &String| Error::permanent(format!("the key field `{name}` is not among the fields to compare"));
+    let missing =
+        |name: &String| Error::permanent(format!("the key field `{name}` is not among the fields to compare"));
     request.key.iter().map(|name| field(name).ok_or_else(|| missing(name))).collect()
 }
 
@@ -104,7 +105,9 @@ impl EntryReader for Entries {
     fn next(&mut self, limits: Limits) -> Result<Option<EntryPage>> {
         let Some(page) = self.rows.next(limits.rows, limits.bytes)? else { return Ok(None) };
         let digests = match BatchView::new(&page.data).columns().last() {
-            Some(column) => (0..page.data.rows as usize).map(|row| column.int64(row).unwrap_or_default() as u64).collect(),
+            Some(column) => {
+                (0..page.data.rows as usize).map(|row| column.int64(row).unwrap_or_default() as u64).collect()
+            }
             None => Vec::new(),
         };
         let taken = self.selection.take(page)?;

@@ -172,7 +172,10 @@ fn store(position: &Position) -> StoredPosition {
                 modified: part.modified,
                 key: values_to_json(&part.key),
             };
-            StoredPosition::Following { boundary: StoredBoundary::of(boundary), parts: parts.iter().map(part).collect() }
+            StoredPosition::Following {
+                boundary: StoredBoundary::of(boundary),
+                parts: parts.iter().map(part).collect(),
+            }
         }
     }
 }

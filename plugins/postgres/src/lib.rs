@@ -9,6 +9,7 @@ mod cursor;
 mod lookup;
 mod name;
 mod read;
+mod sink;
 mod snapshot;
 mod statement;
 mod types;
@@ -17,6 +18,7 @@ use lockstep_plugin_sdk::capabilities::sql;
 use lockstep_plugin_sdk::compare::{Compare, CompareRequest, Digests};
 use lockstep_plugin_sdk::lookup::Lookup;
 use lockstep_plugin_sdk::prelude::*;
+use lockstep_plugin_sdk::sink::{PrepareOptions, Prepared};
 
 /// The alias a connection grants its database under.
 const ALIAS: &str = "main";
@@ -31,7 +33,10 @@ impl Source for Postgres {
     fn discover(_config: NoConfig, names: Vec<String>) -> Result<Vec<Stream>> {
         let session = sql::open(ALIAS)?;
         if names.is_empty() {
-            return Ok(catalog::all_tables(&session)?.iter().map(|table| table.stream(&table.name().stream())).collect());
+            return Ok(catalog::all_tables(&session)?
+                .iter()
+                .map(|table| table.stream(&table.name().stream()))
+                .collect());
         }
         let tables = catalog::named_tables(&session, &names)?;
         Ok(names.iter().zip(tables).filter_map(|(name, table)| Some(table?.stream(name))).collect())
@@ -72,4 +77,21 @@ impl Compare for Postgres {
     }
 }
 
-export!(Postgres: source, lookup, compare);
+impl Sink for Postgres {
+    type Config = NoConfig;
+    type Writer = sink::TableWriter;
+
+    fn describe(_config: NoConfig, name: String) -> Result<Option<Stream>> {
+        sink::describe(&name)
+    }
+
+    fn prepare(_config: NoConfig, wanted: Stream, options: PrepareOptions) -> Result<Prepared> {
+        sink::prepare(&wanted, options)
+    }
+
+    fn open(_config: NoConfig, request: WriteRequest) -> Result<Self::Writer> {
+        sink::open(&request)
+    }
+}
+
+export!(Postgres: source, lookup, compare, sink);

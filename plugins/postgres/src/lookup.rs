@@ -44,7 +44,8 @@ pub fn lookup(request: &ReadRequest, keys: &Batch) -> Result<Changes> {
 fn key_fields(request: &ReadRequest, keys: &Batch) -> Result<Vec<Field>> {
     let missing = |name: &String| Error::permanent(format!("the look-up has no type for the key field `{name}`"));
     let names: Vec<String> = keys.columns.iter().map(|column| column.name.clone()).collect();
-    let field = |name: &String| request.fields.iter().find(|field| field.name == *name).cloned().ok_or_else(|| missing(name));
+    let field =
+        |name: &String| request.fields.iter().find(|field| field.name == *name).cloned().ok_or_else(|| missing(name));
     names.iter().map(field).collect()
 }
 
@@ -84,7 +85,9 @@ fn keys_to_json(key: &[Field], keys: &Batch) -> Result<String> {
     for row in 0..view.rows() {
         let values = key.iter().zip(&types).zip(view.columns());
         let object: Option<serde_json::Map<String, Json>> = values
-            .map(|((field, logical), column)| Some((field.name.clone(), server_text(*logical, Value::of(column, *logical, row))?)))
+            .map(|((field, logical), column)| {
+                Some((field.name.clone(), server_text(*logical, Value::of(column, *logical, row))?))
+            })
             .collect();
         rows.extend(object.map(Json::Object));
     }
@@ -143,9 +146,15 @@ mod tests {
 
     #[test]
     fn keys_are_written_as_the_server_reads_them() {
-        let fields = [field("a", "int64"), field("b", "text"), field("c", "date"), field("d", "binary"), field("e", "decimal(9,2)")];
+        let fields = [
+            field("a", "int64"),
+            field("b", "text"),
+            field("c", "date"),
+            field("d", "binary"),
+            field("e", "decimal(9,2)"),
+        ];
         let row = |a: Value, b: &str| {
-            vec![a, Value::Text(b.into()), Value::Int64(-719_529), Value::Binary(vec![0, 255]), Value::Int64(-150)]
+            vec![a, Value::Text(b.into()), Value::Int64(-719_163), Value::Binary(vec![0, 255]), Value::Int64(-150)]
         };
         let rows = [row(Value::Int64(i64::MAX), "it's \"1\""), row(Value::Null, "x"), row(Value::Int64(1), "a\0b")];
         let keys = batch_of(&fields, &rows).unwrap();

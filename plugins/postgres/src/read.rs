@@ -8,16 +8,14 @@ mod plan;
 mod progress;
 
 use lockstep_plugin_sdk::capabilities::sql::{self, RowPage, Rows, Session};
-use lockstep_plugin_sdk::error::Result;
+use lockstep_plugin_sdk::error::{Error, Result};
 use lockstep_plugin_sdk::source::{ReadMode, Reader};
 use lockstep_plugin_sdk::types::{Batch, Limits, Page, ReadRequest, Status};
 use lockstep_sql_dialect::Selection;
 
 use crate::ALIAS;
-use crate::cursor::{Position, Scope};
-use crate::snapshot::Snapshot;
+use crate::cursor::{Boundary, Part, Position, Scope};
 use crate::statement::{self, Following, Statement};
-use boundary::Lookback;
 use plan::Plan;
 use progress::Progress;
 
@@ -69,7 +67,7 @@ fn open_incremental(session: Session, request: &ReadRequest) -> Result<TableRead
             if is_still {
                 return TableReader::nothing(session, plan, Progress::Still { boundary });
             }
-            open_following(session, plan, moment, Progress::following(boundary, parts))
+            open_following(session, plan, moment, boundary, parts)
         }
         Position::Enumerating { after: Some(after), boundary } if plan.is_positioned => {
             let (selection, statement) = enumeration(&plan, Some(&after))?;
@@ -90,24 +88,22 @@ fn open_following(
     session: Session,
     plan: Plan,
     moment: boundary::Moment,
-    mut progress: Progress,
+    boundary: Boundary,
+    parts: Vec<Part>,
 ) -> Result<TableReader> {
-    let Progress::Following { boundary, parts, next, .. } = &mut progress else {
-        return TableReader::nothing(session, plan, progress);
-    };
     let since = plan.lookback.since(boundary.lookback_from);
-    *next = boundary::read(&session, &plan, moment, Some(since))?;
-    let now: Option<Snapshot> = next.snapshot.clone();
+    let next = boundary::read(&session, &plan, moment, Some(since))?;
     let following = Following {
         scope: &plan.scope,
         is_positioned: plan.is_positioned,
-        boundary,
-        parts,
-        now: now.as_ref(),
+        boundary: &boundary,
+        parts: &parts,
+        now: next.snapshot.as_ref(),
         since,
     };
     let selection = Selection::new(&plan.wanted, &plan.position_of_changes(), &plan.key)?;
     let statement = statement::follow(selection.fields(), &plan.table.quoted(), &following);
+    let progress = Progress::Following { boundary, parts, here: None, next };
     TableReader::start(session, plan, selection, statement, progress)
 }
 
@@ -188,13 +184,11 @@ impl Reader for TableReader {
     }
 }
 
-/// How far back `plan`s look for rows that became visible late.
+/// How far back the project wants rows looked for that became visible late.
 pub(crate) fn lookback_option(request: &ReadRequest) -> Result<Option<i64>> {
     let Some(text) = request.option("lookback-ms") else { return Ok(None) };
-    let parsed: std::result::Result<i64, _> = text.parse();
-    parsed.ok().filter(|milliseconds| *milliseconds >= 0).map(Some).ok_or_else(|| {
-        lockstep_plugin_sdk::error::Error::config(format!("`lookback-ms` is a number of milliseconds, not `{text}`"))
-            .with_code("postgres.lookback")
+    text.parse().ok().filter(|milliseconds| *milliseconds >= 0).map(Some).ok_or_else(|| {
+        Error::config(format!("`lookback-ms` is a number of milliseconds, not `{text}`")).with_code("postgres.lookback")
     })
 }
 

@@ -72,7 +72,8 @@ impl Snapshot {
         if self.seen.is_empty() {
             return Some(young);
         }
-        let seen: Vec<String> = self.seen.iter().map(|distance| ((self.oldest + distance) as u32).to_string()).collect();
+        let seen: Vec<String> =
+            self.seen.iter().map(|distance| ((self.oldest + distance) as u32).to_string()).collect();
         Some(format!("({young} AND NOT {alias}.xmin = ANY ('{{{}}}'::pg_catalog.xid[]))", seen.join(",")))
     }
 
@@ -115,10 +116,7 @@ mod tests {
     fn rows_of_unseen_transactions_are_young() {
         let mut then = snapshot("10:20:10,14,15");
         let now = snapshot("30:30:");
-        assert_eq!(
-            then.unseen("t", &now).unwrap(),
-            "pg_catalog.age(t.xmin) <= pg_catalog.age('10'::pg_catalog.xid)"
-        );
+        assert_eq!(then.unseen("t", &now).unwrap(), "pg_catalog.age(t.xmin) <= pg_catalog.age('10'::pg_catalog.xid)");
         then.remember(&[13, 12]);
         assert_eq!(
             then.unseen("t", &now).unwrap(),

@@ -90,7 +90,9 @@ pub fn follow(fields: &[Field], table: &str, following: &Following<'_>) -> State
         conditions.push(format!("({} OR {unseen})", behind(&columns, &values, &mut arguments)));
     }
     let order: Vec<&str> = match following.is_positioned {
-        true => std::iter::once(&modified.0).chain(scope.key.iter().map(|(name, _)| name)).map(String::as_str).collect(),
+        true => {
+            std::iter::once(&modified.0).chain(scope.key.iter().map(|(name, _)| name)).map(String::as_str).collect()
+        }
         false => vec![modified.0.as_str()],
     };
     let text = format!(
@@ -103,7 +105,13 @@ pub fn follow(fields: &[Field], table: &str, following: &Following<'_>) -> State
 }
 
 /// The transactions of which the snapshot alone cannot tell whether it saw them, as far as rows in range show them.
-pub fn uncertain(table: &str, modified: &(String, LogicalType), since: Option<i64>, now: &Snapshot, max: usize) -> Statement {
+pub fn uncertain(
+    table: &str,
+    modified: &(String, LogicalType),
+    since: Option<i64>,
+    now: &Snapshot,
+    max: usize,
+) -> Statement {
     let mut arguments = Arguments::new();
     let column = format!("t.{}", quote(&modified.0));
     let range = match since {
@@ -126,8 +134,7 @@ pub const SERVER: &str = "SELECT s.system_identifier::pg_catalog.text || '/' || 
     FROM pg_catalog.pg_control_system() s, pg_catalog.pg_control_checkpoint() c";
 
 /// The snapshot and the server's clock.
-pub const MOMENT: &str =
-    "SELECT pg_catalog.pg_current_snapshot()::pg_catalog.text, pg_catalog.statement_timestamp()";
+pub const MOMENT: &str = "SELECT pg_catalog.pg_current_snapshot()::pg_catalog.text, pg_catalog.statement_timestamp()";
 
 /// When the oldest transaction began that has written something; what others do may be hidden from us.
 pub const OLDEST_WRITER: &str =
@@ -159,10 +166,7 @@ mod tests {
         let statement = enumerate(&fields(), "\"s\".\"t\"", &key(&["id"]), None);
         assert_eq!(statement.text, r#"SELECT t."id", t."we ""ird" FROM "s"."t" AS t ORDER BY t."id""#);
         assert_eq!(values(statement), 0);
-        assert_eq!(
-            enumerate(&fields(), "\"t\"", &[], None).text,
-            r#"SELECT t."id", t."we ""ird" FROM "t" AS t"#
-        );
+        assert_eq!(enumerate(&fields(), "\"t\"", &[], None).text, r#"SELECT t."id", t."we ""ird" FROM "t" AS t"#);
     }
 
     #[test]
@@ -175,17 +179,26 @@ mod tests {
     }
 
     fn check_follow(since: Option<i64>, snapshot: Option<&str>, now: &str, parts: &[(&str, i64)], expected: &str) {
-        let scope =
-            Scope { table: 1, key: key(&["id"]), modified: Some(("seen".into(), LogicalType::Timestamp)) };
+        let scope = Scope { table: 1, key: key(&["id"]), modified: Some(("seen".into(), LogicalType::Timestamp)) };
         let parse = |text: &str| Snapshot::parse(text, "").unwrap();
         let boundary = Boundary { snapshot: snapshot.map(parse), modified: Some(50), lookback_from: Some(50) };
         let parts: Vec<Part> = parts
             .iter()
-            .map(|(snapshot, modified)| Part { snapshot: parse(snapshot), modified: *modified, key: vec![Value::Int64(3)] })
+            .map(|(snapshot, modified)| Part {
+                snapshot: parse(snapshot),
+                modified: *modified,
+                key: vec![Value::Int64(3)],
+            })
             .collect();
         let now = parse(now);
-        let following =
-            Following { scope: &scope, is_positioned: true, boundary: &boundary, parts: &parts, now: Some(&now), since };
+        let following = Following {
+            scope: &scope,
+            is_positioned: true,
+            boundary: &boundary,
+            parts: &parts,
+            now: Some(&now),
+            since,
+        };
         let statement = follow(&fields()[..1], "\"t\"", &following);
         let (_, conditions) = statement.text.split_once(" WHERE ").unwrap();
         assert_eq!(conditions, expected);

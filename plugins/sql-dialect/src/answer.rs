@@ -43,12 +43,7 @@ impl Answer {
 }
 
 /// Runs a query and reads the first row of its result, in these types. Nulls if there is no row.
-pub fn read_row(
-    session: &Session,
-    statement: &str,
-    arguments: Arguments,
-    types: &[LogicalType],
-) -> Result<Vec<Value>> {
+pub fn read_row(session: &Session, statement: &str, arguments: Arguments, types: &[LogicalType]) -> Result<Vec<Value>> {
     let parameters = arguments.finish()?;
     let names: Vec<String> = types.iter().map(ToString::to_string).collect();
     let rows = session.query(statement, parameters.as_ref(), &names)?;

@@ -8,7 +8,12 @@ use serde_json::{Map, Value as Json};
 use crate::value::Value;
 
 /// The fields of one row that `is_wanted` by their position, as a JSON object.
-pub fn row_to_json(fields: &[Field], batch: &Batch, row: usize, is_wanted: impl Fn(usize) -> bool) -> Map<String, Json> {
+pub fn row_to_json(
+    fields: &[Field],
+    batch: &Batch,
+    row: usize,
+    is_wanted: impl Fn(usize) -> bool,
+) -> Map<String, Json> {
     let columns = fields.iter().zip(BatchView::new(batch).columns()).enumerate();
     columns
         .filter(|(index, (_, column))| is_wanted(*index) && column.is_present(row))

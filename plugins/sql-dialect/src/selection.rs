@@ -79,7 +79,13 @@ impl Selection {
         }
         let rows = data.rows;
         let last = self.last_position(&data);
-        let mut taken = Taken { rejected: Vec::new(), behind_last: u64::from(rows), rows: u64::from(rows), last: None, data: Batch::none() };
+        let mut taken = Taken {
+            rejected: Vec::new(),
+            behind_last: u64::from(rows),
+            rows: u64::from(rows),
+            last: None,
+            data: Batch::none(),
+        };
         if let Some((row, position)) = last {
             taken.behind_last = u64::from(rows) - 1 - row as u64;
             taken.last = Some(position);
@@ -171,8 +177,12 @@ mod tests {
 
     fn selection() -> Selection {
         let key = [field("id", "int64")];
-        Selection::new(&[field("name", "text"), field("id", "int64")], &[field("seen", "timestamp"), key[0].clone()], &key)
-            .unwrap()
+        Selection::new(
+            &[field("name", "text"), field("id", "int64")],
+            &[field("seen", "timestamp"), key[0].clone()],
+            &key,
+        )
+        .unwrap()
     }
 
     #[test]
@@ -206,10 +216,11 @@ mod tests {
 
     #[test]
     fn without_a_position_nothing_is_known() {
-        let taken = Selection::new(&[field("name", "text"), field("id", "int64"), field("seen", "timestamp")], &[], &[])
-            .unwrap()
-            .take(page(&[(Some(1), "a", None)], &[]))
-            .unwrap();
+        let taken =
+            Selection::new(&[field("name", "text"), field("id", "int64"), field("seen", "timestamp")], &[], &[])
+                .unwrap()
+                .take(page(&[(Some(1), "a", None)], &[]))
+                .unwrap();
         assert_eq!((taken.last, taken.behind_last), (None, 1));
     }
 }

@@ -135,9 +135,14 @@ mod tests {
 
     #[test]
     fn other_types_are_not_misread() {
-        for (logical, json) in
-            [("int64", r#""1""#), ("int64", "1.5"), ("text", "1"), ("binary", r#""0g""#), ("binary", r#""a""#), ("bool", "0")]
-        {
+        for (logical, json) in [
+            ("int64", r#""1""#),
+            ("int64", "1.5"),
+            ("text", "1"),
+            ("binary", r#""0g""#),
+            ("binary", r#""a""#),
+            ("bool", "0"),
+        ] {
             let json = serde_json::from_str(json).unwrap();
             assert_eq!(Value::from_json(logical.parse().unwrap(), &json), None, "{logical}");
         }

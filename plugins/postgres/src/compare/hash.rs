@@ -40,10 +40,13 @@ struct ColumnHash {
 
 impl Hashes {
     pub fn new(table: &Table, key: &[String], fields: &[Field]) -> Result<Self> {
-        let columns: Vec<ColumnHash> =
-            fields.iter().map(|field| Ok(ColumnHash::new(table.require_column(&field.name)?))).collect::<Result<_>>()?;
+        let columns: Vec<ColumnHash> = fields
+            .iter()
+            .map(|field| Ok(ColumnHash::new(table.require_column(&field.name)?)))
+            .collect::<Result<_>>()?;
         let place = |name: &String| fields.iter().position(|field| field.name == *name);
-        let missing = |name: &String| Error::permanent(format!("the key field `{name}` is not among the fields to compare"));
+        let missing =
+            |name: &String| Error::permanent(format!("the key field `{name}` is not among the fields to compare"));
         let key: Vec<usize> = key.iter().map(|name| place(name).ok_or_else(|| missing(name))).collect::<Result<_>>()?;
         if key.is_empty() {
             return Err(Error::config("records without a key cannot be compared").with_code("postgres.no-key"));
@@ -155,9 +158,11 @@ mod tests {
 
     #[test]
     fn types_that_hold_the_same_have_the_same_class() {
-        let columns = [("id", 23, true), ("name", 1043, false), ("at", 1184, false), ("pad", 1042, false), ("net", 869, false)];
+        let columns =
+            [("id", 23, true), ("name", 1043, false), ("at", 1184, false), ("pad", 1042, false), ("net", 869, false)];
         assert_eq!(hashes(&columns, &["id"]).shape(), "key=0;int,text,timestamptz,text,text");
-        let columns = [("id", 20, true), ("name", 25, false), ("at", 1114, false), ("pad", 25, false), ("net", 25, false)];
+        let columns =
+            [("id", 20, true), ("name", 25, false), ("at", 1114, false), ("pad", 25, false), ("net", 25, false)];
         assert_eq!(hashes(&columns, &["at", "id"]).shape(), "key=2+0;int,text,timestamp,text,text");
     }
 

@@ -128,8 +128,7 @@ fn remember_seen(session: &Session, plan: &Plan, boundary: &mut Boundary, since:
     if let (Some(snapshot), Some(modified)) = (&mut boundary.snapshot, &plan.scope.modified) {
         let statement = statement::uncertain(&plan.table.quoted(), modified, since, snapshot, SEEN_MAX);
         let answer = read_all(session, &statement.text, statement.arguments, 1)?;
-        let transactions: Vec<u32> =
-            (0..answer.rows()).map(|row| answer.number(row, 0)).collect::<Result<_>>()?;
+        let transactions: Vec<u32> = (0..answer.rows()).map(|row| answer.number(row, 0)).collect::<Result<_>>()?;
         snapshot.remember(&transactions);
     }
     Ok(())

@@ -18,11 +18,6 @@ pub enum Progress {
 }
 
 impl Progress {
-    pub fn following(boundary: Boundary, parts: Vec<Part>) -> Self {
-        let next = Boundary { snapshot: None, modified: None, lookback_from: None };
-        Self::Following { boundary, parts, here: None, next }
-    }
-
     /// The reading has shown the record at this position and all before it.
     pub fn advance(&mut self, position: Vec<Value>) {
         match self {
@@ -83,7 +78,11 @@ mod tests {
     use crate::snapshot::Snapshot;
 
     fn boundary(next: u64) -> Boundary {
-        Boundary { snapshot: Snapshot::parse(&format!("{next}:{next}:"), ""), modified: Some(5), lookback_from: Some(5) }
+        Boundary {
+            snapshot: Snapshot::parse(&format!("{next}:{next}:"), ""),
+            modified: Some(5),
+            lookback_from: Some(5),
+        }
     }
 
     #[test]
@@ -109,10 +108,8 @@ mod tests {
 
     #[test]
     fn a_later_reading_that_breaks_off_leaves_a_part() {
-        let mut progress = Progress::following(boundary(1), Vec::new());
-        if let Progress::Following { next, .. } = &mut progress {
-            *next = boundary(2);
-        }
+        let mut progress =
+            Progress::Following { boundary: boundary(1), parts: Vec::new(), here: None, next: boundary(2) };
         assert_eq!(progress.position(), at(&boundary(1)));
         progress.advance(vec![Value::Int64(9), Value::Int64(3)]);
         match progress.position() {
