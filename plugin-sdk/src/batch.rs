@@ -85,6 +85,23 @@ enum Buffer {
     Bytes { offsets: Vec<u32>, data: Vec<u8> },
 }
 
+impl Buffer {
+    /// An empty one with room for as much: the next batch is usually as large as the last.
+    fn empty_of_like_size(&self) -> Self {
+        match self {
+            Self::Bits(bits) => Self::Bits(Vec::with_capacity(bits.len())),
+            Self::Int64(values) => Self::Int64(Vec::with_capacity(values.len())),
+            Self::Float64(values) => Self::Float64(Vec::with_capacity(values.len())),
+            Self::Bytes { offsets, data } => {
+                let mut empty = Vec::with_capacity(offsets.len());
+                empty.push(0);
+                // A little more, for texts are not always as long.
+                Self::Bytes { offsets: empty, data: Vec::with_capacity(data.len() + data.len() / 8) }
+            }
+        }
+    }
+}
+
 /// Builds one column. Pushing a value of the wrong kind counts as null and makes `finish` fail.
 #[derive(Debug)]
 pub struct ColumnBuilder {
@@ -230,7 +247,8 @@ impl ColumnBuilder {
             let message = format!("column `{}` has {} values for {rows} rows", self.name, self.length);
             return Err(Error::permanent(message));
         }
-        let values = match std::mem::replace(&mut self.buffer, empty_buffer(self.logical)) {
+        let next = self.buffer.empty_of_like_size();
+        let values = match std::mem::replace(&mut self.buffer, next) {
             Buffer::Bits(bits) => Values::Bits(bits),
             Buffer::Int64(values) => Values::Int64(values),
             Buffer::Float64(values) => Values::Float64(values),

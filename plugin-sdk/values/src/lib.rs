@@ -10,6 +10,6 @@ mod time;
 pub use decimal::{Decimal, DecimalError};
 pub use logical::{DecimalShape, Layout, LogicalType, LogicalTypeError};
 pub use time::{
-    MICROS_PER_DAY, TimeError, format_date, format_datetime, format_time, format_timestamp, parse_date, parse_datetime,
-    parse_time, parse_timestamp,
+    MICROS_PER_DAY, TimeError, days_from_civil, format_date, format_datetime, format_time, format_timestamp,
+    parse_date, parse_datetime, parse_time, parse_timestamp,
 };

@@ -294,7 +294,8 @@ impl Cursor<'_> {
     }
 }
 
-fn days_from_civil(year: i64, month: i64, day: i64) -> Option<i64> {
+/// Days since 1970-01-01 of a day of the proleptic Gregorian calendar; none if there is no such day.
+pub fn days_from_civil(year: i64, month: i64, day: i64) -> Option<i64> {
     if !(1..=12).contains(&month) || day < 1 || day > days_in_month(year, month) {
         return None;
     }

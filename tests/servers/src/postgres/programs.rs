@@ -10,8 +10,8 @@ pub struct Programs(PathBuf);
 impl Programs {
     /// Looks in the search path, asks `pg_config`, then looks where Debian installs them; the newest version wins.
     pub fn find() -> Result<Self, &'static str> {
-        let search_path = std::env::var_os("PATH").unwrap_or_default();
-        let in_path: Vec<PathBuf> = std::env::split_paths(&search_path).collect();
+        let in_path: Vec<PathBuf> =
+            std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default();
         in_path
             .into_iter()
             .chain(pg_config())

@@ -1,0 +1,131 @@
+//! The streams of a folder, with types guessed from samples.
+
+use lockstep_plugin_sdk::error::{Error, Result};
+use lockstep_plugin_sdk::types::{LogicalType, Stream};
+use lockstep_text_files::classify::{Class, Classes};
+use lockstep_text_files::{Sample, Store, StoredFile, Tail, describe_streams, samples};
+
+use crate::config::{Config, FileDialect};
+use crate::header::{Beginning, read_beginning};
+use crate::splitter::{Quoting, Span, Split, Splitter, next_line};
+
+/// The streams of a store.
+pub fn discover<S: Store>(store: &S, config: &Config, names: &[String]) -> Result<Vec<Stream>> {
+    describe_streams(store, config.extensions(), names, |file, stream| describe(store, config, file, stream))
+}
+
+fn describe<S: Store>(store: &S, config: &Config, file: &StoredFile, stream: Stream) -> Result<Stream> {
+    let dialect = config.dialect_of(&file.path)?;
+    let mut guess = None;
+    samples(store.open(&file.path)?, &file.path, dialect.encoding, |sample| {
+        match (&mut guess, sample) {
+            (None, Sample::Head { text, tail }) => guess = Some(Guess::begin(&dialect, &file.path, &text, tail)?),
+            (Some(guess), Sample::Middle { text, tail }) => guess.look_at_middle(&text, tail),
+            _ => {}
+        }
+        Ok(())
+    })?;
+    let columns = guess.into_iter().flat_map(Guess::columns);
+    Ok(columns.fold(stream, |stream, (name, logical)| stream.field(name, logical)))
+}
+
+/// What is known of the columns so far.
+struct Guess<'a> {
+    file: &'a FileDialect,
+    beginning: Beginning,
+    classes: Vec<Classes>,
+    unescaped: Vec<u8>,
+}
+
+impl<'a> Guess<'a> {
+    fn begin(file: &'a FileDialect, path: &str, text: &[u8], tail: Tail) -> Result<Self> {
+        // A first line that does not end in the sample is judged as if it ended with it.
+        let beginning = match read_beginning(file, path, text, tail)? {
+            Some(beginning) => Some(beginning),
+            None => read_beginning(file, path, text, Tail::End)?,
+        };
+        let beginning = beginning.ok_or_else(|| Error::config(format!("`{path}` cannot be read")))?;
+        let classes = vec![Classes::default(); beginning.names.len()];
+        let mut guess = Self { file, beginning, classes, unescaped: Vec::new() };
+        guess.look_at(text, guess.beginning.records_at, tail);
+        Ok(guess)
+    }
+
+    /// A piece begins anywhere: perhaps inside of quotes. Both ways of reading it are tried and the one with fewer mistakes counts.
+    fn look_at_middle(&mut self, text: &[u8], tail: Tail) {
+        let outside = next_line(text, 0, tail);
+        let inside = self.behind_quote(text).and_then(|behind| next_line(text, behind, tail));
+        let starts = [outside, inside].into_iter().flatten();
+        if let Some(start) = starts.min_by_key(|start| self.mistakes(text, *start, tail)) {
+            self.look_at(text, start, tail);
+        }
+    }
+
+    /// Behind the first quote that may be a closing one.
+    fn behind_quote(&self, text: &[u8]) -> Option<usize> {
+        memchr::memchr(self.file.quote?, text).map(|index| index + 1)
+    }
+
+    fn mistakes(&self, text: &[u8], start: usize, tail: Tail) -> usize {
+        let mut mistakes = 0;
+        for_each_record(self.splitter(), text, start, tail, |spans| {
+            mistakes += usize::from(spans.is_none_or(|spans| spans.len() != self.classes.len()));
+        });
+        mistakes
+    }
+
+    fn splitter(&self) -> Splitter {
+        Splitter::new(self.beginning.dialect.clone())
+    }
+
+    fn look_at(&mut self, text: &[u8], start: usize, tail: Tail) {
+        for_each_record(self.splitter(), text, start, tail, |spans| {
+            // Records of another width will be refused when they are read.
+            if let Some(spans) = spans.filter(|spans| spans.len() == self.classes.len()) {
+                spans.iter().enumerate().for_each(|(index, span)| self.look_at_field(text, index, *span));
+            }
+        });
+    }
+
+    fn look_at_field(&mut self, text: &[u8], index: usize, span: Span) {
+        let Some(classes) = self.classes.get_mut(index).filter(|classes| !classes.is_settled()) else { return };
+        let raw = span.of(text);
+        let may_be_null = span.quoting == Quoting::Plain || self.file.null_quoted;
+        if may_be_null && self.file.nulls.iter().any(|null| null == raw) {
+            return;
+        }
+        self.unescaped.clear();
+        span.unescape(text, self.file.quote, &mut self.unescaped);
+        classes.add(Class::of(&self.unescaped));
+    }
+
+    fn columns(self) -> impl Iterator<Item = (String, LogicalType)> {
+        self.beginning.names.into_iter().zip(self.classes).map(|(name, classes)| (name, classes.logical()))
+    }
+}
+
+/// Shows the fields of each whole record, or none for one with a mistake.
+fn for_each_record(
+    mut splitter: Splitter,
+    text: &[u8],
+    start: usize,
+    tail: Tail,
+    mut look: impl FnMut(Option<&[Span]>),
+) {
+    let mut spans = Vec::new();
+    let mut at = start;
+    loop {
+        spans.clear();
+        at = match splitter.split(text, 0, at, tail, &mut spans) {
+            Split::Record { next, .. } => {
+                look(Some(&spans));
+                next
+            }
+            Split::Misquoted { next, .. } => {
+                look(None);
+                next
+            }
+            Split::TooLong { .. } | Split::Incomplete { .. } | Split::End => return,
+        };
+    }
+}
