@@ -1,0 +1,66 @@
+//! Rows on their way into one table, page after page.
+
+use lockstep_plugin_sdk::capabilities::sql::{Ingest, Session};
+use lockstep_plugin_sdk::error::{Error, ErrorKind, Result};
+use lockstep_plugin_sdk::types::{Batch, Field, RowError};
+use lockstep_sql_dialect::keep_rows;
+
+use super::fault;
+
+/// Rows of one page that are told apart one by one; with more of them the page as a whole is at fault.
+const REFUSED_MAX: usize = 100;
+
+/// A load under way: COPY into the target or into a stage.
+pub struct Load {
+    ingest: Ingest,
+    pub fields: Vec<Field>,
+    rows: u64,
+}
+
+impl Load {
+    pub fn begin(session: &Session, table: &[String], fields: Vec<Field>) -> Result<Self> {
+        Ok(Self { ingest: session.ingest(table, &fields)?, fields, rows: 0 })
+    }
+
+    /// Hands the rows over. Those with a value that the table could not hold as it is are left out and answered.
+    pub fn append(&mut self, page: &Batch) -> Result<Vec<RowError>> {
+        let mut refused: Vec<RowError> = Vec::new();
+        let Err(error) = self.ingest.append(page) else {
+            self.rows += u64::from(page.rows);
+            return Ok(refused);
+        };
+        let mut error = self.refusal(error, page.rows)?;
+        let mut rest: Vec<u32> = (0..page.rows).collect();
+        loop {
+            let row = rest.remove(error.row as usize);
+            refused.push(RowError { row, error: error.error });
+            if refused.len() > REFUSED_MAX {
+                return Err(refused.swap_remove(0).error);
+            }
+            let part = keep_rows(page, &rest);
+            match self.ingest.append(&part) {
+                Ok(()) => {
+                    self.rows += u64::from(part.rows);
+                    return Ok(refused);
+                }
+                Err(next) => error = self.refusal(next, part.rows)?,
+            }
+        }
+    }
+
+    /// The row an error is about, if it is about a row that was not even sent: the driver's own checks have no code of the
+    /// server's. Any other error ends the load.
+    fn refusal(&self, error: Error, rows: u32) -> Result<RowError> {
+        let is_own = error.is(ErrorKind::InvalidData) && error.code.is_empty();
+        let error = fault::in_page(error, self.rows, u64::from(rows));
+        match error.property("row").and_then(|row| row.parse().ok()).filter(|_| is_own) {
+            Some(row) => Ok(RowError { row, error }),
+            None => Err(error),
+        }
+    }
+
+    /// Ends the load; answers the rows the table took.
+    pub fn finish(self) -> Result<u64> {
+        self.ingest.finish()
+    }
+}

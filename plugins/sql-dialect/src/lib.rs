@@ -1,0 +1,24 @@
+//! What plugins for SQL databases share: names in quotes, values as parameters, positions in cursors, pages from rows.
+//!
+//! It must not know any dialect: no statement stands here. What it promises: a value that goes into a cursor or a parameter
+//! comes out as the very same value, and no row of a result gets lost between a record and a rejection.
+
+mod answer;
+mod batches;
+mod cursor;
+mod identifier;
+mod order;
+mod parameters;
+mod record;
+mod selection;
+mod value;
+
+pub use answer::{Answer, read_all, read_row};
+pub use batches::{Kinds, batch_of, join, keep_columns, keep_rows, row_of, split_kinds};
+pub use cursor::{decode_cursor, encode_cursor, stale};
+pub use identifier::{names, quote, quote_path};
+pub use order::KeyOrder;
+pub use parameters::Arguments;
+pub use record::row_to_json;
+pub use selection::{Selection, Taken};
+pub use value::{Value, values_from_json, values_to_json};

@@ -1,0 +1,226 @@
+//! Bundled plugins as the host sees them: loaded, granted a database, called through its connector.
+
+use std::sync::{Arc, LazyLock};
+
+use lockstep::connector::{
+    Cursor, Evolve, Effect, Failure, Flushed, Page, PageLimits, PageStatus, PrepareOptions, ReadMode, ReadRequest, Sink, Source,
+    WriteMode, WriteRequest, WriteResults,
+};
+use lockstep::plugin::{Catalog, Database, Grants, Limits, PluginConnector, Runtime};
+use lockstep::record::{Batch, ChangeKind, Changes, Field, Properties, Stream, batch_from_json, row_to_json};
+use lockstep::world::World;
+use serde_json::{Map, Value, json};
+
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+    let cache = std::env::temp_dir().join("lockstep-test-cache");
+    Runtime::new(cache, Limits::default()).unwrap()
+});
+
+/// Runs a test's future.
+pub fn run<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(future)
+}
+
+/// A bundled plugin on a database.
+pub fn connect(plugin: &str, database: Database) -> PluginConnector {
+    let binary = Catalog::new(lockstep_bundle::PLUGINS).bundled(plugin, RUNTIME.limits()).unwrap();
+    let mut grants = Grants::none("test");
+    grants.sql.insert("main".into(), database);
+    let clock = World::real().clock;
+    PluginConnector::system(&RUNTIME, &binary, &json!({}), grants, Limits::default(), clock).unwrap()
+}
+
+pub fn postgres(url: &str) -> PluginConnector {
+    connect("postgres", Database::postgres(url, "test.main").unwrap())
+}
+
+pub fn sqlite(path: &std::path::Path) -> PluginConnector {
+    connect("sqlite", Database::sqlite(path, "test.main").unwrap())
+}
+
+pub type Record = Map<String, Value>;
+
+/// The records of a batch, as JSON.
+pub fn records(batch: &Batch) -> Vec<Record> {
+    (0..batch.rows()).map(|row| row_to_json(batch, row)).collect()
+}
+
+pub fn field(name: &str, logical: &str) -> Field {
+    Field::new(name, logical.parse().unwrap())
+}
+
+pub fn stream(name: &str, key: &[&str], fields: &[(&str, &str)]) -> Stream {
+    Stream {
+        name: name.into(),
+        key: key.iter().map(|name| (*name).to_owned()).collect(),
+        fields: fields.iter().map(|(name, logical)| field(name, logical)).collect(),
+        properties: Properties::default(),
+    }
+}
+
+/// Reads one stream, again and again, as a sync does: with a cursor that is kept.
+pub struct Reading<'a> {
+    connector: &'a PluginConnector,
+    pub request: ReadRequest,
+    pub limits: PageLimits,
+}
+
+/// What a reading showed.
+#[derive(Debug, Default)]
+pub struct Shown {
+    pub records: Vec<Record>,
+    /// Position, record and error of what could not be read.
+    pub rejected: Vec<(String, Record, String)>,
+    pub pages: usize,
+    pub status: Option<PageStatus>,
+}
+
+impl Shown {
+    /// The values of a field of whole numbers.
+    pub fn ints(&self, name: &str) -> Vec<i64> {
+        self.records.iter().map(|record| record[name].as_i64().unwrap()).collect()
+    }
+
+    pub fn sorted(&self, name: &str) -> Vec<i64> {
+        let mut ints = self.ints(name);
+        ints.sort_unstable();
+        ints
+    }
+
+    fn take(&mut self, page: Page) {
+        self.records.extend(records(&page.changes.data));
+        for rejection in page.rejected {
+            let record = serde_json::from_slice(&rejection.raw).unwrap();
+            self.rejected.push((rejection.position, record, rejection.error.message));
+        }
+        self.pages += 1;
+        self.status = Some(page.status);
+    }
+}
+
+impl<'a> Reading<'a> {
+    pub fn full(connector: &'a PluginConnector, name: &str) -> Self {
+        let request = ReadRequest {
+            stream: name.into(),
+            key: Vec::new(),
+            fields: Vec::new(),
+            mode: ReadMode::Full,
+            cursor: None,
+            options: Properties::default(),
+        };
+        Self { connector, request, limits: PageLimits { rows: 1000, bytes: 1 << 20 } }
+    }
+
+    pub fn incremental(connector: &'a PluginConnector, name: &str, modified: &str) -> Self {
+        let mut reading = Self::full(connector, name);
+        reading.request.mode = ReadMode::Incremental;
+        reading.request.options.set("modified", modified);
+        reading
+    }
+
+    /// With the fields that discovery shows, as a sync asks for them.
+    pub async fn discovered(mut self) -> Self {
+        let streams = self.connector.discover(&[self.request.stream.clone()]).await.unwrap();
+        self.request.fields = streams[0].fields.clone();
+        self.request.key = streams[0].key.clone();
+        self
+    }
+
+    pub fn page_rows(mut self, rows: u32) -> Self {
+        self.limits.rows = rows;
+        self
+    }
+
+    /// Reads to the end.
+    pub async fn read(&mut self) -> Shown {
+        self.read_pages(usize::MAX).await.unwrap()
+    }
+
+    /// Reads so many pages at most, as if the process ended then, and keeps the cursor behind the last one.
+    pub async fn read_pages(&mut self, pages_max: usize) -> Result<Shown, Failure> {
+        let mut shown = Shown::default();
+        let mut reader = Source::open(self.connector, self.request.clone()).await?;
+        while shown.pages < pages_max {
+            let page = reader.next(self.limits).await?;
+            self.request.cursor = Some(page.next_cursor.clone());
+            shown.take(page);
+            if shown.status != Some(PageStatus::More) {
+                break;
+            }
+        }
+        Ok(shown)
+    }
+
+    pub fn cursor(&self) -> &Cursor {
+        self.request.cursor.as_ref().unwrap()
+    }
+}
+
+pub const REAL: PrepareOptions = PrepareOptions { evolve: Evolve::LeaveFields, effect: Effect::Real };
+pub const EVOLVE: PrepareOptions = PrepareOptions { evolve: Evolve::AddFields, effect: Effect::Real };
+pub const DRY_RUN: PrepareOptions = PrepareOptions { evolve: Evolve::AddFields, effect: Effect::DryRun };
+
+/// A page of these records; all of them have the same fields.
+pub fn page(stream: &Stream, values: &[Value]) -> Changes {
+    let names: Vec<&String> = values[0].as_object().unwrap().keys().collect();
+    let fields: Vec<Field> = stream.fields.iter().filter(|field| names.contains(&&field.name)).cloned().collect();
+    Changes::upserts(batch_from_json(&fields.into(), values).unwrap())
+}
+
+/// A page that deletes the records with these keys and writes the others; all of them have the same fields.
+pub fn page_with_deletes(stream: &Stream, values: &[(ChangeKind, Value)]) -> Changes {
+    let rows: Vec<Value> = values.iter().map(|(_, value)| value.clone()).collect();
+    let mut changes = page(stream, &rows);
+    changes.kinds = Some(values.iter().map(|(kind, _)| *kind).collect());
+    changes
+}
+
+/// Writes pages and makes them durable at once.
+pub async fn write(
+    connector: &PluginConnector,
+    stream: &Stream,
+    mode: WriteMode,
+    pages: &[Changes],
+) -> Result<(Flushed, Vec<WriteResults>), Failure> {
+    let request = WriteRequest { stream: stream.clone(), mode, options: Properties::default() };
+    let mut writer = Sink::open(connector, request).await?;
+    let mut results = Vec::new();
+    for page in pages {
+        results.push(writer.write(page).await?);
+    }
+    Ok((writer.flush().await?, results))
+}
+
+/// Written, unchanged, deleted.
+pub fn counts(flushed: &Flushed) -> (u64, u64, u64) {
+    (flushed.written, flushed.unchanged, flushed.deleted)
+}
+
+/// A copy of everything one stream holds into another, created for it.
+pub async fn copy(from: &PluginConnector, source: &str, to: &PluginConnector, target: &str) -> Stream {
+    let stream = from.discover(&[source.to_owned()]).await.unwrap().remove(0);
+    let wanted = Stream { name: target.into(), properties: Properties::default(), ..stream.clone() };
+    to.prepare(&wanted, REAL).await.unwrap();
+    let mut request = Reading::full(from, source).request;
+    request.fields = stream.fields.clone();
+    let mut reader = Source::open(from, request).await.unwrap();
+    let write = WriteRequest { stream: wanted.clone(), mode: WriteMode::Load, options: Properties::default() };
+    let mut writer = Sink::open(to, write).await.unwrap();
+    loop {
+        let page = reader.next(PageLimits { rows: 1000, bytes: 1 << 20 }).await.unwrap();
+        assert!(page.rejected.is_empty(), "{:?}", page.rejected);
+        let changes = Changes { data: relabel(&page.changes.data, &wanted), ..page.changes };
+        if changes.rows() > 0 {
+            writer.write(&changes).await.unwrap();
+        }
+        if page.status != PageStatus::More {
+            break;
+        }
+    }
+    writer.flush().await.unwrap();
+    wanted
+}
+
+fn relabel(batch: &Batch, stream: &Stream) -> Batch {
+    Batch::new(Arc::from(stream.fields.clone()), batch.columns().to_vec(), batch.rows()).unwrap()
+}

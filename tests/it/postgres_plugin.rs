@@ -1,0 +1,24 @@
+//! The `postgres` plugin against a real server.
+
+mod catching_up;
+mod comparing;
+mod discovery;
+mod late_commits;
+mod looking_up;
+mod preparing;
+mod reading;
+mod types;
+mod writing;
+
+use lockstep::plugin::PluginConnector;
+use lockstep_test_servers::Postgres;
+
+use crate::plugins::postgres;
+
+/// A fresh server with these tables, and the plugin on it.
+fn start(statements: &str) -> (Postgres, PluginConnector) {
+    let server = Postgres::start();
+    server.psql(statements);
+    let connector = postgres(&server.url());
+    (server, connector)
+}
