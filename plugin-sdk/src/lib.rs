@@ -43,6 +43,7 @@ pub mod bindings;
 pub mod capabilities;
 pub mod compare;
 pub mod config;
+mod drop_rows;
 pub mod error;
 mod export;
 pub mod lookup;

@@ -1,3 +1,5 @@
 //! One integration binary, a module per behaviour.
 
+mod clean;
+mod contract;
 mod sandbox;
