@@ -1,9 +1,9 @@
-//! Builds the guests that only tests use.
+//! Builds the guests that only tests use, and the plugin of the examples.
 
 use std::error::Error;
 use std::path::Path;
 
-const GUESTS: &[&str] = &["lockstep-guest-faulty", "lockstep-guest-numbers"];
+const GUESTS: &[&str] = &["lockstep-guest-faulty", "lockstep-guest-numbers", "lockstep-hello-plugin"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let components = lockstep_guest_build::build(GUESTS)?;

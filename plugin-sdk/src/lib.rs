@@ -43,14 +43,24 @@ pub mod bindings;
 pub mod capabilities;
 pub mod compare;
 pub mod config;
+mod drop_rows;
 pub mod error;
 mod export;
 pub mod lookup;
+pub mod page;
+pub mod record;
 pub mod sink;
 pub mod source;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod testing;
 pub mod transform;
 pub mod types;
 
+// The derive's output names the SDK from outside; the SDK's own tests and examples use it too.
+extern crate self as lockstep_plugin_sdk;
+
+#[cfg(feature = "derive")]
+pub use lockstep_plugin_sdk_derive::Record;
 pub use lockstep_values as values;
 
 /// What nearly every plugin needs.
@@ -59,9 +69,13 @@ pub mod prelude {
     pub use crate::config::NoConfig;
     pub use crate::error::{Error, ErrorKind, Result};
     pub use crate::export;
+    pub use crate::page::{Filled, PageBuilder, RecordReader};
+    pub use crate::record::{Date, Datetime, Decimal, Json, Maybe, Record, Records, Time, Timestamp, Uuid};
     pub use crate::sink::{Flushed, Sink, WriteMode, WriteRequest, WriteResults, Writer};
     pub use crate::source::{ReadMode, Reader, Source};
     pub use crate::transform::{Transform, Transformed, Transformer};
-    pub use crate::types::{Batch, Changes, Field, Limits, Page, ReadRequest, Rejection, RowError, Stream};
+    pub use crate::types::{Batch, Changes, Field, Limits, Page, ReadRequest, Rejection, RowError, Status, Stream};
+    #[cfg(feature = "derive")]
+    pub use lockstep_plugin_sdk_derive::Record;
     pub use lockstep_values::LogicalType;
 }

@@ -7,20 +7,25 @@ use serde::de::DeserializeOwned;
 pub use crate::bindings::transform::exports::lockstep::plugin::transform::Transformed;
 
 use crate::error::Result;
-use crate::types::{Changes, Stream};
+use crate::types::{Changes, RowError, Stream};
 
 /// A pure function on records: no clock, no randomness, no input or output. The same input gives the same bytes.
 pub trait Transform {
+    /// Read from the `config` of the transform.
     type Config: DeserializeOwned;
+    /// Does the work for one stream.
     type Transformer: Transformer;
 
     /// What comes out if `input` goes in.
     fn describe(config: Self::Config, input: Stream) -> Result<Stream>;
 
+    /// Begins to transform records of `input`. What the configuration says wrongly about it is an error of kind `config`.
     fn open(config: Self::Config, input: Stream) -> Result<Self::Transformer>;
 }
 
+/// A transform at work on one stream.
 pub trait Transformer: 'static {
+    /// Transforms a page. A row that cannot go on is rejected, and the others go on: see [`Transformed::without`].
     fn apply(&mut self, changes: Changes) -> Result<Transformed>;
 }
 
@@ -28,6 +33,17 @@ impl Transformed {
     /// Every row went through.
     pub fn row_by_row(changes: Changes) -> Self {
         Self { changes, origins: None, rejected: Vec::new() }
+    }
+
+    /// Every row went through but the rejected ones, which are still in `changes` and are taken out here.
+    pub fn without(mut changes: Changes, rejected: Vec<RowError>) -> Self {
+        if rejected.is_empty() {
+            return Self::row_by_row(changes);
+        }
+        let mut dropped: Vec<u32> = rejected.iter().map(|error| error.row).collect();
+        dropped.sort_unstable();
+        let origins = changes.drop_rows(&dropped);
+        Self { changes, origins: Some(origins), rejected }
     }
 }
 

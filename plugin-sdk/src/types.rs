@@ -30,6 +30,12 @@ impl Stream {
         self
     }
 
+    /// Adds a field that is never null.
+    pub fn required_field(mut self, name: impl Into<String>, logical: LogicalType) -> Self {
+        self.fields.push(Field { nullable: false, ..Field::new(name, logical) });
+        self
+    }
+
     /// Adds a property such as `modified`.
     pub fn property(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.properties.push((name.into(), value.into()));
@@ -94,6 +100,7 @@ pub enum Status {
 }
 
 impl Page {
+    /// A page of upserts without rejected records. `next_cursor` is the position behind it.
     pub fn new(data: Batch, next_cursor: Vec<u8>, status: Status) -> Self {
         let status = match status {
             Status::More => "more",
@@ -109,8 +116,16 @@ impl Page {
     }
 }
 
-impl From<lockstep_values::LogicalTypeError> for Error {
-    fn from(error: lockstep_values::LogicalTypeError) -> Self {
-        Error::config(error.to_string())
+impl RowError {
+    /// A row that could not be processed, by its position in the batch.
+    pub fn new(row: u32, error: Error) -> Self {
+        Self { row, error }
+    }
+}
+
+impl Rejection {
+    /// A record that could not become a row: where it stands in the source (`line 12`), and as it was found.
+    pub fn new(position: impl std::fmt::Display, raw: &[u8], error: Error) -> Self {
+        Self { position: position.to_string(), raw: raw.to_vec(), error }
     }
 }

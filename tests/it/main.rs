@@ -1,5 +1,7 @@
 //! One integration binary, a module per behaviour.
 
+mod clean;
+mod contract;
 mod plugins;
 mod postgres_plugin;
 mod sandbox;

@@ -1,13 +1,14 @@
-//! Builds guest crates of this workspace from a build script: one nested cargo run for `wasm32-wasip2`.
+//! Builds guest crates of this workspace from a build script: nested cargo runs for `wasm32-wasip2`.
 //!
 //! The nested build has a target folder of its own beside the outer one, shared by all profiles of the host, because guests are
-//! always built the same way. Nothing of the outer build's flags or wrappers reaches it.
+//! always built the same way. Nothing of the outer build's flags or wrappers reaches it, and nothing of this machine's folders
+//! reaches the components: the same sources and compiler give the same bytes, and with them the same digest, anywhere.
 
 use std::env;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 
 const TARGET: &str = "wasm32-wasip2";
 const PROFILE: &str = "guest";
@@ -51,22 +52,42 @@ pub fn build(packages: &[&str]) -> Result<Vec<PathBuf>, GuestBuildError> {
     }
     check_target()?;
     let target_dir = target_dir()?;
-    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(["build", "--quiet", "--target", TARGET, "--profile", PROFILE, "--target-dir"]).arg(&target_dir);
+    let flags = flags();
     for package in packages {
-        command.args(["--package", package]);
+        let status = run(package, &target_dir, &flags).map_err(|cause| error(format!("cannot run cargo: {cause}")))?;
+        if !status.success() {
+            return Err(error(format!("building the guest {package} failed: {status}")));
+        }
     }
+    packages.iter().map(|package| artifact(&target_dir, package)).collect()
+}
+
+/// Builds one package as nothing but a component: beside the `rlib` that native tests and benchmarks want, cargo would leave the
+/// optimisation across crates out without a word.
+fn run(package: &str, target_dir: &Path, flags: &str) -> std::io::Result<ExitStatus> {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(["rustc", "--quiet", "--lib", "--crate-type", "cdylib", "--package", package]);
+    command.args(["--target", TARGET, "--profile", PROFILE, "--target-dir"]).arg(target_dir);
     for (name, _) in env::vars_os() {
         let text = name.to_string_lossy();
         if SCRUBBED.contains(&&*text) || text.starts_with("CARGO_PROFILE_") || text.starts_with("CARGO_FEATURE_") {
             command.env_remove(&name);
         }
     }
-    let status = command.status().map_err(|cause| error(format!("cannot run cargo: {cause}")))?;
-    if !status.success() {
-        return Err(error(format!("building the guests {} failed: {status}", packages.join(", "))));
-    }
-    packages.iter().map(|package| artifact(&target_dir, package)).collect()
+    command.env("CARGO_ENCODED_RUSTFLAGS", flags).status()
+}
+
+/// Vector instructions, which the host's engine always offers; the same as in the workspace's cargo configuration. And panics
+/// name their source files: those of dependencies shall not begin with where cargo keeps them on this machine.
+fn flags() -> String {
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| env::home_dir().map(|home| home.join(".cargo"))).unwrap_or_default();
+    let sources = fs::read_dir(home.join("registry").join("src")).into_iter().flatten().flatten();
+    let mut flags: Vec<String> =
+        sources.map(|source| format!("--remap-path-prefix={}=", source.path().join("").display())).collect();
+    flags.sort();
+    flags.push("-Ctarget-feature=+simd128".to_owned());
+    flags.join("\u{1f}")
 }
 
 fn check_target() -> Result<(), GuestBuildError> {
