@@ -23,6 +23,10 @@ mod read;
 mod report;
 mod retry;
 mod setup;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use error::SyncError;
 pub use mirror::{MirrorRun, RunOptions, retry_letters, run_mirror};

@@ -32,6 +32,19 @@ const GROUP_BYTES: usize = 24 << 20;
 /// A slow source's pages are made durable at least this often.
 const GROUP_TIME: Duration = Duration::from_secs(5);
 
+/// How many pages become durable together.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Grouping {
+    pub bytes: usize,
+    pub time: Duration,
+}
+
+impl Default for Grouping {
+    fn default() -> Self {
+        Self { bytes: GROUP_BYTES, time: GROUP_TIME }
+    }
+}
+
 /// Where a delivery goes, and on whose behalf.
 pub(super) struct Route {
     pub sync: String,
@@ -44,6 +57,7 @@ pub(super) struct Route {
     pub world: World,
     pub observer: Arc<dyn Observer>,
     pub dead_letters_max: u64,
+    pub grouping: Grouping,
 }
 
 /// Delivers to one target.
@@ -130,7 +144,8 @@ impl Delivery {
             }
         }
         let waited = self.group.since.map_or(Duration::ZERO, |since| self.route.world.clock.elapsed().saturating_sub(since));
-        if self.group.bytes >= GROUP_BYTES || waited >= GROUP_TIME { self.flush().await } else { Ok(()) }
+        let Grouping { bytes, time } = self.route.grouping;
+        if self.group.bytes >= bytes || waited >= time { self.flush().await } else { Ok(()) }
     }
 
     /// A hold that counts as applied once what was taken is durable.

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::compare;
 use super::deletes;
-use super::deliver::{Delivery, Position, Progress, Route};
+use super::deliver::{Delivery, Grouping, Position, Progress, Route};
 use super::error::SyncError;
 use super::letters;
 use super::observe::Observer;
@@ -48,6 +48,14 @@ pub struct RunOptions {
 
 /// Runs a mirror once. What goes wrong stands in the report; only a state that cannot be reached is an error.
 pub async fn run_mirror(mirror: &Mirror, run: &MirrorRun) -> Result<RunReport, SyncError> {
+    run_mirror_grouped(mirror, run, Grouping::default()).await
+}
+
+pub(super) async fn run_mirror_grouped(
+    mirror: &Mirror,
+    run: &MirrorRun,
+    grouping: Grouping,
+) -> Result<RunReport, SyncError> {
     let started = run.world.clock.elapsed();
     let state = run.store.sync_state(mirror.name())?;
     let kind = if mirror.def.source.modified.is_some() && state.phase == Phase::Steady && !run.options.full {
@@ -56,7 +64,7 @@ pub async fn run_mirror(mirror: &Mirror, run: &MirrorRun) -> Result<RunReport, S
         RunKind::Full
     };
     let id = begin(mirror, run, kind)?;
-    let mut work = Work::new(mirror, run, id, state);
+    let mut work = Work::new(mirror, run, id, state, grouping);
     let outcome = work.run().await;
     work.finish(outcome, kind, started)
 }
@@ -67,10 +75,19 @@ pub async fn retry_letters(
     run: &MirrorRun,
     letters: &[DeadLetter],
 ) -> Result<RunReport, SyncError> {
+    retry_letters_grouped(mirror, run, letters, Grouping::default()).await
+}
+
+pub(super) async fn retry_letters_grouped(
+    mirror: &Mirror,
+    run: &MirrorRun,
+    letters: &[DeadLetter],
+    grouping: Grouping,
+) -> Result<RunReport, SyncError> {
     let started = run.world.clock.elapsed();
     let state = run.store.sync_state(mirror.name())?;
     let id = begin(mirror, run, RunKind::Retry)?;
-    let mut work = Work::new(mirror, run, id, state);
+    let mut work = Work::new(mirror, run, id, state, grouping);
     let outcome = work.retry(letters).await;
     work.finish(outcome, RunKind::Retry, started)
 }
@@ -90,6 +107,7 @@ pub(super) struct Work<'a> {
     pub mirror: &'a Mirror,
     pub run: &'a MirrorRun,
     pub id: RunId,
+    grouping: Grouping,
     pub state: SyncState,
     pub digester: RowDigester,
     /// Of everything that was delivered so far.
@@ -99,9 +117,9 @@ pub(super) struct Work<'a> {
 }
 
 impl<'a> Work<'a> {
-    fn new(mirror: &'a Mirror, run: &'a MirrorRun, id: RunId, state: SyncState) -> Self {
+    fn new(mirror: &'a Mirror, run: &'a MirrorRun, id: RunId, state: SyncState, grouping: Grouping) -> Self {
         let digester = RowDigester::new((run.world.random.next_u64(), run.world.random.next_u64()));
-        Self { mirror, run, id, state, digester, counters: Counters::default(), held: None, compared: false }
+        Self { mirror, run, id, grouping, state, digester, counters: Counters::default(), held: None, compared: false }
     }
 
     async fn run(&mut self) -> Result<(), SyncError> {
@@ -230,6 +248,7 @@ impl<'a> Work<'a> {
             world: self.run.world.clone(),
             observer: self.run.observer.clone(),
             dead_letters_max: self.mirror.def.dead_letters_max,
+            grouping: self.grouping,
         };
         let progress = Progress {
             counters: self.counters,
