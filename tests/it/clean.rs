@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use lockstep::connector::{Transform, Transformed};
-use lockstep::plugin::{Bundled, Catalog, Limits, PluginBinary, PluginConnector, PluginError, Runtime};
+use lockstep::plugin::{Catalog, Limits, PluginBinary, PluginConnector, PluginError, Runtime};
 use lockstep::record::{Changes, Field, Properties, Stream, batch_from_json, row_to_json};
 use serde_json::{Value, json};
 
@@ -13,8 +13,7 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
 });
 
 fn bundled() -> PluginBinary {
-    let plugins: Vec<Bundled> = lockstep_bundle::PLUGINS.iter().map(|(name, bytes)| Bundled { name, bytes }).collect();
-    Catalog::new(plugins.leak()).bundled("clean", RUNTIME.limits()).unwrap()
+    Catalog::new(lockstep_bundle::PLUGINS).bundled("clean", RUNTIME.limits()).unwrap()
 }
 
 fn stream() -> Stream {

@@ -3,8 +3,8 @@
 use std::sync::{Arc, LazyLock};
 
 use lockstep::connector::{
-    Cursor, Evolve, Effect, Failure, Flushed, Page, PageLimits, PageStatus, PrepareOptions, ReadMode, ReadRequest, Sink, Source,
-    WriteMode, WriteRequest, WriteResults,
+    Cursor, Effect, Evolve, Failure, Flushed, Page, PageLimits, PageStatus, PrepareOptions, ReadMode, ReadRequest,
+    Sink, Source, WriteMode, WriteRequest, WriteResults,
 };
 use lockstep::plugin::{Catalog, Database, Grants, Limits, PluginConnector, Runtime};
 use lockstep::record::{Batch, ChangeKind, Changes, Field, Properties, Stream, batch_from_json, row_to_json};
@@ -171,7 +171,7 @@ pub fn page(stream: &Stream, values: &[Value]) -> Changes {
 pub fn page_with_deletes(stream: &Stream, values: &[(ChangeKind, Value)]) -> Changes {
     let rows: Vec<Value> = values.iter().map(|(_, value)| value.clone()).collect();
     let mut changes = page(stream, &rows);
-    changes.kinds = Some(values.iter().map(|(kind, _)| *kind).collect());
+    changes.kinds = Some(values.iter().map(|(kind, _)| *kind as u8).collect());
     changes
 }
 

@@ -92,7 +92,8 @@ fn functions_are_short() {
         for (name, line, length) in functions(&source.text) {
             let place = format!("{}:{name}", source.path);
             if length > FUNCTION_LINES_MAX && !LONG_FUNCTIONS.iter().any(|(known, _)| *known == place) {
-                writeln!(faults, "{}:{line}: `{name}` has {length} lines, more than {FUNCTION_LINES_MAX}", source.path).unwrap();
+                writeln!(faults, "{}:{line}: `{name}` has {length} lines, more than {FUNCTION_LINES_MAX}", source.path)
+                    .unwrap();
             }
         }
     }
@@ -134,9 +135,10 @@ fn lower_layers_do_not_import_upper_ones() {
         let Some((module, own)) = layer_of(&source.path) else { continue };
         for (index, line) in source.product().lines().enumerate() {
             for name in imported(line) {
-                let above = LAYERS.iter().position(|layer| layer.contains(&name.as_str())).is_some_and(|layer| {
-                    layer > own || (layer == own && name != module)
-                });
+                let above = LAYERS
+                    .iter()
+                    .position(|layer| layer.contains(&name.as_str()))
+                    .is_some_and(|layer| layer > own || (layer == own && name != module));
                 if above {
                     writeln!(faults, "{}:{}: `{module}` must not know `{name}`", source.path, index + 1).unwrap();
                 }
@@ -159,9 +161,11 @@ fn imported(line: &str) -> Vec<String> {
         let rest = &code[at + "crate::".len()..];
         let list = rest.strip_prefix('{').map_or(rest, |list| list.split('}').next().unwrap_or_default());
         let parts: Vec<&str> = if rest.starts_with('{') { list.split(',').collect() } else { vec![list] };
-        names.extend(parts.into_iter().map(|part| {
-            part.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>()
-        }));
+        names.extend(
+            parts
+                .into_iter()
+                .map(|part| part.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>()),
+        );
     }
     names
 }

@@ -15,7 +15,11 @@ struct Need {
 
 const NEEDS: &[Need] = &[
     Need { program: "initdb", package: "postgresql", folders: &["/usr/lib/postgresql/*/bin", "/usr/local/pgsql/bin"] },
-    Need { program: "psql", package: "postgresql-client", folders: &["/usr/lib/postgresql/*/bin", "/usr/local/pgsql/bin"] },
+    Need {
+        program: "psql",
+        package: "postgresql-client",
+        folders: &["/usr/lib/postgresql/*/bin", "/usr/local/pgsql/bin"],
+    },
 ];
 
 /// The wasm target and the servers.

@@ -59,6 +59,7 @@ fn bench(rest: &[String]) -> Result<(), String> {
 }
 
 fn cargo(args: &[&str], rest: &[String]) -> Result<(), String> {
-    let status = Command::new("cargo").args(args).args(rest).status().map_err(|error| format!("cannot run cargo: {error}"))?;
+    let status =
+        Command::new("cargo").args(args).args(rest).status().map_err(|error| format!("cannot run cargo: {error}"))?;
     if status.success() { Ok(()) } else { Err(format!("`cargo {}` failed: {status}", args.join(" "))) }
 }

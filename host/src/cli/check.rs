@@ -89,7 +89,8 @@ fn streams_table(streams: &[(ConnectionName, Stream)]) -> Table {
     let columns = ["connection", "stream", "key", "fields"].map(|title| (title, Align::Left));
     let mut table = Table::new(&columns);
     for (connection, stream) in streams {
-        let fields: Vec<String> = stream.fields.iter().map(|field| format!("{} {}", field.name, field.logical)).collect();
+        let fields: Vec<String> =
+            stream.fields.iter().map(|field| format!("{} {}", field.name, field.logical)).collect();
         table.row([connection.to_string(), stream.name.clone(), stream.key.join(", "), fields.join(", ")]);
     }
     table

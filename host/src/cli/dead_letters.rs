@@ -11,9 +11,7 @@ use super::output::{Align, Answer, Block, Consent, Table, count};
 use super::run::{Watching, stop_on_ctrl_c, summary};
 use super::{Context, Reply};
 use crate::error::{Error, Result};
-use crate::store::{
-    Closing, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterState, SqliteStore, Stage, Store,
-};
+use crate::store::{Closing, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterState, SqliteStore, Stage, Store};
 use crate::sync::{MirrorRun, RunOptions, retry_letters};
 
 /// Look after records that cannot go on without a person
@@ -154,7 +152,13 @@ fn show(context: &Context, id: DeadLetterId) -> Result<Reply> {
         let digest: String = plugin.digest.chars().take(12).collect();
         lines.push(format!("said by: {} (sha256:{digest}…)", plugin.label));
     }
-    lines.push(format!("failed at: {}, run {}, {} tries since {}", row.letter.stage.name(), row.run, row.attempts, row.first_at.format("%Y-%m-%d %H:%M:%S UTC")));
+    lines.push(format!(
+        "failed at: {}, run {}, {} tries since {}",
+        row.letter.stage.name(),
+        row.run,
+        row.attempts,
+        row.first_at.format("%Y-%m-%d %H:%M:%S UTC")
+    ));
     let mut blocks = vec![Block::Text(lines.join("\n"))];
     blocks.extend(record_text(&row).map(Block::Text));
     Ok(Reply::done(blocks, to_json(&row)))
@@ -170,7 +174,8 @@ fn record_text(row: &DeadLetter) -> Option<String> {
 }
 
 fn to_json(row: &DeadLetter) -> Value {
-    let record: Value = row.letter.record.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let record: Value =
+        row.letter.record.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
     let cause = &row.letter.cause;
     json!({
         "id": row.id,
@@ -214,7 +219,11 @@ async fn retry(context: &Context, which: &Which) -> Result<Reply> {
         select(&store, which)?.into_iter().partition(|row| row.letter.stage != Stage::Source);
     if !unreadable.is_empty() {
         let text = "of {} nothing could be read: mend the source; the next run that reads it again settles them";
-        context.output.note(&text.replacen("{}", &super::output::noun(unreadable.len() as u64, "record", "records"), 1));
+        context.output.note(&text.replacen(
+            "{}",
+            &super::output::noun(unreadable.len() as u64, "record", "records"),
+            1,
+        ));
     }
     let mut by_sync: BTreeMap<String, Vec<DeadLetter>> = BTreeMap::new();
     for row in letters {
@@ -230,7 +239,11 @@ async fn retry(context: &Context, which: &Which) -> Result<Reply> {
         let run = MirrorRun {
             store: store.clone(),
             world: context.world.clone(),
-            observer: Arc::new(Watching { progress: progress.clone(), output: context.output.clone(), sync: sync.clone() }),
+            observer: Arc::new(Watching {
+                progress: progress.clone(),
+                output: context.output.clone(),
+                sync: sync.clone(),
+            }),
             interrupt: interrupt.clone(),
             options: RunOptions::default(),
         };

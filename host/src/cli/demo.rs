@@ -6,8 +6,8 @@ use clap::Args;
 use serde_json::json;
 
 use super::dead_letters::{DeadLettersArgs, DeadLettersVerb};
-use super::run::RunArgs;
-use super::{CliError, Context, Reply, dead_letters, run};
+use super::run::{self as runs, RunArgs};
+use super::{CliError, Context, Reply, dead_letters};
 use crate::error::Result;
 use crate::project::{PROJECT_FILE, shell_word};
 
@@ -29,7 +29,8 @@ pub struct DemoArgs {
 }
 
 pub async fn run(args: &DemoArgs, context: &Context) -> Result<Reply> {
-    let dir = args.dir.clone().unwrap_or_else(|| std::env::temp_dir().join(format!("lockstep-demo-{}", std::process::id())));
+    let dir =
+        args.dir.clone().unwrap_or_else(|| std::env::temp_dir().join(format!("lockstep-demo-{}", std::process::id())));
     let file = dir.join("data/customers.csv");
     begin(&dir)?;
     let demo = Context { project_dir: dir.clone(), ..context.clone() };
@@ -61,7 +62,7 @@ pub async fn run(args: &DemoArgs, context: &Context) -> Result<Reply> {
 /// Runs the demo's sync. Dead letters are part of the story, an error is not.
 async fn sync(demo: &Context) -> Result<()> {
     let args = RunArgs { syncs: Vec::new(), once: true, watch: false, full: false, accept_schema: false };
-    let reply = run::run(&args, demo).await?;
+    let reply = runs::run(&args, demo).await?;
     reply.errors.into_iter().next().map_or(Ok(()), Err)
 }
 

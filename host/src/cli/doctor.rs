@@ -22,7 +22,10 @@ struct Finding {
 
 pub async fn run(_args: &DoctorArgs, context: &Context) -> Result<Reply> {
     let mut findings = vec![
-        Finding { what: "version", found: Ok(format!("lockstep {}, {}", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH)) },
+        Finding {
+            what: "version",
+            found: Ok(format!("lockstep {}, {}", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH)),
+        },
         Finding { what: "bundled plugins", found: bundled() },
         Finding { what: "project", found: context.project().map(|project| format!("`{}`", project.name)) },
     ];

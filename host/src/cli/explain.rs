@@ -5,8 +5,8 @@ use serde_json::json;
 
 use super::output::{Align, Exit, Table};
 use super::{CliError, Reply};
-use crate::error::{Class, Code, Result, codes};
 use crate::error::nearest;
+use crate::error::{Class, Code, Result, codes};
 
 mod pages;
 

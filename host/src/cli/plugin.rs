@@ -58,7 +58,9 @@ fn list(context: &Context, catalog: &Catalog) -> Result<Reply> {
     // Without a project the bundled ones are all there is.
     let project = context.project().ok();
     for name in catalog.names() {
-        let users = project.as_ref().map(|project| users(project, |plugin| matches!(plugin, PluginRef::Bundled(used) if used.as_str() == name)));
+        let users = project.as_ref().map(|project| {
+            users(project, |plugin| matches!(plugin, PluginRef::Bundled(used) if used.as_str() == name))
+        });
         plugins.push((catalog.bundled(name, &limits)?, users.unwrap_or_default()));
     }
     for (plugin, _) in project.iter().flat_map(Project::plugins) {
@@ -80,13 +82,16 @@ fn list(context: &Context, catalog: &Catalog) -> Result<Reply> {
         let size = bytes(binary.report.bytes as u64);
         table.row([binary.label(), roles(binary).join(", "), capabilities, size, users.join(", ")]);
     }
-    let result: Vec<Value> = plugins.iter().map(|(binary, users)| json!({"plugin": to_json(binary), "used_by": users})).collect();
+    let result: Vec<Value> =
+        plugins.iter().map(|(binary, users)| json!({"plugin": to_json(binary), "used_by": users})).collect();
     Ok(Reply::done(vec![table.into()], json!({ "plugins": result })))
 }
 
 fn users(project: &Project, is: impl Fn(&PluginRef) -> bool) -> Vec<String> {
-    let connections =
-        project.connections_in_order().filter(|connection| is(&connection.plugin)).map(|connection| connection.name.to_string());
+    let connections = project
+        .connections_in_order()
+        .filter(|connection| is(&connection.plugin))
+        .map(|connection| connection.name.to_string());
     let syncs = project
         .syncs_in_order()
         .filter(|sync| sync.transforms.iter().any(|transform| is(&transform.plugin)))
@@ -114,10 +119,7 @@ fn inspect(catalog: &Catalog, plugin: &str) -> Result<Reply> {
         PluginOrigin::Bundled => "bundled".to_owned(),
         PluginOrigin::Path(path) => path.display().to_string(),
     };
-    let head = [
-        format!("{}: {}", binary.label(), manifest.description),
-        binary.report.authority().sentence(),
-    ];
+    let head = [format!("{}: {}", binary.label(), manifest.description), binary.report.authority().sentence()];
     let mut facts = Table::new(&[("", Align::Left), ("", Align::Left)]);
     let mut fact = |name: &str, value: String| facts.row([name.to_owned(), value]);
     fact("from", origin);
@@ -125,7 +127,10 @@ fn inspect(catalog: &Catalog, plugin: &str) -> Result<Reply> {
     fact("size", format!("{}, {} functions", bytes(binary.report.bytes as u64), binary.report.functions));
     fact("licence", manifest.license.clone());
     fact("asks for", listed(manifest.capabilities.clone()));
-    fact("aliases", listed(manifest.aliases.iter().map(|(name, aliases)| format!("{name}: {}", aliases.join(", "))).collect()));
+    fact(
+        "aliases",
+        listed(manifest.aliases.iter().map(|(name, aliases)| format!("{name}: {}", aliases.join(", "))).collect()),
+    );
     fact("exports", listed(binary.report.exports.clone()));
     fact("imports", listed(binary.report.imports.clone()));
     let mut blocks = vec![Block::Text(head.join("\n")), Block::Table(facts)];
@@ -140,7 +145,12 @@ fn listed(values: Vec<String>) -> String {
 /// The keys of a connection's `config`.
 fn config_table(binary: &PluginBinary) -> Option<Table> {
     let properties = binary.manifest.config.as_ref()?.get("properties")?.as_object()?;
-    let mut table = Table::new(&[("config", Align::Left), ("type", Align::Left), ("default", Align::Left), ("meaning", Align::Left)]);
+    let mut table = Table::new(&[
+        ("config", Align::Left),
+        ("type", Align::Left),
+        ("default", Align::Left),
+        ("meaning", Align::Left),
+    ]);
     for (name, property) in properties {
         let text = |key: &str| match property.get(key) {
             Some(Value::String(text)) => text.clone(),

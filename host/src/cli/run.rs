@@ -140,7 +140,11 @@ impl Runner<'_> {
         let run = MirrorRun {
             store: self.store.clone(),
             world: self.context.world.clone(),
-            observer: Arc::new(Watching { progress: progress.clone(), output: self.context.output.clone(), sync: mirror.name().to_owned() }),
+            observer: Arc::new(Watching {
+                progress: progress.clone(),
+                output: self.context.output.clone(),
+                sync: mirror.name().to_owned(),
+            }),
             interrupt: self.interrupt.clone(),
             options: self.options,
         };

@@ -48,7 +48,15 @@ fn table(project: &Project, summaries: &[SyncSummary], now: DateTime<Utc>) -> Ta
     ]);
     for sync in project.syncs_in_order() {
         let Some(summary) = find(summaries, sync) else {
-            table.row([sync.name.to_string(), "never ran".into(), "-".into(), "-".into(), "-".into(), "-".into(), "-".into()]);
+            table.row([
+                sync.name.to_string(),
+                "never ran".into(),
+                "-".into(),
+                "-".into(),
+                "-".into(),
+                "-".into(),
+                "-".into(),
+            ]);
             continue;
         };
         let run = summary.last_run.as_ref();
@@ -109,9 +117,11 @@ fn next_steps(context: &Context, summaries: &[SyncSummary], holds: &[Hold]) -> O
     });
     let mut steps: Vec<String> = failed.into_iter().collect();
     steps.extend(letters.then(|| format!("`{}` shows the records that wait", context.command("dead-letters list"))));
-    steps.extend(holds.first().map(|hold| {
-        format!("`{}` lets the held deletes go", context.command(&format!("approve {}", hold.id)))
-    }));
+    steps.extend(
+        holds
+            .first()
+            .map(|hold| format!("`{}` lets the held deletes go", context.command(&format!("approve {}", hold.id)))),
+    );
     (!steps.is_empty()).then(|| steps.join("\n"))
 }
 

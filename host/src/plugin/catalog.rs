@@ -196,7 +196,10 @@ impl Explain for PluginError {
                 vec![format!("add under [connection.{connection}]: `{capability}.{alias} = {example}`")]
             }
             Self::Digest { .. } => {
-                vec!["if the change is meant, remove the plugin's entry from lockstep.lock; the next run pins it anew".into()]
+                vec![
+                    "if the change is meant, remove the plugin's entry from lockstep.lock; the next run pins it anew"
+                        .into(),
+                ]
             }
             _ => Vec::new(),
         }

@@ -14,8 +14,8 @@ use toml_edit::{ArrayOfTables, Document, Item, TableLike, Value};
 
 use super::error::{ProjectError, ProjectErrors};
 use super::place::Place;
-use crate::error::nearest;
 use super::units::{parse_duration, parse_size};
+use crate::error::nearest;
 
 /// The proof that an error has been noted down.
 #[derive(Debug)]

@@ -175,7 +175,9 @@ async fn find_differences(
     let mut entries: HashMap<Digest, Entry> = HashMap::new();
     let mut reader = sides.target.entries(&sides.target_request, BUCKETS, buckets).await?;
     while let Some(page) = reader.next(limits).await? {
-        for (row, (key, digest)) in digests(work, &page.keys, &setup.target.key)?.into_iter().zip(page.digests).enumerate() {
+        for (row, (key, digest)) in
+            digests(work, &page.keys, &setup.target.key)?.into_iter().zip(page.digests).enumerate()
+        {
             entries.insert(key, Entry { digest, page: pages.len(), row: row as u32, seen: false });
         }
         pages.push(page.keys);
@@ -200,7 +202,9 @@ async fn mark_seen(
 ) -> Result<(), Failure> {
     while let Some(page) = reader.next(work.mirror.page).await? {
         let mut rows = Vec::new();
-        for (row, (key, digest)) in digests(work, &page.keys, &setup.source_key)?.into_iter().zip(page.digests).enumerate() {
+        for (row, (key, digest)) in
+            digests(work, &page.keys, &setup.source_key)?.into_iter().zip(page.digests).enumerate()
+        {
             match entries.get_mut(&key) {
                 Some(entry) => {
                     entry.seen = true;
@@ -270,8 +274,11 @@ async fn spared(
     let internal = |error: &dyn std::fmt::Display| SyncError::internal(work.mirror.name(), error);
     let mut request = read_request(work.mirror, setup, None);
     request.fields.retain(|field| setup.source_key.contains(&field.name));
-    let key_fields: Vec<Field> =
-        setup.source_key.iter().filter_map(|name| request.fields.iter().find(|field| field.name == *name).cloned()).collect();
+    let key_fields: Vec<Field> = setup
+        .source_key
+        .iter()
+        .filter_map(|name| request.fields.iter().find(|field| field.name == *name).cloned())
+        .collect();
     let mut doomed = Vec::new();
     for keys in gone {
         let keys = crate::record::project(&keys, &setup.target.key).map_err(|error| internal(&error))?;
@@ -281,7 +288,8 @@ async fn spared(
         let found = lookup.lookup(&request, &asked).await.map_err(failed)?;
         let alive = work.digester.digests(&found.data, &setup.source_key).map_err(|error| internal(&error))?;
         let digests = work.digester.digests(&keys, &setup.target.key).map_err(|error| internal(&error))?;
-        let dead = (0..keys.rows() as u32).filter(|row| digests.get(*row as usize).is_none_or(|key| !alive.contains(key)));
+        let dead =
+            (0..keys.rows() as u32).filter(|row| digests.get(*row as usize).is_none_or(|key| !alive.contains(key)));
         let rows: Vec<u32> = dead.collect();
         if !rows.is_empty() {
             let keys = keys.take(&UInt32Array::from(rows)).map_err(|error| internal(&error))?;

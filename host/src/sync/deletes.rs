@@ -191,7 +191,9 @@ fn content(doomed: &[Doomed], setup: &Setup) -> KeyDigest {
 fn reason_to_hold(work: &Work<'_>, count: u64, target_rows: u64) -> Option<String> {
     let allowed = work.mirror.def.guard.deletes_max(target_rows);
     if count > allowed {
-        return Some(format!("{count} of {target_rows} records would be deleted; without approval at most {allowed} are"));
+        return Some(format!(
+            "{count} of {target_rows} records would be deleted; without approval at most {allowed} are"
+        ));
     }
     // Records that were there before us may not be ours to delete.
     let never_compared = work.state.last_compare_at.is_none();

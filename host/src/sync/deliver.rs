@@ -16,14 +16,11 @@ use super::letters::{self, Failed};
 use super::observe::Observer;
 use super::prepare::Prepared;
 use super::retry::{Patience, Verdict};
-use crate::connector::{
-    Failure, FailureKind, Flushed, PageStatus, Sink, WriteMode, WriteRequest, WriteStatus, Writer,
-};
+use crate::connector::{Failure, FailureKind, Flushed, PageStatus, Sink, WriteMode, WriteRequest, WriteStatus, Writer};
 use crate::error::codes;
 use crate::record::{Changes, Digest, Properties, Stream, split_uniform};
 use crate::store::{
-    Counters, CursorUpdate, HoldId, KeyDigest, NewDeadLetter, PageCommit, Phase, PluginUse, RunId, Stage,
-    Store,
+    Counters, CursorUpdate, HoldId, KeyDigest, NewDeadLetter, PageCommit, Phase, PluginUse, RunId, Stage, Store,
 };
 use crate::world::World;
 
@@ -143,7 +140,8 @@ impl Delivery {
                 }
             }
         }
-        let waited = self.group.since.map_or(Duration::ZERO, |since| self.route.world.clock.elapsed().saturating_sub(since));
+        let waited =
+            self.group.since.map_or(Duration::ZERO, |since| self.route.world.clock.elapsed().saturating_sub(since));
         let Grouping { bytes, time } = self.route.grouping;
         if self.group.bytes >= bytes || waited >= time { self.flush().await } else { Ok(()) }
     }
@@ -182,7 +180,8 @@ impl Delivery {
             let results = self.writer().await?.write(&part.changes).await?;
             let Some(statuses) = results.statuses else { continue };
             for (row, status) in statuses.into_iter().enumerate().filter(|(_, status)| *status != WriteStatus::Ok) {
-                let error = results.errors.iter().find(|error| error.row as usize == row).map(|error| error.error.clone());
+                let error =
+                    results.errors.iter().find(|error| error.row as usize == row).map(|error| error.error.clone());
                 let error = error.unwrap_or_else(|| refusal_without_words(&self.route.plugin.label));
                 troubles.push((part.row(row) as u32, status, error));
             }
@@ -281,7 +280,9 @@ impl Delivery {
     ) -> Result<(), SyncError> {
         let mut bisection = Bisection::new(rows);
         while let Some(rows) = bisection.next() {
-            let part = mapped.take(&UInt32Array::from(rows.clone())).map_err(|error| SyncError::batch(&self.route.sync, error))?;
+            let part = mapped
+                .take(&UInt32Array::from(rows.clone()))
+                .map_err(|error| SyncError::batch(&self.route.sync, error))?;
             match self.write_and_flush(&part).await {
                 Ok((flushed, results)) => {
                     bisection.passed();
@@ -331,7 +332,11 @@ impl Delivery {
         if self.progress.counters.rejected + more <= self.route.dead_letters_max {
             return Ok(());
         }
-        Err(SyncError::DeadLettersFull { sync: self.route.sync.clone(), max: self.route.dead_letters_max, last: last.to_owned() })
+        Err(SyncError::DeadLettersFull {
+            sync: self.route.sync.clone(),
+            max: self.route.dead_letters_max,
+            last: last.to_owned(),
+        })
     }
 
     /// The group is durable in the target: what the sink wants again is given again, and then the state follows.
@@ -375,7 +380,9 @@ impl Delivery {
             let refused = self.refused_letters(&page);
             self.progress.counters.rejected += refused.len() as u64;
             let written = self.written_keys(&page);
-            if let Some(letter) = page.prepared.resolves.filter(|_| refused.is_empty() && page.prepared.letters.is_empty()) {
+            if let Some(letter) =
+                page.prepared.resolves.filter(|_| refused.is_empty() && page.prepared.letters.is_empty())
+            {
                 resolved.push(letter);
             }
             // A record that failed earlier in this group and has gone through since needs nobody's attention.

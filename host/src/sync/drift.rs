@@ -72,7 +72,11 @@ pub(super) fn changes(pinned: &PinnedStream, found: &Stream) -> Vec<Change> {
         .filter_map(|field| match found.field(&field.name) {
             None => Some(Change::Removed(field.name.clone())),
             Some(now) if now.logical.to_string() != field.logical && !is_guessed(&now.properties) => {
-                Some(Change::Retyped { field: field.name.clone(), from: field.logical.clone(), to: now.logical.to_string() })
+                Some(Change::Retyped {
+                    field: field.name.clone(),
+                    from: field.logical.clone(),
+                    to: now.logical.to_string(),
+                })
             }
             Some(_) => None,
         })

@@ -94,8 +94,12 @@ impl Explain for SyncError {
                 hints.push(format!("`lockstep check --online` lists the streams of `{connection}`"));
                 hints
             }
-            Self::FieldMissing { nearest, .. } => nearest.iter().map(|name| format!("did you mean `{name}`?")).collect(),
-            Self::KeyMissing { example, .. } => vec![format!("say what identifies a record: `key = [\"{example}\"]` beside the stream")],
+            Self::FieldMissing { nearest, .. } => {
+                nearest.iter().map(|name| format!("did you mean `{name}`?")).collect()
+            }
+            Self::KeyMissing { example, .. } => {
+                vec![format!("say what identifies a record: `key = [\"{example}\"]` beside the stream")]
+            }
             Self::TargetUnfit { hint, .. } => vec![hint.clone()],
             Self::Drift { sync, .. } => vec![
                 format!("`lockstep run {sync} --accept-schema` goes on with the schema as it is now"),

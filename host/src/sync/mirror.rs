@@ -70,11 +70,7 @@ pub(super) async fn run_mirror_grouped(
 }
 
 /// Tries dead letters again: the whole way, as if their records had just been read.
-pub async fn retry_letters(
-    mirror: &Mirror,
-    run: &MirrorRun,
-    letters: &[DeadLetter],
-) -> Result<RunReport, SyncError> {
+pub async fn retry_letters(mirror: &Mirror, run: &MirrorRun, letters: &[DeadLetter]) -> Result<RunReport, SyncError> {
     retry_letters_grouped(mirror, run, letters, Grouping::default()).await
 }
 
@@ -93,12 +89,8 @@ pub(super) async fn retry_letters_grouped(
 }
 
 fn begin(mirror: &Mirror, run: &MirrorRun, kind: RunKind) -> Result<RunId, SyncError> {
-    let new = NewRun {
-        sync: mirror.name().to_owned(),
-        kind,
-        started_at: run.world.clock.now(),
-        plugins: mirror.plugins(),
-    };
+    let new =
+        NewRun { sync: mirror.name().to_owned(), kind, started_at: run.world.clock.now(), plugins: mirror.plugins() };
     Ok(run.store.begin_run(&new)?)
 }
 
@@ -186,12 +178,7 @@ impl<'a> Work<'a> {
     }
 
     /// Reading, preparing and delivering side by side. What was delivered when a stage fails stays delivered.
-    async fn pipeline(
-        &mut self,
-        setup: &Setup,
-        reading: Reading,
-        mut delivery: Delivery,
-    ) -> Result<bool, SyncError> {
+    async fn pipeline(&mut self, setup: &Setup, reading: Reading, mut delivery: Delivery) -> Result<bool, SyncError> {
         let (page_sender, mut pages) = mpsc::channel::<Page>(STAGE_QUEUE);
         let (prepared_sender, mut prepared) = mpsc::channel(STAGE_QUEUE);
         let mut preparer = Preparer::new(self.mirror, setup, self.digester);
@@ -262,7 +249,9 @@ impl<'a> Work<'a> {
     }
 
     fn compare_is_due(&self) -> bool {
-        let (Some(every), Some(last)) = (self.mirror.def.compare_every, self.state.last_compare_at) else { return true };
+        let (Some(every), Some(last)) = (self.mirror.def.compare_every, self.state.last_compare_at) else {
+            return true;
+        };
         let since = self.run.world.clock.now().signed_duration_since(last);
         since.to_std().map_or(true, |since| since >= every)
     }
@@ -311,12 +300,7 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
-    fn finish(
-        self,
-        outcome: Result<(), SyncError>,
-        kind: RunKind,
-        started: Duration,
-    ) -> Result<RunReport, SyncError> {
+    fn finish(self, outcome: Result<(), SyncError>, kind: RunKind, started: Duration) -> Result<RunReport, SyncError> {
         let interrupted = outcome.is_ok() && self.run.interrupt.is_set();
         let error = outcome.err();
         let end = RunEnd {
@@ -327,7 +311,9 @@ impl<'a> Work<'a> {
             },
             ended_at: self.run.world.clock.now(),
             counters: self.counters,
-            error: error.as_ref().map(|error| RunError { code: error.code().id.to_owned(), message: error.to_string() }),
+            error: error
+                .as_ref()
+                .map(|error| RunError { code: error.code().id.to_owned(), message: error.to_string() }),
             compared: self.compared && error.is_none(),
         };
         let finished = self.run.store.finish_run(self.id, &end);

@@ -252,7 +252,8 @@ impl Step {
         let mut bisection = Bisection::new((0..changes.rows() as u32).collect());
         let (mut parts, mut rejected): (Vec<(Changes, Vec<u32>)>, Vec<(u32, Failure)>) = (Vec::new(), Vec::new());
         while let Some(rows) = bisection.next() {
-            let part = changes.take(&UInt32Array::from(rows.clone())).map_err(|error| nonsense(&self.plugin.label, &error))?;
+            let part =
+                changes.take(&UInt32Array::from(rows.clone())).map_err(|error| nonsense(&self.plugin.label, &error))?;
             match self.apply_once(&part).await {
                 Ok(applied) => {
                     bisection.passed();
@@ -279,11 +280,7 @@ impl Step {
         self.join(parts, rejected)
     }
 
-    fn join(
-        &self,
-        parts: Vec<(Changes, Vec<u32>)>,
-        rejected: Vec<(u32, Failure)>,
-    ) -> Result<Applied, Failure> {
+    fn join(&self, parts: Vec<(Changes, Vec<u32>)>, rejected: Vec<(u32, Failure)>) -> Result<Applied, Failure> {
         let pages: Vec<&Changes> = parts.iter().map(|(changes, _)| changes).collect();
         let changes = Changes::concat(&pages).map_err(|error| nonsense(&self.plugin.label, &error))?;
         let origins = parts.into_iter().flat_map(|(_, origins)| origins).collect();

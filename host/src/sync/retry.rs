@@ -44,10 +44,11 @@ impl Patience {
                 if self.attempts >= ATTEMPTS_MAX {
                     return Verdict::GiveUp;
                 }
-                Verdict::Wait(failure.retry_after.map_or_else(
-                    || jittered(self.attempts, world),
-                    |asked| asked.min(RETRY_AFTER_MAX),
-                ))
+                Verdict::Wait(
+                    failure
+                        .retry_after
+                        .map_or_else(|| jittered(self.attempts, world), |asked| asked.min(RETRY_AFTER_MAX)),
+                )
             }
             FailureKind::Fault => {
                 self.faults += 1;

@@ -107,8 +107,7 @@ pub(super) async fn settle(
     let read_fields = fields_to_read(mirror, &stream, &mapping);
     let source_pin = PinnedStream::of(&stream.key, &pinned_fields(mirror, &stream, &mapping));
     let target_pin = PinnedStream::of(&target.key, &target.fields);
-    let new_pin =
-        SchemaPin { source: source_pin.to_text(), target: target_pin.to_text(), mapping_digest: definition };
+    let new_pin = SchemaPin { source: source_pin.to_text(), target: target_pin.to_text(), mapping_digest: definition };
     let begins_anew = state.pin.as_ref().is_some_and(|pin| *pin != new_pin);
     if begins_anew {
         notes.push("the definition or the schema of this sync is new: everything is read again".to_owned());
@@ -138,8 +137,12 @@ fn definition_digest(mirror: &Mirror) -> String {
     let line = |line: &FieldLine| {
         json!([line.target, format!("{:?}", line.value), line.logical.map(|logical| logical.to_string())])
     };
-    let transforms: Vec<_> =
-        mirror.def.transforms.iter().map(|transform| json!([format!("{:?}", transform.plugin), transform.config])).collect();
+    let transforms: Vec<_> = mirror
+        .def
+        .transforms
+        .iter()
+        .map(|transform| json!([format!("{:?}", transform.plugin), transform.config]))
+        .collect();
     let definition = json!([
         endpoint(&mirror.def.source),
         endpoint(&mirror.def.target),
@@ -184,7 +187,9 @@ fn check_drift(
         changes.retain(|change| !matches!(change, Change::Added(_)));
     }
     // A declared type stands whatever discovery finds.
-    changes.retain(|change| !matches!(change, Change::Retyped { field, .. } if mirror.def.source.types.contains_key(field)));
+    changes.retain(
+        |change| !matches!(change, Change::Retyped { field, .. } if mirror.def.source.types.contains_key(field)),
+    );
     if changes.is_empty() || drift == Drift::Accepted {
         return Ok(takes_all || drift == Drift::Accepted);
     }
@@ -254,11 +259,8 @@ async fn describe_transforms(mirror: &Mirror, stream: &Stream) -> Result<(Vec<St
     let mut output = stream.clone();
     for end in &mirror.transforms {
         inputs.push(output.clone());
-        output = end
-            .connector
-            .describe(&output)
-            .await
-            .map_err(|failure| SyncError::connector(mirror.name(), failure))?;
+        output =
+            end.connector.describe(&output).await.map_err(|failure| SyncError::connector(mirror.name(), failure))?;
     }
     Ok((inputs, output))
 }
@@ -269,11 +271,8 @@ async fn describe_target(mirror: &Mirror) -> Result<Option<Stream>, SyncError> {
 }
 
 fn build_mapping(mirror: &Mirror, output: &Stream, target: Option<&Stream>) -> Result<Mapping, SyncError> {
-    let mut types: Vec<(String, LogicalType)> = target
-        .iter()
-        .flat_map(|stream| &stream.fields)
-        .map(|field| (field.name.clone(), field.logical))
-        .collect();
+    let mut types: Vec<(String, LogicalType)> =
+        target.iter().flat_map(|stream| &stream.fields).map(|field| (field.name.clone(), field.logical)).collect();
     for (field, logical) in &mirror.def.target.types {
         types.retain(|(name, _)| name != field);
         types.push((field.clone(), *logical));
@@ -326,7 +325,10 @@ fn wanted_target(
             sync: mirror.name().to_owned(),
             stream: wanted.name,
             reason: format!("it has no field `{}`", missing.name),
-            hint: format!("{near}Map it to another field under [sync.{0}.fields], or let fields be added with `schema = \"evolve\"` in [sync.{0}]", mirror.name()),
+            hint: format!(
+                "{near}Map it to another field under [sync.{0}.fields], or let fields be added with `schema = \"evolve\"` in [sync.{0}]",
+                mirror.name()
+            ),
         });
     }
     Ok(wanted)

@@ -20,7 +20,7 @@ use crate::error::codes;
 pub use invariants::waits;
 pub use lab::{Lab, person, record_of};
 pub use sink::{FakeSink, Verdict};
-pub use source::{Body, FakeSource, Flavour, SourceState};
+pub use source::{Body, FakeSource, Flavour};
 pub use store::FakeStore;
 pub use transform::{FakeTransform, Outcome};
 pub use world::{Power, Script, SeededRandom, SimClock};

@@ -25,7 +25,9 @@ fn the_first_reading_shows_everything_and_the_next_only_what_changed() {
         assert_eq!((nothing.records.len(), nothing.pages, nothing.status), (0, 1, Some(PageStatus::CaughtUp)));
         // Nothing happened: not even the position is new.
         assert_eq!(*reading.cursor(), cursor);
-        server.psql("UPDATE t SET v = 1, seen = '2026-02-01' WHERE id % 1000 = 0; INSERT INTO t VALUES (4000, 1, '2026-02-02')");
+        server.psql(
+            "UPDATE t SET v = 1, seen = '2026-02-01' WHERE id % 1000 = 0; INSERT INTO t VALUES (4000, 1, '2026-02-02')",
+        );
         let changed = reading.read().await;
         assert_eq!(changed.ints("id"), [0, 1000, 2000, 3000, 4000]);
         assert_eq!(changed.status, Some(PageStatus::CaughtUp));
@@ -127,7 +129,11 @@ fn dates_and_numbers_tell_changes_too() {
         for (table, column, more) in [
             ("d", "day", "INSERT INTO d VALUES (21, current_date), (22, current_date - 1), (23, current_date + 1)"),
             ("n", "version", "INSERT INTO n VALUES (21, 20), (22, 3), (23, 21)"),
-            ("w", "wall", "INSERT INTO w VALUES (21, localtimestamp - interval '5 min'), (22, localtimestamp), (23, localtimestamp + interval '1 day')"),
+            (
+                "w",
+                "wall",
+                "INSERT INTO w VALUES (21, localtimestamp - interval '5 min'), (22, localtimestamp), (23, localtimestamp + interval '1 day')",
+            ),
         ] {
             let mut reading = Reading::incremental(&plugin, table, column);
             assert_eq!(reading.read().await.records.len(), 20, "{table}");

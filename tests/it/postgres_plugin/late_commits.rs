@@ -107,7 +107,9 @@ fn late_rows_are_caught_when_a_reading_breaks_off() {
         let mut reading = first(&plugin).await.page_rows(7);
         let mut tally = Tally::default();
         let insert = |from: i64, to: i64, minutes: i64| {
-            format!("INSERT INTO t SELECT i, now() - {minutes} * interval '1 minute' FROM generate_series({from}, {to}) i")
+            format!(
+                "INSERT INTO t SELECT i, now() - {minutes} * interval '1 minute' FROM generate_series({from}, {to}) i"
+            )
         };
         let mut expected = 0;
         for round in 0..8 {

@@ -9,7 +9,9 @@ use crate::plugins::{Reading, field, run};
 #[test]
 fn a_full_reading_is_complete_and_in_the_order_of_the_key() {
     run(async {
-        let (_server, plugin) = start("CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT i, 'v' || i FROM generate_series(2500, 1, -1) i");
+        let (_server, plugin) = start(
+            "CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT i, 'v' || i FROM generate_series(2500, 1, -1) i",
+        );
         let mut reading = Reading::full(&plugin, "t");
         let shown = reading.read().await;
         assert_eq!(shown.ints("id"), (1..=2500).collect::<Vec<_>>());
@@ -77,7 +79,9 @@ fn without_a_key_a_reading_begins_anew() {
 #[test]
 fn a_key_that_is_not_unique_loses_nothing() {
     run(async {
-        let (_server, plugin) = start("CREATE TABLE t (k int, v int); INSERT INTO t SELECT i % 2, i FROM generate_series(1, 30) i; INSERT INTO t VALUES (NULL, 31)");
+        let (_server, plugin) = start(
+            "CREATE TABLE t (k int, v int); INSERT INTO t SELECT i % 2, i FROM generate_series(1, 30) i; INSERT INTO t VALUES (NULL, 31)",
+        );
         let mut reading = Reading::full(&plugin, "t").page_rows(10);
         reading.request.key = vec!["k".into()];
         reading.read_pages(1).await.unwrap();
@@ -88,7 +92,9 @@ fn a_key_that_is_not_unique_loses_nothing() {
 #[test]
 fn only_the_wanted_fields_are_read_in_the_wanted_types() {
     run(async {
-        let (_server, plugin) = start("CREATE TABLE t (id int PRIMARY KEY, price text, note text); INSERT INTO t VALUES (1, '12.50', 'x'), (2, '7', NULL)");
+        let (_server, plugin) = start(
+            "CREATE TABLE t (id int PRIMARY KEY, price text, note text); INSERT INTO t VALUES (1, '12.50', 'x'), (2, '7', NULL)",
+        );
         let mut reading = Reading::full(&plugin, "t").page_rows(1);
         reading.request.fields = vec![field("price", "decimal(9,2)"), field("id", "text")];
         let mut records = Vec::new();
@@ -123,7 +129,9 @@ fn records_that_do_not_fit_are_put_aside_and_the_rest_goes_on() {
 #[test]
 fn pages_are_cut_at_their_bytes() {
     run(async {
-        let (_server, plugin) = start("CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT i, repeat('x', 1000) FROM generate_series(1, 100) i");
+        let (_server, plugin) = start(
+            "CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT i, repeat('x', 1000) FROM generate_series(1, 100) i",
+        );
         let mut reading = Reading::full(&plugin, "t");
         reading.limits.bytes = 10_000;
         let shown = reading.read().await;
@@ -136,7 +144,8 @@ fn pages_are_cut_at_their_bytes() {
 #[test]
 fn a_table_made_again_makes_the_cursor_stale() {
     run(async {
-        let (server, plugin) = start("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t SELECT generate_series(1, 30)");
+        let (server, plugin) =
+            start("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t SELECT generate_series(1, 30)");
         let mut reading = Reading::full(&plugin, "t").page_rows(10);
         reading.read_pages(1).await.unwrap();
         server.psql("TRUNCATE t; INSERT INTO t SELECT generate_series(11, 12)");
@@ -152,7 +161,9 @@ fn a_table_made_again_makes_the_cursor_stale() {
 #[test]
 fn a_server_that_goes_away_is_a_passing_failure_and_nothing_is_lost() {
     run(async {
-        let (server, plugin) = start("CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT i, repeat('x', 2000) FROM generate_series(1, 20000) i");
+        let (server, plugin) = start(
+            "CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT i, repeat('x', 2000) FROM generate_series(1, 20000) i",
+        );
         let mut reading = Reading::full(&plugin, "t").page_rows(500);
         let mut seen = Vec::new();
         {
@@ -162,7 +173,11 @@ fn a_server_that_goes_away_is_a_passing_failure_and_nothing_is_lost() {
                 match reader.next(reading.limits).await {
                     Ok(page) => {
                         reading.request.cursor = Some(page.next_cursor.clone());
-                        seen.extend(crate::plugins::records(&page.changes.data).iter().map(|record| record["id"].as_i64().unwrap()));
+                        seen.extend(
+                            crate::plugins::records(&page.changes.data)
+                                .iter()
+                                .map(|record| record["id"].as_i64().unwrap()),
+                        );
                         if seen.len() == 1000 {
                             server.restart(lockstep_test_servers::Shutdown::Immediate);
                         }

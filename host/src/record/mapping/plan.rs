@@ -8,8 +8,8 @@ use arrow_select::interleave::interleave;
 use arrow_select::take::take;
 use serde_json::Value;
 
-use crate::error::nearest;
 use super::{FieldMap, MappingError};
+use crate::error::nearest;
 use crate::record::{Batch, Castable, Column, Field, LogicalType, batch_from_json, cast, castable};
 
 /// What a line makes of a page: the column and the rows that do not fit.

@@ -64,7 +64,8 @@ impl Spill {
             have.rewind()?;
             for line in BufReader::new(have).lines() {
                 let line = line?;
-                let (digest, key) = line.split_once(' ').ok_or_else(|| std::io::Error::other("a line without a key"))?;
+                let (digest, key) =
+                    line.split_once(' ').ok_or_else(|| std::io::Error::other("a line without a key"))?;
                 let digest = u128::from_str_radix(digest, 16).map_err(std::io::Error::other)?;
                 if !kept.contains(&digest) {
                     gone.push(serde_json::from_str(key)?);

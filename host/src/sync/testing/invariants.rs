@@ -35,9 +35,7 @@ pub fn check_commit(source: &FakeSource, sink: &FakeSink, page: &PageCommit, sto
 /// Whether a line is in a dead letter, as it is.
 pub fn waits(body: &Body, letters: &[DeadLetter]) -> bool {
     letters.iter().any(|row| match body {
-        Body::Record(record) | Body::Tombstone(record) => {
-            row.letter.record.is_some() && record_of(row) == *record
-        }
+        Body::Record(record) | Body::Tombstone(record) => row.letter.record.is_some() && record_of(row) == *record,
         Body::Unreadable(raw) => row.letter.raw.as_deref() == Some(raw.as_bytes()),
     })
 }

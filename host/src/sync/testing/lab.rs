@@ -7,12 +7,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::world::world;
-use super::{FakeSink, FakeSource, FakeStore, FakeTransform, Power, Record, SeededRandom, SimClock, invariants, record};
+use super::{
+    FakeSink, FakeSource, FakeStore, FakeTransform, Power, Record, SeededRandom, SimClock, invariants, record,
+};
 use crate::connector::{PageLimits, Source};
 use crate::project::{Deletes, Endpoint, Guard, Mode, Place, SchemaPolicy, SyncDef};
-use crate::store::{
-    DeadLetter, DeadLetterFilter, DeadLetterState, Decision, HoldId, PluginUse, Store, SyncState,
-};
+use crate::store::{DeadLetter, DeadLetterFilter, DeadLetterState, Decision, HoldId, PluginUse, Store, SyncState};
 use crate::sync::deliver::Grouping;
 use crate::sync::mirror::{retry_letters_grouped, run_mirror_grouped};
 use crate::sync::{

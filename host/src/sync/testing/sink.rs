@@ -116,7 +116,14 @@ impl Sink for FakeSink {
     async fn open(&self, request: WriteRequest) -> Result<Box<dyn Writer>> {
         self.meet("open")?;
         self.state().opened.push(request.mode);
-        Ok(Box::new(FakeWriter { sink: self.clone(), request, pending: Vec::new(), keys: HashSet::new(), late: None, is_broken: false }))
+        Ok(Box::new(FakeWriter {
+            sink: self.clone(),
+            request,
+            pending: Vec::new(),
+            keys: HashSet::new(),
+            late: None,
+            is_broken: false,
+        }))
     }
 }
 

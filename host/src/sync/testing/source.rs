@@ -228,7 +228,8 @@ impl Lookup for FakeSource {
         }
         let current = state.current();
         let wanted = (0..keys.rows()).map(|row| key_text(&row_to_json(keys, row), &request.key));
-        let found: Vec<Value> = wanted.filter_map(|key| current.get(&key)).map(|record| pick(record, request)).collect();
+        let found: Vec<Value> =
+            wanted.filter_map(|key| current.get(&key)).map(|record| pick(record, request)).collect();
         Ok(Changes::upserts(batch_from_json(&request.fields.clone().into(), &found).unwrap()))
     }
 }

@@ -6,9 +6,9 @@ use chrono::{DateTime, Utc};
 
 use super::{Power, Script};
 use crate::store::{
-    Closing, DeadLetter, DeadLetterFilter, DeadLetterId, Decision, Hold, HoldFilter, HoldId, KeyDigest, NewHold, NewRun,
-    PageCommit, PinUpdate, Result, Run, RunEnd, RunFilter, RunId, SqliteStore, Store, StoreError, StoreErrorKind,
-    SyncState, SyncSummary,
+    Closing, DeadLetter, DeadLetterFilter, DeadLetterId, Decision, Hold, HoldFilter, HoldId, KeyDigest, NewHold,
+    NewRun, PageCommit, PinUpdate, Result, Run, RunEnd, RunFilter, RunId, SqliteStore, Store, StoreError,
+    StoreErrorKind, SyncState, SyncSummary,
 };
 
 type Check = Box<dyn Fn(&PageCommit, &SqliteStore) + Send>;

@@ -77,7 +77,9 @@ impl FakeTransformer {
                 Outcome::Into(records) => {
                     rows.extend(records.into_iter().map(|record| (Value::Object(record), kind, row as u32)));
                 }
-                Outcome::Reject => rejected.push(RowError { row: row as u32, error: failure(FailureKind::InvalidData) }),
+                Outcome::Reject => {
+                    rejected.push(RowError { row: row as u32, error: failure(FailureKind::InvalidData) })
+                }
                 Outcome::RefusePage => return Err(failure(FailureKind::InvalidData)),
                 Outcome::Break => return Err(failure(FailureKind::Fault)),
             }

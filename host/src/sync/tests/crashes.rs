@@ -23,9 +23,11 @@ fn check(make: impl Fn() -> Lab, steps_min: u64, expect: impl Fn(&Lab)) {
 }
 
 fn refuse_bad(lab: &Lab, verdict: Verdict) {
-    lab.sink.rule(move |record: &Record| {
-        if record.get("name") == Some(&json!("bad")) { verdict } else { Verdict::Take }
-    });
+    lab.sink.rule(
+        move |record: &Record| {
+            if record.get("name") == Some(&json!("bad")) { verdict } else { Verdict::Take }
+        },
+    );
 }
 
 #[test]

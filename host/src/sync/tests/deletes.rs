@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::connector::FailureKind;
 use crate::project::{Deletes, FieldLine, FieldValue, Guard, Place};
 use crate::store::{Decision, HoldFilter, HoldState, Store as _};
 use crate::sync::RunReport;
 use crate::sync::testing::{FakeTransform, Flavour, Lab, Outcome, Verdict, failure, person};
-use crate::connector::FailureKind;
 
 /// Both ways of finding out what is gone.
 fn comparing() -> [Lab; 2] {
@@ -297,7 +297,9 @@ fn an_unreadable_record_may_be_any_so_nothing_is_deleted() {
 fn a_record_with_a_known_key_that_failed_keeps_others_from_being_deleted_no_longer() {
     // Refused by the target, and of a value that does not fit.
     let mut refused = Lab::new().with_people(1..=45);
-    refused.sink.rule(|record| if record.get("name") == Some(&json!("bad")) { Verdict::RefusePage } else { Verdict::Take });
+    refused
+        .sink
+        .rule(|record| if record.get("name") == Some(&json!("bad")) { Verdict::RefusePage } else { Verdict::Take });
     refused.def.deletes = Deletes::Compare;
     let mut unfit = Lab::new().unchecked();
     let field = |target: &str, logical: &str| FieldLine {

@@ -88,7 +88,8 @@ fn patience_begins_anew_with_every_page() {
 
 #[test]
 fn a_wish_to_be_left_alone_is_obeyed_within_reason() {
-    let wish = |seconds| Failure { retry_after: Some(Duration::from_secs(seconds)), ..failure(FailureKind::RateLimited) };
+    let wish =
+        |seconds| Failure { retry_after: Some(Duration::from_secs(seconds)), ..failure(FailureKind::RateLimited) };
     let lab = Lab::new().with_people(1..=25);
     lab.source.script.fail("next", 2, wish(700));
     lab.sink.script.fail("flush", 3, wish(1_000_000));
@@ -182,8 +183,8 @@ fn records_the_target_puts_off_are_given_again() {
         let lab = Lab::new().with_people(1..=25);
         let left = std::sync::atomic::AtomicU32::new(3);
         lab.sink.rule(move |record| {
-            let is_put_off = record["id"] == json!(7)
-                && left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok();
+            let is_put_off =
+                record["id"] == json!(7) && left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok();
             if is_put_off { Verdict::Status(status) } else { Verdict::Take }
         });
         lab.run_well();

@@ -5,13 +5,15 @@ use serde_json::json;
 use crate::connector::WriteStatus;
 use crate::project::{FieldLine, FieldValue, Place};
 use crate::store::{DeadLetterState, Stage};
-use crate::sync::testing::{Flavour, Lab, Outcome, FakeTransform, Record, Verdict, person, record, record_of};
+use crate::sync::testing::{FakeTransform, Flavour, Lab, Outcome, Record, Verdict, person, record, record_of};
 
 /// A target that dislikes records of this name.
 fn refuses(lab: &Lab, verdict: Verdict) {
-    lab.sink.rule(move |record: &Record| {
-        if record.get("name") == Some(&json!("bad")) { verdict } else { Verdict::Take }
-    });
+    lab.sink.rule(
+        move |record: &Record| {
+            if record.get("name") == Some(&json!("bad")) { verdict } else { Verdict::Take }
+        },
+    );
 }
 
 fn field(target: &str, source: &str, logical: &str) -> FieldLine {

@@ -6,9 +6,11 @@ use crate::store::{DeadLetterState, Store as _};
 use crate::sync::testing::{Lab, Record, Verdict, person, record_of};
 
 fn refuse_bad(lab: &Lab, verdict: Verdict) {
-    lab.sink.rule(move |record: &Record| {
-        if record.get("name") == Some(&json!("bad")) { verdict } else { Verdict::Take }
-    });
+    lab.sink.rule(
+        move |record: &Record| {
+            if record.get("name") == Some(&json!("bad")) { verdict } else { Verdict::Take }
+        },
+    );
 }
 
 fn lab_with_letters(ids: &[i64]) -> Lab {
@@ -43,9 +45,15 @@ fn a_letter_that_fails_again_stays_the_only_one() {
             assert!(report.error.is_none(), "{verdict:?} {:?}", report.error);
             assert_eq!(report.counters.rejected, ids.len() as u64);
             let after = lab.open_letters();
-            assert_eq!(after.iter().map(|row| row.id).collect::<Vec<_>>(), before.iter().map(|row| row.id).collect::<Vec<_>>());
+            assert_eq!(
+                after.iter().map(|row| row.id).collect::<Vec<_>>(),
+                before.iter().map(|row| row.id).collect::<Vec<_>>()
+            );
             assert!(after.iter().all(|row| row.attempts == 2));
-            assert_eq!(after.iter().map(record_of).collect::<Vec<_>>(), before.iter().map(record_of).collect::<Vec<_>>());
+            assert_eq!(
+                after.iter().map(record_of).collect::<Vec<_>>(),
+                before.iter().map(record_of).collect::<Vec<_>>()
+            );
         }
     }
 }

@@ -130,10 +130,8 @@ fn a_guessed_type_that_changes_is_no_news() {
     lab.source.state().stream.fields[1].properties.set("inferred", "true");
     lab.source.state().put(1, person(1, "007"));
     lab.run_well();
-    lab.source.state().stream.fields[1] = Field {
-        properties: lab.source.state().stream.fields[1].properties.clone(),
-        ..field("name", "int64")
-    };
+    lab.source.state().stream.fields[1] =
+        Field { properties: lab.source.state().stream.fields[1].properties.clone(), ..field("name", "int64") };
     lab.source.state().put(2, person(2, "008"));
     let report = lab.run_well();
     assert_eq!(report.counters.rejected, 0);
@@ -147,10 +145,8 @@ fn a_guessed_type_stays_when_somebody_accepts_something_else() {
     lab.source.state().stream.fields[1].properties.set("inferred", "true");
     lab.source.state().put(1, person(1, "007"));
     lab.run_well();
-    lab.source.state().stream.fields[1] = Field {
-        properties: lab.source.state().stream.fields[1].properties.clone(),
-        ..field("name", "int64")
-    };
+    lab.source.state().stream.fields[1] =
+        Field { properties: lab.source.state().stream.fields[1].properties.clone(), ..field("name", "int64") };
     lab.source.state().put(2, person(2, "008"));
     remove_field(&lab, "note");
     lab.options.accept_schema = true;

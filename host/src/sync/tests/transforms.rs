@@ -142,7 +142,9 @@ fn one_record_may_become_several() {
         };
         Outcome::Into(vec![copy(0), copy(1)])
     });
-    lab.sink.rule(|record| if record["id"] == json!(71) || record["id"] == json!(70) { Verdict::RefusePage } else { Verdict::Take });
+    lab.sink.rule(|record| {
+        if record["id"] == json!(71) || record["id"] == json!(70) { Verdict::RefusePage } else { Verdict::Take }
+    });
     let report = lab.run_well();
     assert_eq!(report.counters.written, 48);
     // One record, one letter.
