@@ -103,8 +103,8 @@ struct Page {
     prepared: Prepared,
     /// Rows the sink did not take, by their place in the mapped page.
     refused: Vec<(u32, Failure)>,
-    /// Rows the sink wants to be given once more.
-    again: Vec<u32>,
+    /// Rows the sink wants to be given once more, and its words about them.
+    again: Vec<(u32, Failure)>,
 }
 
 /// How a failed group was saved.
@@ -205,7 +205,7 @@ impl Delivery {
         for (row, status, failure) in results {
             match status {
                 WriteStatus::Ok => {}
-                WriteStatus::Retry | WriteStatus::Unknown => page.again.push(row),
+                WriteStatus::Retry | WriteStatus::Unknown => page.again.push((row, failure)),
                 WriteStatus::Conflict | WriteStatus::Rejected => page.refused.push((row, failure)),
             }
         }
@@ -286,7 +286,9 @@ impl Delivery {
             match self.write_and_flush(&part).await {
                 Ok((flushed, results)) => {
                     bisection.passed();
-                    self.patience.progress();
+                    if results.iter().filter(|(_, status, _)| is_put_off(*status)).count() < rows.len() {
+                        self.patience.progress();
+                    }
                     add(total, flushed);
                     let row_of = |row: u32| rows.get(row as usize).copied().unwrap_or(0);
                     let results = results.into_iter().map(|(row, status, failure)| (row_of(row), status, failure));
@@ -349,23 +351,34 @@ impl Delivery {
         self.commit(total)
     }
 
-    /// Rows the sink put off or does not know the outcome of are written again, which does no harm; a few times.
+    /// Rows the sink put off or does not know the outcome of are written again, which does no harm. Those it puts off for ever,
+    /// while others go through, wait for a person; if it puts off everything, the trouble is not theirs.
     async fn give_again(&mut self, page: usize, total: &mut Flushed) -> Result<(), SyncError> {
         loop {
+            let taken: usize = self.group.pages.iter().map(|page| page.prepared.mapped.rows() - page.again.len()).sum();
             let Some(entry) = self.group.pages.get_mut(page) else { return Ok(()) };
-            let rows = std::mem::take(&mut entry.again);
-            if rows.is_empty() {
-                return Ok(());
-            }
-            let mapped = entry.prepared.mapped.clone();
+            let again = std::mem::take(&mut entry.again);
+            let Some((_, words)) = again.last() else { return Ok(()) };
             let put_off = Failure::new(
                 FailureKind::Transient,
                 &codes::PLUGIN_ERROR,
                 &self.route.plugin.label,
-                format!("{} records were put off by the target", rows.len()),
+                format!("{} records were put off by the target: {}", again.len(), words.message),
             );
-            self.wait_or_give_up(put_off).await?;
-            self.isolate_rows(page, &mapped, rows, total).await?;
+            match self.wait_or_give_up(put_off).await {
+                Ok(()) => {}
+                Err(_) if taken > 0 => {
+                    for (row, failure) in again {
+                        self.refuse(page, row, failure)?;
+                    }
+                    self.patience.progress();
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            }
+            let Some(entry) = self.group.pages.get(page) else { return Ok(()) };
+            let mapped = entry.prepared.mapped.clone();
+            self.isolate_rows(page, &mapped, again.into_iter().map(|(row, _)| row).collect(), total).await?;
         }
     }
 
@@ -491,6 +504,10 @@ fn add_counters(total: &mut Counters, more: &Counters) {
 
 fn own_failure(message: &str) -> Failure {
     Failure::new(FailureKind::Other, &codes::INTERNAL, "lockstep", message)
+}
+
+fn is_put_off(status: WriteStatus) -> bool {
+    matches!(status, WriteStatus::Retry | WriteStatus::Unknown)
 }
 
 fn refusal_without_words(plugin: &str) -> Failure {

@@ -250,7 +250,8 @@ impl Step {
 
     async fn isolate(&mut self, changes: &Changes) -> Result<Applied, Failure> {
         let mut bisection = Bisection::new((0..changes.rows() as u32).collect());
-        let (mut parts, mut rejected): (Vec<(Changes, Vec<u32>)>, Vec<(u32, Failure)>) = (Vec::new(), Vec::new());
+        let mut parts: Vec<(Changes, Vec<u32>)> = Vec::new();
+        let mut rejected: Vec<(u32, Failure)> = Vec::new();
         while let Some(rows) = bisection.next() {
             let part =
                 changes.take(&UInt32Array::from(rows.clone())).map_err(|error| nonsense(&self.plugin.label, &error))?;

@@ -1,5 +1,6 @@
 //! What a mirror does, told as a list of sentences; each on fakes, in simulated time.
 
+mod chaos;
 mod crashes;
 mod deletes;
 mod failures;

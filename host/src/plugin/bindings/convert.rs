@@ -397,8 +397,11 @@ fn column_for_plugin(field: &Field, column: &Column) -> wit::ColumnResult {
 
 /// A stream or its fields, borrowed: lists of pairs have to be gathered first.
 pub struct FieldParts<'a> {
-    fields: Vec<(&'a Field, String, Vec<(&'a str, &'a str)>)>,
+    fields: Vec<FieldPart<'a>>,
 }
+
+/// A field, its type's name and its properties.
+type FieldPart<'a> = (&'a Field, String, Vec<(&'a str, &'a str)>);
 
 impl<'a> FieldParts<'a> {
     pub fn new(fields: &'a [Field]) -> Self {
