@@ -1,9 +1,15 @@
 //! The `postgres` plugin against a real server.
 
 mod catching_up;
+mod comparing;
 mod discovery;
 mod late_commits;
+mod looking_up;
+mod preparing;
 mod reading;
+mod refusing;
+mod types;
+mod writing;
 
 use lockstep::plugin::PluginConnector;
 use lockstep_test_servers::Postgres;
