@@ -230,6 +230,7 @@ pub async fn copy(from: &PluginConnector, source: &str, to: &PluginConnector, ta
     wanted
 }
 
-fn relabel(batch: &Batch, stream: &Stream) -> Batch {
+/// The batch under the names and types of a stream with the same fields.
+pub fn relabel(batch: &Batch, stream: &Stream) -> Batch {
     Batch::new(Arc::from(stream.fields.clone()), batch.columns().to_vec(), batch.rows()).unwrap()
 }

@@ -26,7 +26,8 @@ pub fn lookup(request: &ReadRequest, keys: &Batch) -> Result<Changes> {
     let selection = Selection::new(&wanted_fields(&table, request)?, &[], &[])?;
     let key = key_fields(request, keys)?;
     let document = keys_to_json(&key, keys)?;
-    let find = |spelling| find(&session, &selection, &statement(&table, selection.fields(), &key, spelling)?, &document);
+    let find =
+        |spelling| find(&session, &selection, &statement(&table, selection.fields(), &key, spelling)?, &document);
     let found = match find(Spelling::Native) {
         // Only the server itself has codes for what it cannot read.
         Err(error) if error.is(ErrorKind::InvalidData) && !error.code.is_empty() => find(Spelling::Text)?,

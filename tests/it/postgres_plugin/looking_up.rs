@@ -33,7 +33,9 @@ async fn check(plugin: &PluginConnector, keys: &[(&str, &str)], values: &[Value]
 #[test]
 fn keys_are_found_and_unknown_ones_left_out() {
     run(async {
-        let (_server, plugin) = start("CREATE TABLE t (id int PRIMARY KEY, v int, w text); INSERT INTO t SELECT i, i * 10, NULLIF('w' || i, 'w2') FROM generate_series(1, 20) i");
+        let (_server, plugin) = start(
+            "CREATE TABLE t (id int PRIMARY KEY, v int, w text); INSERT INTO t SELECT i, i * 10, NULLIF('w' || i, 'w2') FROM generate_series(1, 20) i",
+        );
         let key = [("id", "int64")];
         check(&plugin, &key, &[json!({"id": 3}), json!({"id": 99}), json!({"id": 1})], &[10, 30]).await;
         check(&plugin, &key, &[json!({"id": i64::MAX}), json!({"id": -5}), json!({"id": 20})], &[200]).await;
@@ -71,7 +73,14 @@ fn every_type_may_be_a_key() {
                 check(&plugin, &key, &[json!({&field.name: record[&field.name]})], &[v]).await;
             }
         }
-        for (name, unknown) in [("mood", "furious"), ("addr", "nowhere"), ("c", "abcd"), ("d", "longer than it is"), ("bits", "10"), ("one", "")] {
+        for (name, unknown) in [
+            ("mood", "furious"),
+            ("addr", "nowhere"),
+            ("c", "abcd"),
+            ("d", "longer than it is"),
+            ("bits", "10"),
+            ("one", ""),
+        ] {
             check(&plugin, &[(name, "text")], &[json!({ name: unknown })], &[]).await;
         }
         check(&plugin, &[("mood", "text")], &[json!({"mood": "furious"}), json!({"mood": "ok"})], &[1]).await;
@@ -99,7 +108,9 @@ fn compound_keys_are_found() {
 #[test]
 fn ten_thousand_keys_are_one_question() {
     run(async {
-        let (_server, plugin) = start("CREATE TABLE t (id bigint PRIMARY KEY, v int, w text); INSERT INTO t SELECT i, i, repeat('w', 100) FROM generate_series(1, 50000) i; ANALYZE t");
+        let (_server, plugin) = start(
+            "CREATE TABLE t (id bigint PRIMARY KEY, v int, w text); INSERT INTO t SELECT i, i, repeat('w', 100) FROM generate_series(1, 50000) i; ANALYZE t",
+        );
         let keys: Vec<Value> = (0..10_000).map(|i| json!({"id": i * 7})).collect();
         let expected: Vec<i64> = (1..10_000).map(|i| i * 7).filter(|id| *id <= 50_000).collect();
         check(&plugin, &[("id", "int64")], &keys, &expected).await;

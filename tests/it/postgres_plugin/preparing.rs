@@ -11,7 +11,8 @@ const SHAPE: &str = "
     SELECT string_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod) || CASE WHEN a.attnotnull THEN '!' ELSE '' END,
         ', ' ORDER BY a.attnum)
     FROM pg_attribute a WHERE a.attrelid = to_regclass('%') AND a.attnum > 0 AND NOT a.attisdropped";
-const KEY: &str = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = to_regclass('%') AND contype = 'p'";
+const KEY: &str =
+    "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = to_regclass('%') AND contype = 'p'";
 
 fn wanted() -> Stream {
     let fields = [
@@ -97,7 +98,9 @@ async fn check_refused(statements: &str, wanted: &Stream, code: &str, words: &st
         let failure = plugin.prepare(wanted, options).await.unwrap_err();
         assert_eq!((failure.kind, failure.detail_code.as_str()), (FailureKind::Config, code), "{failure}");
         assert!(failure.message.contains(words), "{failure}");
-        assert!(code == "postgres.generated-column" || failure.properties.get("hint").is_some() || words.contains("view"));
+        assert!(
+            code == "postgres.generated-column" || failure.properties.get("hint").is_some() || words.contains("view")
+        );
     }
     drop(server);
 }
@@ -152,17 +155,24 @@ fn columns_that_cannot_take_a_field_are_refused() {
 fn any_name_is_a_name() {
     run(async {
         let (server, plugin) = start("CREATE SCHEMA \"Sales.EU\"; CREATE SCHEMA crm");
-        for (name, table) in [("crm.Order \"Lines\"", "crm.\"Order \"\"Lines\"\"\""), ("SELECT; --", "public.\"SELECT; --\"")] {
+        for (name, table) in
+            [("crm.Order \"Lines\"", "crm.\"Order \"\"Lines\"\"\""), ("SELECT; --", "public.\"SELECT; --\"")]
+        {
             let wanted = stream(name, &["group", "I'd"], &[("group", "text"), ("I'd", "int64"), ("we\"ird.", "bool")]);
             let prepared = plugin.prepare(&wanted, REAL).await.unwrap();
             assert_eq!(prepared.stream.name, name);
-            assert_eq!(server.psql(&SHAPE.replace("'%'", &format!("$n${table}$n$"))), "group text!, I'd bigint!, we\"ird. boolean");
+            assert_eq!(
+                server.psql(&SHAPE.replace("'%'", &format!("$n${table}$n$"))),
+                "group text!, I'd bigint!, we\"ird. boolean"
+            );
         }
         let failure = plugin.prepare(&stream("nowhere.t", &["id"], &[("id", "int64")]), REAL).await.unwrap_err();
         assert_eq!((failure.kind, failure.detail_code.as_str()), (FailureKind::Config, "postgres.no-schema"));
         assert_eq!(failure.properties.get("hint"), Some("CREATE SCHEMA \"nowhere\""));
         let long = "x".repeat(64);
-        for wanted in [stream(&long, &["id"], &[("id", "int64")]), stream("t", &["id"], &[("id", "int64"), (&long, "text")])] {
+        for wanted in
+            [stream(&long, &["id"], &[("id", "int64")]), stream("t", &["id"], &[("id", "int64"), (&long, "text")])]
+        {
             assert_eq!(plugin.prepare(&wanted, REAL).await.unwrap_err().detail_code, "postgres.name");
         }
         // A schema with a dot in its name can be written to, once the table exists.

@@ -1,7 +1,9 @@
 //! What goes wrong while writing: which row is at fault, what the host is told, and that nothing is half written.
 
-use lockstep::connector::{Failure, FailureKind, Sink, Source as _, WriteMode, WriteRequest, WriteResults, WriteStatus};
-use lockstep::record::{Batch, Changes, ChangeKind, Field, Properties, Stream};
+use lockstep::connector::{
+    Failure, FailureKind, Sink, Source as _, WriteMode, WriteRequest, WriteResults, WriteStatus,
+};
+use lockstep::record::{Batch, ChangeKind, Changes, Field, Properties, Stream};
 use serde_json::{Value, json};
 
 use super::start;
@@ -58,7 +60,8 @@ fn values_the_column_cannot_keep_are_refused_row_by_row() {
 #[test]
 fn rows_keep_their_numbers_beside_deletes_and_in_later_pages() {
     run(async {
-        let (server, plugin) = start("CREATE TABLE t (id int PRIMARY KEY, v text, n smallint); INSERT INTO t VALUES (2, 'x', 2)");
+        let (server, plugin) =
+            start("CREATE TABLE t (id int PRIMARY KEY, v text, n smallint); INSERT INTO t VALUES (2, 'x', 2)");
         let changes = page_with_deletes(
             &target(),
             &[
@@ -111,7 +114,12 @@ async fn check_page(table: &str, values: &[Value], detail_code: &str) -> Failure
 fn rows_that_break_the_tables_rules_fail_the_page_as_invalid_data() {
     run(async {
         let rows = [row(1, json!("a"), 1), row(2, Value::Null, -5)];
-        let check = check_page("CREATE TABLE t (id int PRIMARY KEY, v text, n int CONSTRAINT plus CHECK (n > 0))", &rows, "23514").await;
+        let check = check_page(
+            "CREATE TABLE t (id int PRIMARY KEY, v text, n int CONSTRAINT plus CHECK (n > 0))",
+            &rows,
+            "23514",
+        )
+        .await;
         assert_eq!(check.properties.get("constraint"), Some("plus"));
         check_page("CREATE TABLE t (id int PRIMARY KEY, v text NOT NULL, n int)", &rows, "23502").await;
         check_page("CREATE TABLE p (n int PRIMARY KEY); INSERT INTO p VALUES (1); CREATE TABLE t (id int PRIMARY KEY, v text, n int REFERENCES p)", &rows, "23503").await;
@@ -122,7 +130,12 @@ fn rows_that_break_the_tables_rules_fail_the_page_as_invalid_data() {
             "23503",
         )
         .await;
-        check_page("CREATE DOMAIN plus AS int CHECK (value > 0); CREATE TABLE t (id int PRIMARY KEY, v text, n plus)", &rows, "23514").await;
+        check_page(
+            "CREATE DOMAIN plus AS int CHECK (value > 0); CREATE TABLE t (id int PRIMARY KEY, v text, n plus)",
+            &rows,
+            "23514",
+        )
+        .await;
         check_page(
             "CREATE TABLE t (id int PRIMARY KEY, v text, n int); \
              CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.n < 0 THEN RAISE 'not with me'; END IF; RETURN NEW; END $$; \
@@ -132,7 +145,12 @@ fn rows_that_break_the_tables_rules_fail_the_page_as_invalid_data() {
         )
         .await;
         let moods = [row(1, json!("ok"), 1), row(2, json!("so-so"), 1)];
-        check_page("CREATE TYPE mood AS ENUM ('ok'); CREATE TABLE t (id int PRIMARY KEY, v mood, n int)", &moods, "22P02").await;
+        check_page(
+            "CREATE TYPE mood AS ENUM ('ok'); CREATE TABLE t (id int PRIMARY KEY, v mood, n int)",
+            &moods,
+            "22P02",
+        )
+        .await;
         let parts = [row(1, json!("x"), 1), row(200, json!("x"), 1)];
         check_page(
             "CREATE TABLE t (id int PRIMARY KEY, v text, n int) PARTITION BY RANGE (id); CREATE TABLE t1 PARTITION OF t FOR VALUES FROM (0) TO (100)",
@@ -146,7 +164,8 @@ fn rows_that_break_the_tables_rules_fail_the_page_as_invalid_data() {
 #[test]
 fn a_value_another_row_has_is_the_rows_own_fault() {
     run(async {
-        let (server, plugin) = start("CREATE TABLE t (id int PRIMARY KEY, v text UNIQUE, n int); INSERT INTO t VALUES (1, 'taken', 1)");
+        let (server, plugin) =
+            start("CREATE TABLE t (id int PRIMARY KEY, v text UNIQUE, n int); INSERT INTO t VALUES (1, 'taken', 1)");
         let changes = [page(&target(), &[row(2, json!("taken"), 1)])];
         let failure = write(&plugin, &target(), WriteMode::Upsert, &changes).await.unwrap_err();
         assert_eq!((failure.kind, failure.detail_code.as_str()), (FailureKind::InvalidData, "23505"));
@@ -158,7 +177,8 @@ fn a_value_another_row_has_is_the_rows_own_fault() {
 #[test]
 fn an_error_takes_back_everything_since_the_last_flush() {
     run(async {
-        let (server, plugin) = start("CREATE TABLE t (id int PRIMARY KEY, v text NOT NULL, n int); INSERT INTO t VALUES (50, 'x', 1)");
+        let (server, plugin) =
+            start("CREATE TABLE t (id int PRIMARY KEY, v text NOT NULL, n int); INSERT INTO t VALUES (50, 'x', 1)");
         let request = WriteRequest { stream: target(), mode: WriteMode::Upsert, options: Properties::default() };
         let mut writer = Sink::open(&plugin, request).await.unwrap();
         writer.write(&page(&target(), &[row(1, json!("a"), 1)])).await.unwrap();
@@ -202,7 +222,10 @@ fn a_connection_that_is_cut_leaves_nothing_half_written_and_may_be_tried_again()
             // Between two groups the writer's connection goes as well.
             assert_ne!(server.psql(KILL), "0");
             let failure = writer.write(&page(&target(), &values[..1])).await.err();
-            let failure = match failure { Some(failure) => failure, None => writer.flush().await.unwrap_err() };
+            let failure = match failure {
+                Some(failure) => failure,
+                None => writer.flush().await.unwrap_err(),
+            };
             assert_eq!(failure.kind, FailureKind::Transient, "{mode:?}: {failure:?}");
         }
     });
@@ -211,19 +234,28 @@ fn a_connection_that_is_cut_leaves_nothing_half_written_and_may_be_tried_again()
 #[test]
 fn somebody_elses_lock_is_waited_for_and_a_deadline_is_passing() {
     run(async {
-        let (server, plugin) = start("CREATE TABLE t (id int PRIMARY KEY, v text, n int); INSERT INTO t VALUES (1, 'a', 1)");
+        let (server, plugin) =
+            start("CREATE TABLE t (id int PRIMARY KEY, v text, n int); INSERT INTO t VALUES (1, 'a', 1)");
         server.psql("ALTER DATABASE postgres SET statement_timeout = '300ms'");
         let url = server.url();
         let holder = std::thread::spawn({
             let server = server.url();
             move || {
-                std::process::Command::new("psql").arg(server)
-                    .args(["-c", "SET statement_timeout = 0", "-c", "BEGIN; UPDATE t SET n = 2 WHERE id = 1; SELECT pg_sleep(2); COMMIT"])
+                std::process::Command::new("psql")
+                    .arg(server)
+                    .args([
+                        "-c",
+                        "SET statement_timeout = 0",
+                        "-c",
+                        "BEGIN; UPDATE t SET n = 2 WHERE id = 1; SELECT pg_sleep(2); COMMIT",
+                    ])
                     .output()
                     .unwrap()
             }
         });
-        while server.psql("SELECT count(*) FROM pg_locks WHERE relation = 't'::regclass AND mode = 'RowExclusiveLock'") == "0" {
+        while server.psql("SELECT count(*) FROM pg_locks WHERE relation = 't'::regclass AND mode = 'RowExclusiveLock'")
+            == "0"
+        {
             tokio::task::yield_now().await;
         }
         let plugin_again = postgres(&url);
@@ -255,7 +287,9 @@ fn what_is_missing_or_locked_is_said_clearly_and_without_the_password() {
 
         // It may connect, and that is all.
         let right = postgres(&server.url_for("writer", "right-word"));
-        let failure = write(&right, &target(), WriteMode::Upsert, &[page(&target(), &[row(1, json!("a"), 1)])]).await.unwrap_err();
+        let failure = write(&right, &target(), WriteMode::Upsert, &[page(&target(), &[row(1, json!("a"), 1)])])
+            .await
+            .unwrap_err();
         assert_eq!(failure.detail_code, "42501", "{failure:?}");
         assert!(!format!("{failure:?}").contains("right-word"));
 
@@ -270,10 +304,12 @@ fn pages_that_were_not_announced_are_refused() {
     run(async {
         let (_server, plugin) = start("CREATE TABLE t (id int PRIMARY KEY, v text, n int, secret text)");
         let other = stream("t", &["id"], &[("id", "int64"), ("secret", "text")]);
-        let failure =
-            write(&plugin, &target(), WriteMode::Upsert, &[page(&other, &[json!({"id": 1, "secret": "x"})])]).await.unwrap_err();
+        let failure = write(&plugin, &target(), WriteMode::Upsert, &[page(&other, &[json!({"id": 1, "secret": "x"})])])
+            .await
+            .unwrap_err();
         assert!(failure.message.contains("`secret`"), "{failure}");
-        let failure = write(&plugin, &target(), WriteMode::Upsert, &[page(&target(), &[json!({"v": "x"})])]).await.unwrap_err();
+        let failure =
+            write(&plugin, &target(), WriteMode::Upsert, &[page(&target(), &[json!({"v": "x"})])]).await.unwrap_err();
         assert!(failure.message.contains("`id`"), "{failure}");
         let unknown = stream("t", &["id"], &[("id", "int64"), ("nowhere", "text")]);
         let failure = write(&plugin, &unknown, WriteMode::Upsert, &[]).await.unwrap_err();

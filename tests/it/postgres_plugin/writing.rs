@@ -19,7 +19,8 @@ fn target() -> Stream {
 const TABLE: &str = "CREATE TABLE t (id int PRIMARY KEY, v text, n int)";
 /// Which versions of the rows there are: what is rewritten moves.
 const VERSIONS: &str = "SELECT string_agg(id || ':' || xmin || ctid, ' ' ORDER BY id) FROM t";
-const CONTENTS: &str = "SELECT string_agg(concat_ws('/', id, coalesce(v, '-'), coalesce(n::text, '-')), ' ' ORDER BY id) FROM t";
+const CONTENTS: &str =
+    "SELECT string_agg(concat_ws('/', id, coalesce(v, '-'), coalesce(n::text, '-')), ' ' ORDER BY id) FROM t";
 
 fn contents(server: &Postgres) -> String {
     server.psql(CONTENTS)
@@ -41,11 +42,13 @@ fn a_load_fills_an_empty_table() {
 fn a_load_into_rows_that_are_there_is_a_conflict_and_changes_nothing() {
     run(async {
         let (server, plugin) = start(&format!("{TABLE}; INSERT INTO t VALUES (5, 'old', 1)"));
-        let failure = write(&plugin, &target(), WriteMode::Load, &[page(&target(), &rows(0..10, "v"))]).await.unwrap_err();
+        let failure =
+            write(&plugin, &target(), WriteMode::Load, &[page(&target(), &rows(0..10, "v"))]).await.unwrap_err();
         // The host falls back to merging by key on this kind alone.
         assert_eq!((failure.kind, failure.detail_code.as_str()), (FailureKind::Conflict, "23505"));
         assert_eq!(contents(&server), "5/old/1");
-        let (flushed, _) = write(&plugin, &target(), WriteMode::Upsert, &[page(&target(), &rows(0..10, "v"))]).await.unwrap();
+        let (flushed, _) =
+            write(&plugin, &target(), WriteMode::Upsert, &[page(&target(), &rows(0..10, "v"))]).await.unwrap();
         assert_eq!(counts(&flushed), (10, 0, 0));
         assert_eq!(server.psql("SELECT count(*), max(n) FROM t WHERE v = 'v' || id"), "10|1");
     });
@@ -75,14 +78,16 @@ fn equal_rows_are_neither_written_nor_locked() {
 #[test]
 fn rows_out_of_order_and_tables_of_any_size_are_merged_alike() {
     run(async {
-        let (server, plugin) = start(&format!("{TABLE}; INSERT INTO t SELECT i, 'v' || i, i FROM generate_series(0, 4999) i; ANALYZE t"));
+        let (server, plugin) =
+            start(&format!("{TABLE}; INSERT INTO t SELECT i, 'v' || i, i FROM generate_series(0, 4999) i; ANALYZE t"));
         let mut values = rows(4000..6000, "v");
         values.reverse();
         values[1500]["v"] = json!("changed");
         let (flushed, _) = write(&plugin, &target(), WriteMode::Upsert, &[page(&target(), &values)]).await.unwrap();
         assert_eq!(counts(&flushed), (1001, 999, 0));
         // Half of the table and more is left to the planner.
-        let (flushed, _) = write(&plugin, &target(), WriteMode::Upsert, &[page(&target(), &rows(0..6000, "w"))]).await.unwrap();
+        let (flushed, _) =
+            write(&plugin, &target(), WriteMode::Upsert, &[page(&target(), &rows(0..6000, "w"))]).await.unwrap();
         assert_eq!(counts(&flushed), (6000, 0, 0));
         assert_eq!(server.psql("SELECT count(*), count(n) FROM t WHERE v = 'w' || id"), "6000|5000");
     });
@@ -124,7 +129,8 @@ fn columns_a_page_lacks_are_left_alone() {
 #[test]
 fn deletes_and_upserts_share_a_page() {
     run(async {
-        let (server, plugin) = start(&format!("{TABLE}; INSERT INTO t SELECT i, 'v' || i, i FROM generate_series(1, 6) i"));
+        let (server, plugin) =
+            start(&format!("{TABLE}; INSERT INTO t SELECT i, 'v' || i, i FROM generate_series(1, 6) i"));
         let target = target();
         let (upsert, delete) = (ChangeKind::Upsert, ChangeKind::Delete);
         let changes = page_with_deletes(
@@ -232,7 +238,9 @@ fn every_type_is_compared() {
         assert_eq!(counts(&flushed), (1, 0, 0));
         let (flushed, _) = write(&plugin, &target, WriteMode::Upsert, &[page(&target, &[row.clone()])]).await.unwrap();
         assert_eq!(counts(&flushed), (0, 1, 0));
-        for (name, other) in [("one", "y"), ("ci", "case"), ("iv", "24:00:00"), ("spot", "(1,3)"), ("xml", "<b/>"), ("fixed", "abc")] {
+        for (name, other) in
+            [("one", "y"), ("ci", "case"), ("iv", "24:00:00"), ("spot", "(1,3)"), ("xml", "<b/>"), ("fixed", "abc")]
+        {
             let mut changed = row.clone();
             changed[name] = json!(other);
             let (flushed, _) = write(&plugin, &target, WriteMode::Upsert, &[page(&target, &[changed])]).await.unwrap();
@@ -256,12 +264,14 @@ const SPECIAL: &str = "
 fn partitions_triggers_defaults_and_computed_columns_do_their_work() {
     run(async {
         let (server, plugin) = start(SPECIAL);
-        let target = stream("t", &["id", "day"], &[("id", "int64"), ("day", "date"), ("v", "text"), ("price", "decimal(9,2)")]);
+        let target =
+            stream("t", &["id", "day"], &[("id", "int64"), ("day", "date"), ("v", "text"), ("price", "decimal(9,2)")]);
         let row = |id: i64, day: &str, v: &str| json!({"id": id, "day": day, "v": v, "price": "1.25"});
         let first = [page(&target, &[row(1, "2025-05-05", "a"), row(2, "2026-05-05", "b")])];
         let (flushed, _) = write(&plugin, &target, WriteMode::Load, &first).await.unwrap();
         assert_eq!(counts(&flushed), (2, 0, 0));
-        let second = [page(&target, &[row(1, "2025-05-05", "a"), row(2, "2026-05-05", "B"), row(3, "2026-05-05", "c")])];
+        let second =
+            [page(&target, &[row(1, "2025-05-05", "a"), row(2, "2026-05-05", "B"), row(3, "2026-05-05", "c")])];
         let (flushed, _) = write(&plugin, &target, WriteMode::Upsert, &second).await.unwrap();
         assert_eq!(counts(&flushed), (2, 1, 0));
         assert_eq!(server.psql("SELECT string_agg(what, ' ') FROM log"), "INSERT1 INSERT2 UPDATE2 INSERT3");
@@ -281,7 +291,11 @@ fn a_table_with_rules_is_merged_without_merge() {
             "{TABLE}; CREATE TABLE log (id int); CREATE RULE r AS ON UPDATE TO t DO ALSO INSERT INTO log VALUES (NEW.id); \
              INSERT INTO t VALUES (1, 'a', 1), (2, 'b', 2)"
         ));
-        let values = [json!({"id": 1, "v": "a", "n": 1}), json!({"id": 2, "v": "B", "n": 2}), json!({"id": 3, "v": "c", "n": 3})];
+        let values = [
+            json!({"id": 1, "v": "a", "n": 1}),
+            json!({"id": 2, "v": "B", "n": 2}),
+            json!({"id": 3, "v": "c", "n": 3}),
+        ];
         let (flushed, _) = write(&plugin, &target(), WriteMode::Upsert, &[page(&target(), &values)]).await.unwrap();
         assert_eq!(counts(&flushed), (2, 1, 0));
         assert_eq!(contents(&server), "1/a/1 2/B/2 3/c/3");

@@ -107,7 +107,9 @@ fn check_column(table: &Table, key: &[String], field: &Field) -> Result<()> {
         return Err(Error::config(text)
             .with_code("postgres.column-type")
             .with_property("field", name.as_str())
-            .with_hint(format!("map the field to a type the column takes, or write it to another column than `{name}`")));
+            .with_hint(format!(
+                "map the field to a type the column takes, or write it to another column than `{name}`"
+            )));
     }
     Ok(())
 }
