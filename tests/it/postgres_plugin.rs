@@ -7,6 +7,7 @@ mod late_commits;
 mod looking_up;
 mod preparing;
 mod reading;
+mod readme;
 mod refusing;
 mod types;
 mod writing;
@@ -23,3 +24,7 @@ fn start(statements: &str) -> (Postgres, PluginConnector) {
     let connector = postgres(&server.url());
     (server, connector)
 }
+
+/// Leaves nothing of what was there before, for tests that try many tables.
+const AFRESH: &str =
+    "SET client_min_messages = error; DROP SCHEMA public CASCADE; CREATE SCHEMA public; RESET client_min_messages";

@@ -1,9 +1,11 @@
 //! Targets are made, checked and extended; nothing is ever removed, retyped or emptied.
 
 use lockstep::connector::{FailureKind, Sink as _};
+use lockstep::plugin::PluginConnector;
 use lockstep::record::Stream;
+use lockstep_test_servers::Postgres;
 
-use super::start;
+use super::{AFRESH, start};
 use crate::plugins::{DRY_RUN, EVOLVE, REAL, run, stream};
 
 /// Columns with their types, and the key.
@@ -92,8 +94,14 @@ fn the_hint_of_a_missing_column_works_when_pasted() {
     });
 }
 
-async fn check_refused(statements: &str, wanted: &Stream, code: &str, words: &str) {
-    let (server, plugin) = start(statements);
+async fn check_refused(
+    (server, plugin): &(Postgres, PluginConnector),
+    statements: &str,
+    wanted: &Stream,
+    code: &str,
+    words: &str,
+) {
+    server.psql(&format!("{AFRESH}; {statements}"));
     for options in [REAL, EVOLVE, DRY_RUN] {
         let failure = plugin.prepare(wanted, options).await.unwrap_err();
         assert_eq!((failure.kind, failure.detail_code.as_str()), (FailureKind::Config, code), "{failure}");
@@ -102,12 +110,12 @@ async fn check_refused(statements: &str, wanted: &Stream, code: &str, words: &st
             code == "postgres.generated-column" || failure.properties.get("hint").is_some() || words.contains("view")
         );
     }
-    drop(server);
 }
 
 #[test]
 fn a_table_without_the_key_is_refused() {
     run(async {
+        let own = start("");
         let wanted = stream("t", &["id"], &[("id", "int64"), ("v", "text")]);
         let code = "postgres.no-unique-key";
         for table in [
@@ -117,9 +125,10 @@ fn a_table_without_the_key_is_refused() {
             "CREATE TABLE t (id int, v text); CREATE UNIQUE INDEX ON t (id) WHERE id > 0",
             "CREATE TABLE t (id int UNIQUE DEFERRABLE INITIALLY DEFERRED, v text)",
         ] {
-            check_refused(table, &wanted, code, "no unique index on its key, \"id\"").await;
+            check_refused(&own, table, &wanted, code, "no unique index on its key, \"id\"").await;
         }
-        let (server, plugin) = start("CREATE TABLE t (id int, v text)");
+        let (server, plugin) = own;
+        server.psql(&format!("{AFRESH}; CREATE TABLE t (id int, v text)"));
         server.psql(plugin.prepare(&wanted, REAL).await.unwrap_err().properties.get("hint").unwrap());
         plugin.prepare(&wanted, REAL).await.unwrap();
         let keyless = Stream { key: Vec::new(), ..wanted };
@@ -130,6 +139,7 @@ fn a_table_without_the_key_is_refused() {
 #[test]
 fn columns_that_cannot_take_a_field_are_refused() {
     run(async {
+        let own = start("");
         let wanted = |logical: &str| stream("t", &["id"], &[("id", "int64"), ("v", logical)]);
         let table = |column: &str| format!("CREATE TABLE t (id int PRIMARY KEY, v {column})");
         for (column, logical, words) in [
@@ -140,14 +150,16 @@ fn columns_that_cannot_take_a_field_are_refused() {
             ("numeric(3,-2)", "decimal(9,2)", "`v` is `numeric(3,-2)`"),
             ("text", "binary", "`v` is `text`"),
         ] {
-            check_refused(&table(column), &wanted(logical), "postgres.column-type", words).await;
+            check_refused(&own, &table(column), &wanted(logical), "postgres.column-type", words).await;
         }
         let always = "int GENERATED ALWAYS AS IDENTITY";
-        check_refused(&table(always), &wanted("int64"), "postgres.identity-column", "numbered by the server").await;
+        check_refused(&own, &table(always), &wanted("int64"), "postgres.identity-column", "numbered by the server")
+            .await;
         let computed = "int GENERATED ALWAYS AS (id + 1) STORED";
-        check_refused(&table(computed), &wanted("int64"), "postgres.generated-column", "computed by the server").await;
+        check_refused(&own, &table(computed), &wanted("int64"), "postgres.generated-column", "computed by the server")
+            .await;
         let view = "CREATE VIEW t AS SELECT 1 AS id, 2 AS v";
-        check_refused(view, &wanted("int64"), "postgres.not-a-table", "is a view").await;
+        check_refused(&own, view, &wanted("int64"), "postgres.not-a-table", "is a view").await;
     });
 }
 

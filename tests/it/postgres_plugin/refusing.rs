@@ -3,10 +3,12 @@
 use lockstep::connector::{
     Failure, FailureKind, Sink, Source as _, WriteMode, WriteRequest, WriteResults, WriteStatus,
 };
+use lockstep::plugin::PluginConnector;
 use lockstep::record::{Batch, ChangeKind, Changes, Field, Properties, Stream};
+use lockstep_test_servers::Postgres;
 use serde_json::{Value, json};
 
-use super::start;
+use super::{AFRESH, start};
 use crate::plugins::{counts, page, page_with_deletes, postgres, run, stream, write};
 
 fn target() -> Stream {
@@ -93,19 +95,24 @@ fn a_page_of_nothing_but_bad_rows_is_about_its_rows() {
 }
 
 /// Rows only the server finds fault with fail the page, with a kind on which the host looks for them one by one.
-async fn check_page(table: &str, values: &[Value], detail_code: &str) -> Failure {
-    let (server, plugin) = start(table);
+async fn check_page(
+    (server, plugin): &(Postgres, PluginConnector),
+    table: &str,
+    values: &[Value],
+    detail_code: &str,
+) -> Failure {
+    server.psql(&format!("{AFRESH}; {table}"));
     let before = server.psql("SELECT count(*) FROM t");
     let mut last = None;
     for mode in [WriteMode::Load, WriteMode::Upsert] {
-        let failure = write(&plugin, &target(), mode, &[page(&target(), values)]).await.unwrap_err();
+        let failure = write(plugin, &target(), mode, &[page(&target(), values)]).await.unwrap_err();
         assert_eq!(failure.kind, FailureKind::InvalidData, "{mode:?}: {failure:?}");
         assert_eq!(failure.detail_code, detail_code, "{failure:?}");
         assert_eq!(server.psql("SELECT count(*) FROM t"), before);
         last = Some(failure);
     }
     // Those that are good go through alone.
-    let (flushed, _) = write(&plugin, &target(), WriteMode::Upsert, &[page(&target(), &values[..1])]).await.unwrap();
+    let (flushed, _) = write(plugin, &target(), WriteMode::Upsert, &[page(&target(), &values[..1])]).await.unwrap();
     assert_eq!(counts(&flushed), (1, 0, 0));
     last.unwrap()
 }
@@ -113,17 +120,20 @@ async fn check_page(table: &str, values: &[Value], detail_code: &str) -> Failure
 #[test]
 fn rows_that_break_the_tables_rules_fail_the_page_as_invalid_data() {
     run(async {
+        let own = start("");
         let rows = [row(1, json!("a"), 1), row(2, Value::Null, -5)];
         let check = check_page(
+            &own,
             "CREATE TABLE t (id int PRIMARY KEY, v text, n int CONSTRAINT plus CHECK (n > 0))",
             &rows,
             "23514",
         )
         .await;
         assert_eq!(check.properties.get("constraint"), Some("plus"));
-        check_page("CREATE TABLE t (id int PRIMARY KEY, v text NOT NULL, n int)", &rows, "23502").await;
-        check_page("CREATE TABLE p (n int PRIMARY KEY); INSERT INTO p VALUES (1); CREATE TABLE t (id int PRIMARY KEY, v text, n int REFERENCES p)", &rows, "23503").await;
+        check_page(&own, "CREATE TABLE t (id int PRIMARY KEY, v text NOT NULL, n int)", &rows, "23502").await;
+        check_page(&own, "CREATE TABLE p (n int PRIMARY KEY); INSERT INTO p VALUES (1); CREATE TABLE t (id int PRIMARY KEY, v text, n int REFERENCES p)", &rows, "23503").await;
         check_page(
+            &own,
             "CREATE TABLE p (n int PRIMARY KEY); INSERT INTO p VALUES (1); \
              CREATE TABLE t (id int PRIMARY KEY, v text, n int REFERENCES p DEFERRABLE INITIALLY DEFERRED)",
             &rows,
@@ -131,13 +141,13 @@ fn rows_that_break_the_tables_rules_fail_the_page_as_invalid_data() {
         )
         .await;
         check_page(
+            &own,
             "CREATE DOMAIN plus AS int CHECK (value > 0); CREATE TABLE t (id int PRIMARY KEY, v text, n plus)",
             &rows,
             "23514",
         )
         .await;
-        check_page(
-            "CREATE TABLE t (id int PRIMARY KEY, v text, n int); \
+        check_page(&own, "CREATE TABLE t (id int PRIMARY KEY, v text, n int); \
              CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.n < 0 THEN RAISE 'not with me'; END IF; RETURN NEW; END $$; \
              CREATE TRIGGER no BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION no()",
             &rows,
@@ -146,14 +156,14 @@ fn rows_that_break_the_tables_rules_fail_the_page_as_invalid_data() {
         .await;
         let moods = [row(1, json!("ok"), 1), row(2, json!("so-so"), 1)];
         check_page(
+            &own,
             "CREATE TYPE mood AS ENUM ('ok'); CREATE TABLE t (id int PRIMARY KEY, v mood, n int)",
             &moods,
             "22P02",
         )
         .await;
         let parts = [row(1, json!("x"), 1), row(200, json!("x"), 1)];
-        check_page(
-            "CREATE TABLE t (id int PRIMARY KEY, v text, n int) PARTITION BY RANGE (id); CREATE TABLE t1 PARTITION OF t FOR VALUES FROM (0) TO (100)",
+        check_page(&own, "CREATE TABLE t (id int PRIMARY KEY, v text, n int) PARTITION BY RANGE (id); CREATE TABLE t1 PARTITION OF t FOR VALUES FROM (0) TO (100)",
             &parts,
             "23514",
         )
