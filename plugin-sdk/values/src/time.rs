@@ -45,8 +45,14 @@ pub fn parse_date(text: &str) -> Result<i64, TimeError> {
     Ok(days)
 }
 
+/// The one time that is not before the end of its day, as [`format_time`] writes it.
+const END_OF_DAY: &str = "24:00:00";
+
 /// Microseconds since midnight of `13:45`, `13:45:10`, `13:45:10.123456`.
 pub fn parse_time(text: &str) -> Result<i64, TimeError> {
+    if text == END_OF_DAY {
+        return Ok(MICROS_PER_DAY);
+    }
     let mut cursor = Cursor(text.as_bytes());
     let micros = cursor.time()?;
     cursor.end()?;
@@ -364,7 +370,10 @@ mod tests {
             assert_eq!(format_time(micros), text);
         }
         assert_eq!(parse_time("13:45"), Ok(49_500_000_000));
-        assert_eq!(parse_time("24:00:00"), Err(TimeError::NoSuchTime));
+        // The end of a day is a time of its own in PostgreSQL; what is written has to be readable.
+        assert_eq!(parse_time(&format_time(MICROS_PER_DAY)), Ok(MICROS_PER_DAY));
+        assert_eq!(parse_time("24:00:01"), Err(TimeError::NoSuchTime));
+        assert_eq!(parse_time("24:00"), Err(TimeError::NoSuchTime));
         assert_eq!(parse_time("23:59:60"), Err(TimeError::NoSuchTime));
         assert_eq!(parse_time("10:00:00.1234567"), Err(TimeError::Lossy));
         assert_eq!(parse_time("10:00:00.1234560"), Ok(36_000_123_456));

@@ -27,7 +27,8 @@ SELECT pg_catalog.json_build_object(
             'domain', t.typtype = 'd',
             'id', b.id::pg_catalog.int8,
             'modifier', b.modifier,
-            'base', pg_catalog.format_type(b.id, NULL),
+            -- With a modifier of -1 and not without one: `character` alone would be one character, `bpchar` is as many as there are.
+            'base', pg_catalog.format_type(b.id, -1),
             'not_null', a.attnotnull,
             'identity', a.attidentity,
             'generated', a.attgenerated <> '',

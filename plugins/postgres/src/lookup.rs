@@ -1,11 +1,12 @@
 //! Records by their keys: one statement, however many keys.
 //!
 //! The keys travel as one JSON document, for a statement has no other way to take a table of parameters without writing
-//! anything, and a standby server cannot write. The server reads them as the columns' own types, so that the index is used.
+//! anything, and a standby server cannot write. The server reads them as the columns' own types, so that the index is used. A key
+//! its type cannot even spell, such as a label an enum does not have, is the key of no row: then all are compared as texts.
 
 use lockstep_plugin_sdk::batch::BatchView;
-use lockstep_plugin_sdk::capabilities::sql;
-use lockstep_plugin_sdk::error::{Error, Result};
+use lockstep_plugin_sdk::capabilities::sql::{self, Session};
+use lockstep_plugin_sdk::error::{Error, ErrorKind, Result};
 use lockstep_plugin_sdk::types::{Batch, Changes, Field, LogicalType, ReadRequest};
 use lockstep_plugin_sdk::values::{Decimal, format_date, format_datetime, format_time, format_timestamp};
 use lockstep_sql_dialect::{Arguments, Selection, Value, names, quote};
@@ -24,11 +25,22 @@ pub fn lookup(request: &ReadRequest, keys: &Batch) -> Result<Changes> {
     let table = catalog::require_table(&session, &request.stream)?;
     let selection = Selection::new(&wanted_fields(&table, request)?, &[], &[])?;
     let key = key_fields(request, keys)?;
-    let statement = statement(&table, selection.fields(), &key)?;
+    let document = keys_to_json(&key, keys)?;
+    let find =
+        |spelling| find(&session, &selection, &statement(&table, selection.fields(), &key, spelling)?, &document);
+    let found = match find(Spelling::Native) {
+        // Only the server itself has codes for what it cannot read.
+        Err(error) if error.is(ErrorKind::InvalidData) && !error.code.is_empty() => find(Spelling::Text)?,
+        found => found?,
+    };
+    Ok(Changes::upserts(found))
+}
+
+fn find(session: &Session, selection: &Selection, statement: &str, document: &str) -> Result<Batch> {
     let mut arguments = Arguments::new();
-    arguments.push(LogicalType::Json, Value::Text(keys_to_json(&key, keys)?));
+    arguments.push(LogicalType::Json, Value::Text(document.to_owned()));
     let parameters = arguments.finish()?;
-    let rows = session.query(&statement, parameters.as_ref(), &selection.type_names())?;
+    let rows = session.query(statement, parameters.as_ref(), &selection.type_names())?;
     let mut found = Vec::new();
     while let Some(page) = rows.next(PAGE_ROWS, PAGE_BYTES)? {
         let taken = selection.take(page)?;
@@ -37,7 +49,16 @@ pub fn lookup(request: &ReadRequest, keys: &Batch) -> Result<Changes> {
         }
         found.push(taken.data);
     }
-    Ok(Changes::upserts(lockstep_sql_dialect::join(found)))
+    Ok(lockstep_sql_dialect::join(found))
+}
+
+/// How keys that come as texts are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spelling {
+    /// As values of the column's type.
+    Native,
+    /// As texts, which no index serves.
+    Text,
 }
 
 /// The fields of the key in the types their values come in: the request's.
@@ -49,14 +70,19 @@ fn key_fields(request: &ReadRequest, keys: &Batch) -> Result<Vec<Field>> {
     names.iter().map(field).collect()
 }
 
-fn statement(table: &Table, fields: &[Field], key: &[Field]) -> Result<String> {
+fn statement(table: &Table, fields: &[Field], key: &[Field], spelling: Spelling) -> Result<String> {
     let mut columns = Vec::with_capacity(key.len());
     let mut conditions = Vec::with_capacity(key.len());
     for field in key {
         let column = table.require_column(&field.name)?;
         let name = quote(&field.name);
-        columns.push(format!("{name} {}", key_type(column)));
-        conditions.push(format!("t.{name} = k.{name}"));
+        if spelling == Spelling::Text && comes_as_text(column, field.logical()?) {
+            columns.push(format!("{name} pg_catalog.text"));
+            conditions.push(format!("t.{name}::pg_catalog.text = k.{name}"));
+        } else {
+            columns.push(format!("{name} {}", key_type(column)));
+            conditions.push(format!("t.{name} = k.{name}"));
+        }
     }
     Ok(format!(
         "SELECT {} FROM pg_catalog.json_to_recordset($1::pg_catalog.json) AS k({}) JOIN {} AS t ON {}",
@@ -65,6 +91,10 @@ fn statement(table: &Table, fields: &[Field], key: &[Field]) -> Result<String> {
         table.quoted(),
         conditions.join(" AND ")
     ))
+}
+
+fn comes_as_text(column: &catalog::Column, logical: LogicalType) -> bool {
+    logical == LogicalType::Text && !matches!(column.family(), Family::Text | Family::PaddedText)
 }
 
 /// The type keys are read as: wide enough that a key no row can have is no error, and none is cut or rounded to fit.
@@ -138,10 +168,21 @@ mod tests {
         let table = table(&[("id", 23, true), ("line", 25, true), ("note", 25, false)], &[&["id", "line"]]);
         let key = [field("id", "int64"), field("line", "text")];
         assert_eq!(
-            statement(&table, &[field("note", "text")], &key).unwrap(),
+            statement(&table, &[field("note", "text")], &key, Spelling::Native).unwrap(),
             r#"SELECT t."note" FROM pg_catalog.json_to_recordset($1::pg_catalog.json) AS k("id" pg_catalog.int8, "line" pg_catalog.text) JOIN "public"."t" AS t ON t."id" = k."id" AND t."line" = k."line""#
         );
-        assert!(statement(&table, &[], &[field("nowhere", "text")]).is_err());
+        assert!(statement(&table, &[], &[field("nowhere", "text")], Spelling::Native).is_err());
+    }
+
+    #[test]
+    fn only_keys_that_come_as_text_are_compared_as_text() {
+        let table = table(&[("id", 23, true), ("mood", 90_001, true), ("day", 1082, true)], &[&["id"]]);
+        let key = [field("id", "int64"), field("mood", "text"), field("day", "date")];
+        let text = statement(&table, &[field("id", "int64")], &key, Spelling::Text).unwrap();
+        assert!(
+            text.ends_with(r#"t."id" = k."id" AND t."mood"::pg_catalog.text = k."mood" AND t."day" = k."day""#),
+            "{text}"
+        );
     }
 
     #[test]

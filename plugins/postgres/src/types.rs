@@ -73,6 +73,34 @@ impl NativeType {
         }
     }
 
+    /// Whether values of the logical type can be written to such a column, those apart that exceed its limits: the same answer
+    /// as the host's driver gives once a load begins.
+    pub fn takes(self, logical: LogicalType) -> bool {
+        use LogicalType as L;
+        match (self.family(), logical) {
+            (Family::Bytea, _) | (_, L::Binary) => self.family() == Family::Bytea && logical == L::Binary,
+            (Family::Text | Family::PaddedText, _) => true,
+            // It rounds before the point, without a word.
+            (Family::Numeric, _) if self.has_negative_scale() => false,
+            (_, L::Text) => true,
+            (Family::Other, _) => self.id != MONEY || matches!(logical, L::Decimal(_) | L::Int64),
+            (Family::Integer, _) => matches!(logical, L::Int64 | L::Decimal(_)),
+            (Family::Numeric, _) => matches!(logical, L::Int64 | L::Decimal(_) | L::Float64),
+            (Family::Float, _) => matches!(logical, L::Int64 | L::Float64),
+            (Family::Json | Family::Jsonb, _) => logical == L::Json,
+            _ => self.logical() == logical,
+        }
+    }
+
+    /// Whether its text can be compared under a collation; `"char"` knows none.
+    pub fn is_collatable(self) -> bool {
+        self.id != SINGLE_BYTE_CHAR && matches!(self.family(), Family::Text | Family::PaddedText)
+    }
+
+    fn has_negative_scale(self) -> bool {
+        self.modifier >= 4 && (self.modifier - 4) & 0x400 != 0
+    }
+
     /// Characters at most.
     pub fn length_max(self) -> Option<u32> {
         let is_limited = matches!(self.id, 1042 | 1043) && self.modifier >= 4;
@@ -91,6 +119,10 @@ impl NativeType {
         }
     }
 }
+
+/// Object ids of types that are an exception in their family.
+const SINGLE_BYTE_CHAR: u32 = 18;
+const MONEY: u32 = 790;
 
 /// The type a column is created with.
 pub fn column_type(logical: LogicalType) -> String {
@@ -154,6 +186,28 @@ mod tests {
         check(1700, packed(12, 2), "decimal(12,2)");
         check(1700, packed(3, 5), "decimal(5,5)");
         check(1700, packed(3, -2), "decimal(5,0)");
+    }
+
+    #[test]
+    fn columns_take_what_they_can_keep() {
+        for (id, modifier, taken, refused) in [
+            (16, -1, vec!["bool", "text"], vec!["int64", "binary", "json"]),
+            (23, -1, vec!["int64", "decimal(9,2)", "text"], vec!["float64", "bool", "timestamp"]),
+            (701, -1, vec!["float64", "int64"], vec!["decimal(9,2)"]),
+            (1700, packed(9, 2), vec!["decimal(9,2)", "float64", "int64", "text"], vec!["date"]),
+            (1700, packed(3, -2), vec![], vec!["decimal(5,0)", "int64", "text"]),
+            (25, -1, vec!["text", "int64", "timestamp", "uuid", "json"], vec!["binary"]),
+            (17, -1, vec!["binary"], vec!["text"]),
+            (1184, -1, vec!["timestamp", "text"], vec!["datetime", "date"]),
+            (1114, -1, vec!["datetime"], vec!["timestamp"]),
+            (3802, -1, vec!["json", "text"], vec!["int64"]),
+            (790, -1, vec!["decimal(9,2)", "text"], vec!["float64"]),
+            (869, -1, vec!["text", "int64"], vec!["binary"]),
+        ] {
+            let native = NativeType { id, modifier };
+            assert!(taken.iter().all(|logical| native.takes(logical.parse().unwrap())), "{id} {taken:?}");
+            assert!(!refused.iter().any(|logical| native.takes(logical.parse().unwrap())), "{id} {refused:?}");
+        }
     }
 
     #[test]

@@ -164,7 +164,9 @@ fn a_server_that_goes_away_is_a_passing_failure_and_nothing_is_lost() {
         let (server, plugin) = start(
             "CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT i, repeat('x', 2000) FROM generate_series(1, 20000) i",
         );
-        let mut reading = Reading::full(&plugin, "t").page_rows(500);
+        // The test server does not wait for its log to be written, and what is cut off would be lost.
+        server.psql("CHECKPOINT");
+        let mut reading = Reading::full(&plugin, "t").page_rows(500).discovered().await;
         let mut seen = Vec::new();
         {
             use lockstep::connector::Source as _;

@@ -21,13 +21,21 @@ pub fn while_loading(error: Error) -> Error {
     if error.code == UNIQUE_VIOLATION { with_kind(error, ErrorKind::Conflict) } else { error }
 }
 
+/// The error with this row as its own.
+pub fn at_row(mut error: Error, row: u32) -> Error {
+    error.properties.retain(|(name, _)| name != "row");
+    error.with_property("row", row.to_string())
+}
+
 /// Rows of a load are counted over all its pages. Only for a row of the page at hand the number means something to the host.
 pub fn in_page(mut error: Error, first: u64, rows: u64) -> Error {
     let Some(row) = error.property("row").and_then(|row| row.parse::<u64>().ok()) else { return error };
-    error.properties.retain(|(name, _)| name != "row");
     match row.checked_sub(first).filter(|row| *row < rows) {
-        Some(row) => error.with_property("row", row.to_string()),
-        None => error,
+        Some(row) => at_row(error, row as u32),
+        None => {
+            error.properties.retain(|(name, _)| name != "row");
+            error
+        }
     }
 }
 

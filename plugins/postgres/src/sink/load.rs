@@ -33,7 +33,7 @@ impl Load {
         let mut rest: Vec<u32> = (0..page.rows).collect();
         loop {
             let row = rest.remove(error.row as usize);
-            refused.push(RowError { row, error: error.error });
+            refused.push(RowError { row, error: fault::at_row(error.error, row) });
             if refused.len() > REFUSED_MAX {
                 return Err(refused.swap_remove(0).error);
             }

@@ -101,6 +101,16 @@ fn check_column(table: &Table, key: &[String], field: &Field) -> Result<()> {
                 quote(name)
             )));
     }
+    let logical = field.logical()?;
+    if !column.native_type().takes(logical) {
+        let text = format!("the column `{name}` is `{}`, which does not take every `{logical}`", column.native);
+        return Err(Error::config(text)
+            .with_code("postgres.column-type")
+            .with_property("field", name.as_str())
+            .with_hint(format!(
+                "map the field to a type the column takes, or write it to another column than `{name}`"
+            )));
+    }
     Ok(())
 }
 

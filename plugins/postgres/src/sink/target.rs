@@ -5,7 +5,7 @@ use lockstep_plugin_sdk::types::{Batch, Field, Stream};
 
 use super::prepare;
 use crate::catalog::{Column, Table};
-use crate::types::Family;
+use crate::types::{Family, NativeType};
 
 /// Where `MERGE` begins to exist.
 const MERGE_VERSION: u32 = 15;
@@ -82,9 +82,12 @@ impl Target {
     /// collations that ignore case, intervals of other spelling, and types without any.
     pub fn comparison(&self, name: &str, alias: &str) -> String {
         let column = format!("{alias}.{}", lockstep_sql_dialect::quote(name));
-        match self.table.column(name).map(Column::family) {
-            Some(Family::Text | Family::PaddedText) => format!("{column} COLLATE \"C\""),
-            Some(Family::Json | Family::Jsonb | Family::Other) | None => {
+        let native = self.table.column(name).map(Column::native_type);
+        match native.map(NativeType::family) {
+            Some(Family::Text | Family::PaddedText) if native.is_some_and(NativeType::is_collatable) => {
+                format!("{column} COLLATE \"C\"")
+            }
+            Some(Family::Text | Family::PaddedText | Family::Json | Family::Jsonb | Family::Other) | None => {
                 format!("{column}::pg_catalog.text COLLATE \"C\"")
             }
             _ => column,

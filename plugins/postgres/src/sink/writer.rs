@@ -99,7 +99,7 @@ impl TableWriter {
         }
         let in_page = |error: RowError| {
             let row = kinds.upsert_rows.get(error.row as usize).copied().unwrap_or(error.row);
-            RowError { row, error: error.error.with_property("row", row.to_string()) }
+            RowError { row, error: fault::at_row(error.error, row) }
         };
         Ok(errors.into_iter().map(in_page).collect())
     }

@@ -28,8 +28,8 @@ impl Pool {
     /// A connection as good as new.
     pub async fn acquire(&self) -> Result<Wire, Failure> {
         loop {
-            let Some(mut wire) = self.lock().pop() else { return self.connector.connect().await };
-            if wire.is_alive().await {
+            let Some(wire) = self.lock().pop() else { return self.connector.connect().await };
+            if wire.is_alive() {
                 return Ok(wire);
             }
         }

@@ -1,8 +1,11 @@
 //! The three ways to a server: TCP, a Unix socket, TLS over either.
 
+use std::io::ErrorKind;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 #[cfg(unix)]
@@ -20,6 +23,19 @@ impl Stream {
     /// Whether nobody on the way can read along.
     pub fn is_private(&self) -> bool {
         !matches!(self, Self::Tcp(_))
+    }
+
+    /// Whether the socket is open and nothing waits on it to be read. The system is asked itself: what the runtime knows of a
+    /// socket may be older than the other side's farewell.
+    pub fn is_quiet(&self) -> bool {
+        let socket = match self {
+            Self::Tcp(stream) => SockRef::from(stream),
+            #[cfg(unix)]
+            Self::Unix(stream) => SockRef::from(stream),
+            Self::Tls(stream) => return stream.get_ref().0.is_quiet(),
+        };
+        let peeked = socket.peek(&mut [MaybeUninit::uninit()]);
+        peeked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
     }
 }
 

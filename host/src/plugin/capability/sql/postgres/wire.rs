@@ -229,18 +229,10 @@ impl Wire {
         }
     }
 
-    /// Whether the connection still stands, as far as can be seen without asking the server.
-    pub async fn is_alive(&mut self) -> bool {
-        if self.broken || self.owed > 0 || !self.is_flushed() {
-            return false;
-        }
-        let read = poll_fn(|cx| match self.poll_fill(cx) {
-            Poll::Pending => Poll::Ready(Ok(())),
-            ready => ready,
-        })
-        .await;
-        // Notices may come at any time; anything else, such as a farewell, means that the session is over.
-        read.is_ok() && matches!(self.arrived(), Ok(None))
+    /// Whether the connection still stands, as far as can be seen without asking the server. Between sessions the server has
+    /// nothing to say but a farewell, or notices that are not worth telling apart from one.
+    pub fn is_alive(&self) -> bool {
+        !self.broken && self.owed == 0 && self.is_flushed() && self.start == self.end && self.stream.is_quiet()
     }
 
     /// Reads once and writes once, as far as either is possible; ready as soon as something has happened.
