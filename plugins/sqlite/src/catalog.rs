@@ -46,6 +46,7 @@ pub struct Column {
 /// A unique index on plain columns, without a condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unique {
+    pub is_primary: bool,
     pub columns: Vec<Indexed>,
 }
 
@@ -149,12 +150,13 @@ fn parse_table(json: &str) -> Result<Table> {
 impl Table {
     fn new(raw: RawTable) -> Self {
         let uniques = uniques(&raw);
-        let rowid = uniques.first().filter(|_| has_rowid_key(&raw)).and_then(|unique| unique.columns.first());
-        let leading = raw.indexes.iter().filter(|index| index.partial == 0).filter_map(|index| index.columns.first()?.name.clone());
-        let leading = leading.chain(rowid.map(|indexed| indexed.name.clone())).collect();
-        let is_rowid_table = raw.without_rowid == 0;
+        // Only the number of the row, and keys of tables without one, are never null without having been told so.
+        let has_strict_key = raw.without_rowid == 1 || has_rowid_key(&raw);
+        let indexes = raw.indexes.iter().filter(|index| index.partial == 0);
+        let mut leading: Vec<String> = indexes.filter_map(|index| index.columns.first()?.name.clone()).collect();
+        leading.extend(uniques.iter().filter_map(|unique| Some(unique.columns.first()?.name.clone())));
         let columns = raw.columns.into_iter().filter(|column| column.hidden != 1);
-        let columns: Vec<Column> = columns.map(|column| Column::new(column, is_rowid_table)).collect();
+        let columns = columns.map(|column| Column::new(column, has_strict_key)).collect();
         Self { name: raw.name, kind: raw.kind, columns, uniques, leading }
     }
 
@@ -186,13 +188,8 @@ impl Table {
     /// The columns that identify a row: the primary key, else the shortest unique index without nulls.
     pub fn key(&self) -> Vec<String> {
         let is_strict = |unique: &Unique| unique.columns.iter().all(|indexed| self.is_not_null(&indexed.name));
-        let primary = self.uniques.first().filter(|_| self.has_primary_key());
-        let unique = primary.or_else(|| self.uniques.iter().find(|unique| is_strict(unique)));
+        let unique = self.uniques.iter().find(|unique| unique.is_primary || is_strict(unique));
         unique.map(|unique| unique.columns.iter().map(|indexed| indexed.name.clone()).collect()).unwrap_or_default()
-    }
-
-    fn has_primary_key(&self) -> bool {
-        self.uniques.first().is_some_and(|unique| unique.is_primary(self))
     }
 
     fn is_not_null(&self, name: &str) -> bool {
@@ -264,34 +261,34 @@ const MODIFIED_NAMES: [&str; 12] = [
 
 /// A table whose key is the number of the row has no index for it.
 fn has_rowid_key(raw: &RawTable) -> bool {
-    raw.kind == "table" && raw.without_rowid == 0 && raw.columns.iter().any(|column| column.primary > 0)
+    raw.kind == "table"
+        && raw.without_rowid == 0
+        && raw.columns.iter().any(|column| column.primary > 0)
         && !raw.indexes.iter().any(|index| index.origin == "pk")
 }
 
 fn uniques(raw: &RawTable) -> Vec<Unique> {
-    let mut found: Vec<(bool, Unique)> = Vec::new();
+    let mut found: Vec<Unique> = Vec::new();
     if has_rowid_key(raw) {
         let key = raw.columns.iter().filter(|column| column.primary > 0);
         let columns = key.map(|column| Indexed { name: column.name.clone(), collation: "BINARY".to_owned() }).collect();
-        found.push((true, Unique { columns }));
+        found.push(Unique { is_primary: true, columns });
     }
     for index in raw.indexes.iter().filter(|index| index.unique == 1 && index.partial == 0) {
         let indexed = |column: &RawIndexed| {
             Some(Indexed { name: column.name.clone()?, collation: column.collation.clone().unwrap_or_default() })
         };
         let columns: Option<Vec<Indexed>> = index.columns.iter().map(indexed).collect();
-        found.extend(columns.map(|columns| (index.origin == "pk", Unique { columns })));
+        found.extend(columns.map(|columns| Unique { is_primary: index.origin == "pk", columns }));
     }
-    found.sort_by_key(|(is_primary, unique)| (!is_primary, unique.columns.len()));
-    found.into_iter().map(|(_, unique)| unique).collect()
+    found.sort_by_key(|unique| (!unique.is_primary, unique.columns.len()));
+    found
 }
 
 impl Column {
-    fn new(raw: RawColumn, is_rowid_table: bool) -> Self {
-        // Only the number of the row, and keys of tables without one, are never null without having been told so.
-        let is_key = raw.primary > 0 && (!is_rowid_table || raw.declared.eq_ignore_ascii_case("INTEGER"));
+    fn new(raw: RawColumn, has_strict_key: bool) -> Self {
         Self {
-            not_null: raw.not_null == 1 || is_key,
+            not_null: raw.not_null == 1 || raw.primary > 0 && has_strict_key,
             has_default: raw.default.is_some(),
             is_generated: raw.hidden > 1,
             name: raw.name,
@@ -309,7 +306,8 @@ impl Column {
 
     /// Times are often kept as text, or in columns whose declared type says nothing to the host.
     fn is_moment(&self) -> bool {
-        !matches!(self.logical(), LogicalType::Binary | LogicalType::Float64 | LogicalType::Bool | LogicalType::Uuid)
+        use LogicalType::{Date, Datetime, Int64, Text, Timestamp};
+        matches!(self.logical(), Timestamp | Datetime | Date | Int64 | Text)
     }
 
     /// The field of its natural type.
@@ -323,5 +321,60 @@ impl Column {
             set("generated", "always".to_owned());
         }
         field
+    }
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// A table as the catalog shows it: columns as `(name, declared type, not null)`, the unique indexes.
+    pub fn table(columns: &[(&str, &str, bool)], uniques: &[&[&str]]) -> Table {
+        let column = |(name, declared, not_null): &(&str, &str, bool)| json!({"name": name, "declared": declared, "not_null": u8::from(*not_null), "default": null, "primary": 0, "hidden": 0});
+        let index = |(number, columns): (usize, &&[&str])| {
+            let columns: Vec<Json> = columns.iter().map(|name| json!({"name": name, "collation": "BINARY"})).collect();
+            json!({"unique": 1, "origin": if number == 0 { "pk" } else { "u" }, "partial": 0, "columns": columns})
+        };
+        let json = json!({
+            "name": "t", "kind": "table", "without_rowid": 0, "columns": columns.iter().map(column).collect::<Vec<_>>(),
+            "indexes": uniques.iter().enumerate().map(index).collect::<Vec<_>>(),
+        });
+        parse_table(&json.to_string()).unwrap()
+    }
+
+    #[test]
+    fn the_key_is_the_primary_one_or_the_first_without_nulls() {
+        let columns = [("a", "INTEGER", true), ("b", "TEXT", false), ("c", "INTEGER", true)];
+        assert_eq!(table(&columns, &[&["b"], &["a", "c"]]).key(), ["b"]);
+        assert!(table(&columns, &[]).key().is_empty());
+        let mut without_primary = table(&columns, &[&["b"], &["a", "c"]]);
+        without_primary.uniques[0].is_primary = false;
+        assert_eq!(without_primary.key(), ["a", "c"]);
+    }
+
+    #[test]
+    fn a_rowid_key_has_no_index() {
+        let raw = json!({"name": "t", "kind": "table", "without_rowid": 0, "indexes": [],
+            "columns": [{"name": "id", "declared": "INTEGER", "not_null": 0, "default": null, "primary": 1, "hidden": 0}]});
+        let table = parse_table(&raw.to_string()).unwrap();
+        assert_eq!(table.key(), ["id"]);
+        assert!(table.columns[0].not_null && table.leads_index("ID"));
+    }
+
+    #[test]
+    fn only_an_index_on_exactly_the_key_makes_it_unique() {
+        let table = table(&[("a", "INT", true), ("b", "INT", true)], &[&["a", "b"]]);
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        assert!(table.unique_on(&names(&["B", "a"])).is_some());
+        assert!(table.unique_on(&names(&["a"])).is_none());
+    }
+
+    #[test]
+    fn names_may_say_main() {
+        assert_eq!(table_name("main.t"), "t");
+        assert_eq!(table_name("t"), "t");
+        assert_eq!(candidates("Main.a.b").collect::<Vec<_>>(), ["Main.a.b", "a.b"]);
+        assert_eq!(candidates("other.t").collect::<Vec<_>>(), ["other.t"]);
     }
 }
