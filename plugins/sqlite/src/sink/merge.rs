@@ -76,17 +76,18 @@ impl Stage {
     }
 
     fn upsert(&self, target: &Target, order: Order) -> String {
+        let columns = names("", self.columns());
+        let action = match self.differs(target, "excluded") {
+            Some(differs) => format!("UPDATE SET {} WHERE {differs}", self.assignments(target, "excluded")),
+            None => "NOTHING".to_owned(),
+        };
         // Without a condition, `ON` would be taken for that of a join.
         format!(
-            "INSERT INTO {} AS t ({2}) SELECT {2} FROM {} WHERE true{} ON CONFLICT ({}) DO {}",
+            "INSERT INTO {} AS t ({columns}) SELECT {columns} FROM {} WHERE true{} ON CONFLICT ({}) DO {action}",
             target.table.quoted(),
             self.quoted(),
             self.order_by(target, order),
-            names("", target.key.iter().map(|field| field.name.as_str())),
-            match self.differs(target, "excluded") {
-                Some(differs) => format!("UPDATE SET {} WHERE {differs}", self.assignments(target, "excluded")),
-                None => "NOTHING".to_owned(),
-            },
+            names("", target.key.iter().map(|field| field.name.as_str()))
         )
     }
 
