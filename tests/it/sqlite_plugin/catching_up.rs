@@ -32,8 +32,12 @@ fn the_first_reading_shows_everything_and_the_next_only_what_changed() {
             file.run("UPDATE t SET v = 1, seen = '2026-02-01 00:00:00' WHERE id % 1000 = 0; INSERT INTO t VALUES (4000, 1, '2026-02-01 00:00:00')")
                 .await;
             let changed = reading.read().await;
-            let new: Vec<i64> =
-                changed.records.iter().filter(|record| record["v"] == 1).map(|record| record["id"].as_i64().unwrap()).collect();
+            let new: Vec<i64> = changed
+                .records
+                .iter()
+                .filter(|record| record["v"] == 1)
+                .map(|record| record["id"].as_i64().unwrap())
+                .collect();
             assert_eq!(new, [0, 1000, 2000, 3000, 4000]);
             assert_eq!(reading.read().await.ints("id"), [0, 1000, 2000, 3000, 4000]);
         }
@@ -61,7 +65,11 @@ fn late_rows_are_found_within_the_lookback() {
     run(async {
         for (declared, now, late) in [
             ("DATETIME", "datetime('now')", "datetime('now', '-9 minutes')"),
-            ("TIMESTAMPTZ", "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')", "strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-9 minutes')"),
+            (
+                "TIMESTAMPTZ",
+                "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')",
+                "strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-9 minutes')",
+            ),
             ("INTEGER", "unixepoch()", "unixepoch() - 540"),
             ("INTEGER", "unixepoch() * 1000", "(unixepoch() - 540) * 1000"),
             ("INTEGER", "50000", "45000"),
@@ -154,7 +162,8 @@ fn times_in_the_future_hide_nothing() {
         let mut reading = Reading::incremental(&plugin, "t", "seen").discovered().await;
         assert_eq!(reading.read().await.records.len(), 3003);
         for id in [5, 6] {
-            file.run(&format!("UPDATE t SET v = 1, seen = strftime('%Y-%m-%dT%H:%M:%SZ', 'now') WHERE id = {id}")).await;
+            file.run(&format!("UPDATE t SET v = 1, seen = strftime('%Y-%m-%dT%H:%M:%SZ', 'now') WHERE id = {id}"))
+                .await;
             let shown = reading.read().await;
             assert!(shown.ints("id").contains(&id), "{:?}", shown.ints("id"));
         }

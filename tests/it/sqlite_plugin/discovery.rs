@@ -38,10 +38,7 @@ fn every_relation_is_a_stream() {
         let (_file, plugin) = start(TABLES).await;
         let streams = plugin.discover(&[]).await.unwrap();
         let names: Vec<&str> = streams.iter().map(|stream| stream.name.as_str()).collect();
-        assert_eq!(
-            names,
-            ["Order \"Lines\"", "customers", "keyed", "main.dotted", "names", "unkeyed", "words"]
-        );
+        assert_eq!(names, ["Order \"Lines\"", "customers", "keyed", "main.dotted", "names", "unkeyed", "words"]);
         for (name, key, relation, write) in [
             ("customers", &["id"][..], "table", Some("upsert,delete")),
             ("Order \"Lines\"", &["line", "o"], "table", Some("upsert,delete")),
@@ -60,7 +57,9 @@ fn every_relation_is_a_stream() {
         let fields: Vec<String> = customers
             .fields
             .iter()
-            .map(|field| format!("{} {} {}", field.name, field.logical, if field.nullable { "null" } else { "not null" }))
+            .map(|field| {
+                format!("{} {} {}", field.name, field.logical, if field.nullable { "null" } else { "not null" })
+            })
             .collect();
         assert_eq!(
             fields,

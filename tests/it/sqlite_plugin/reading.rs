@@ -81,7 +81,11 @@ fn a_reading_goes_on_behind_every_page_of_any_key() {
             assert_eq!(whole.sorted("v"), (1..=100).collect::<Vec<_>>());
             for pages in [1, 2, 5] {
                 let mut reading = Reading::full(&plugin, "t").discovered().await.page_rows(7);
-                assert_eq!(in_pieces(&mut reading, pages, "v").await, whole.ints("v"), "{key}: {pages} pages at a time");
+                assert_eq!(
+                    in_pieces(&mut reading, pages, "v").await,
+                    whole.ints("v"),
+                    "{key}: {pages} pages at a time"
+                );
             }
         }
     });
@@ -134,7 +138,8 @@ fn without_a_key_a_reading_begins_anew() {
 #[test]
 fn a_reading_does_not_keep_others_from_writing() {
     run(async {
-        let table = format!("CREATE TABLE t (id INTEGER PRIMARY KEY); {} INSERT INTO t SELECT i FROM n", numbers(1, 3000));
+        let table =
+            format!("CREATE TABLE t (id INTEGER PRIMARY KEY); {} INSERT INTO t SELECT i FROM n", numbers(1, 3000));
         let (file, plugin) = start(&table).await;
         let reading = Reading::full(&plugin, "t").discovered().await.page_rows(1000);
         let mut reader = plugin.open(reading.request.clone()).await.unwrap();
@@ -221,7 +226,7 @@ fn what_is_not_there_is_an_error() {
             assert_eq!((failure.kind, failure.detail_code.as_str()), (kind, code));
         }
         let mut reading = Reading::full(&plugin, "t");
-        reading.request.cursor = Some(b"nonsense".to_vec().into());
+        reading.request.cursor = Some(lockstep::connector::Cursor(b"nonsense".to_vec()));
         assert_eq!(plugin.open(reading.request.clone()).await.err().unwrap().kind, FailureKind::StaleCursor);
     });
 }

@@ -35,25 +35,57 @@ fn values() -> Vec<serde_json::Value> {
         row(
             1,
             [
-                json!(true), json!(i64::MAX), json!(0.1), json!("9999999999.99"), json!("1234567890123456789012345678.0123456789"),
-                json!("0.00000000000000000000000001"), json!("2026-11-21T12:00:00.123456Z"), json!("2026-11-21T12:00:00"),
-                json!("2026-11-21"), json!("23:59:59.999999"), json!(uid), json!("line\nline\r\n\"quotes\" 'n\t👍"), json!("AP8="),
+                json!(true),
+                json!(i64::MAX),
+                json!(0.1),
+                json!("9999999999.99"),
+                json!("1234567890123456789012345678.0123456789"),
+                json!("0.00000000000000000000000001"),
+                json!("2026-11-21T12:00:00.123456Z"),
+                json!("2026-11-21T12:00:00"),
+                json!("2026-11-21"),
+                json!("23:59:59.999999"),
+                json!(uid),
+                json!("line\nline\r\n\"quotes\" 'n\t👍"),
+                json!("AP8="),
                 json!({"a": [1, null]}),
             ],
         ),
         row(
             2,
             [
-                json!(false), json!(i64::MIN), json!(1e300), json!("-0.01"), json!("-0.0000000001"), json!("-12.50"),
-                json!("1970-01-01T00:00:00Z"), json!("0001-01-01T00:00:00"), json!("9999-12-31"), json!("00:00:00"), json!(uid),
-                json!(""), json!(""), json!(1.5),
+                json!(false),
+                json!(i64::MIN),
+                json!(1e300),
+                json!("-0.01"),
+                json!("-0.0000000001"),
+                json!("-12.50"),
+                json!("1970-01-01T00:00:00Z"),
+                json!("0001-01-01T00:00:00"),
+                json!("9999-12-31"),
+                json!("00:00:00"),
+                json!(uid),
+                json!(""),
+                json!(""),
+                json!(1.5),
             ],
         ),
         row(
             3,
             [
-                json!(true), json!(0), json!(-1.5), json!("12.50"), json!("10.0000000000"), json!("1e2"),
-                json!("infinity"), json!("-infinity"), json!("infinity"), json!("12:00:00"), json!(uid), json!("00123"), json!("MDA="),
+                json!(true),
+                json!(0),
+                json!(-1.5),
+                json!("12.50"),
+                json!("10.0000000000"),
+                json!("1e2"),
+                json!("infinity"),
+                json!("-infinity"),
+                json!("infinity"),
+                json!("12:00:00"),
+                json!(uid),
+                json!("00123"),
+                json!("MDA="),
                 json!("1.0"),
             ],
         ),
@@ -96,8 +128,10 @@ fn every_type_comes_back_as_it_went_in() {
 #[test]
 fn values_sqlite_cannot_hold_are_refused_and_the_others_written() {
     run(async {
-        let (file, plugin) = start("CREATE TABLE t (id INTEGER PRIMARY KEY, n DECIMAL(30,10), code STRING, f REAL)").await;
-        let stream = stream("t", &["id"], &[("id", "int64"), ("n", "decimal(30,10)"), ("code", "text"), ("f", "float64")]);
+        let (file, plugin) =
+            start("CREATE TABLE t (id INTEGER PRIMARY KEY, n DECIMAL(30,10), code STRING, f REAL)").await;
+        let stream =
+            stream("t", &["id"], &[("id", "int64"), ("n", "decimal(30,10)"), ("code", "text"), ("f", "float64")]);
         let rows = page(
             &stream,
             &[

@@ -22,7 +22,7 @@ fn a_table_is_made_and_grows() {
         let made = plugin.prepare(&small, REAL).await.unwrap();
         assert_eq!((made.actions, made.stream.key.as_slice()), (planned.actions, &["id".to_owned()][..]));
         assert!(plugin.prepare(&small, REAL).await.unwrap().actions.is_empty());
-        let large = stream("t", &["id"], &[("ID", "int64"), ("id", "int64"), ("name", "text"), ("credit", "decimal(9,2)")]);
+        let large = stream("t", &["id"], &[("id", "int64"), ("NAME", "text"), ("credit", "decimal(9,2)")]);
         let failure = plugin.prepare(&large, REAL).await.unwrap_err();
         assert_eq!((failure.kind, failure.detail_code.as_str()), (FailureKind::Config, "sqlite.no-column"));
         assert_eq!(failure.properties.get("hint"), Some(r#"ALTER TABLE "t" ADD COLUMN "credit" DECIMAL_TEXT(9,2)"#));
@@ -85,7 +85,10 @@ fn equal_rows_are_left_alone() {
         let (flushed, _) = write(&plugin, &stream, WriteMode::Upsert, &[page(&stream, &changed)]).await.unwrap();
         assert_eq!(counts(&flushed), (12, 8, 0));
         assert_eq!(file.ask("SELECT group_concat(id) FROM log").await, "990,991");
-        assert_eq!(file.ask("SELECT name FROM t WHERE id IN (990, 991, 1009) ORDER BY id").await, "A 990\nnull\na 1009");
+        assert_eq!(
+            file.ask("SELECT name FROM t WHERE id IN (990, 991, 1009) ORDER BY id").await,
+            "A 990\nnull\na 1009"
+        );
     });
 }
 
@@ -97,13 +100,15 @@ fn rows_are_deleted_by_their_keys() {
         let row = |a: i64, v: i64| json!({"a": a, "b": format!("b{a}"), "v": v});
         let all: Vec<Value> = (0..100).map(|a| row(a, 0)).collect();
         write(&plugin, &stream, WriteMode::Upsert, &[page(&stream, &all)]).await.unwrap();
-        let mixed: Vec<(ChangeKind, Value)> = (90..110)
-            .map(|a| (if a % 2 == 0 { ChangeKind::Delete } else { ChangeKind::Upsert }, row(a, 1)))
-            .collect();
+        let mixed: Vec<(ChangeKind, Value)> =
+            (90..110).map(|a| (if a % 2 == 0 { ChangeKind::Delete } else { ChangeKind::Upsert }, row(a, 1))).collect();
         let changes = page_with_deletes(&stream, &mixed);
         let (flushed, _) = write(&plugin, &stream, WriteMode::Upsert, std::slice::from_ref(&changes)).await.unwrap();
         assert_eq!(counts(&flushed), (10, 0, 5));
-        assert_eq!(file.ask("SELECT group_concat(a) FROM (SELECT a FROM t WHERE a >= 88 ORDER BY a)").await, "88,89,91,93,95,97,99,101,103,105,107,109");
+        assert_eq!(
+            file.ask("SELECT group_concat(a) FROM (SELECT a FROM t WHERE a >= 88 ORDER BY a)").await,
+            "88,89,91,93,95,97,99,101,103,105,107,109"
+        );
         let (flushed, _) = write(&plugin, &stream, WriteMode::Upsert, &[changes]).await.unwrap();
         assert_eq!(counts(&flushed), (0, 10, 0));
     });
@@ -130,7 +135,10 @@ fn columns_that_are_not_given_are_left_alone() {
         // A row that is not there needs them.
         let missing = [page(&stream, &[json!({"id": 4, "name": "A"})])];
         let failure = write(&plugin, &stream, WriteMode::Upsert, &missing).await.unwrap_err();
-        assert_eq!((failure.kind, failure.detail_code.as_str()), (FailureKind::InvalidData, "SQLITE_CONSTRAINT_NOTNULL"));
+        assert_eq!(
+            (failure.kind, failure.detail_code.as_str()),
+            (FailureKind::InvalidData, "SQLITE_CONSTRAINT_NOTNULL")
+        );
     });
 }
 
@@ -154,9 +162,11 @@ fn rows_without_a_key_are_refused_one_by_one() {
 #[test]
 fn a_load_into_a_table_with_rows_is_a_conflict_and_leaves_nothing() {
     run(async {
-        let (file, plugin) = start("CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO t VALUES (5, 'old')").await;
+        let (file, plugin) =
+            start("CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO t VALUES (5, 'old')").await;
         let stream = stream("t", &["id"], &[("id", "int64"), ("name", "text")]);
-        let failure = write(&plugin, &stream, WriteMode::Load, &[page(&stream, &rows(0..10, "new"))]).await.unwrap_err();
+        let failure =
+            write(&plugin, &stream, WriteMode::Load, &[page(&stream, &rows(0..10, "new"))]).await.unwrap_err();
         assert_eq!(failure.kind, FailureKind::Conflict);
         assert_eq!(file.ask("SELECT group_concat(name) FROM t").await, "old");
     });
@@ -165,7 +175,8 @@ fn a_load_into_a_table_with_rows_is_a_conflict_and_leaves_nothing() {
 #[test]
 fn a_row_that_breaks_another_index_is_at_fault_itself() {
     run(async {
-        let (file, plugin) = start("CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT UNIQUE); INSERT INTO t VALUES (5, 'a 1')").await;
+        let (file, plugin) =
+            start("CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT UNIQUE); INSERT INTO t VALUES (5, 'a 1')").await;
         let stream = stream("t", &["id"], &[("id", "int64"), ("name", "text")]);
         let failure = write(&plugin, &stream, WriteMode::Upsert, &[page(&stream, &rows(0..3, "a"))]).await.unwrap_err();
         assert_eq!(failure.kind, FailureKind::InvalidData);
