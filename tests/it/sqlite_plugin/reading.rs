@@ -67,7 +67,7 @@ fn a_reading_goes_on_behind_every_page_of_any_key() {
         for key in [
             "at TIMESTAMPTZ, name TEXT, raw BLOB, n DECIMAL(9,1), id UUID, v INT, PRIMARY KEY (at, name, raw, n, id)",
             "at TIMESTAMPTZ, name TEXT, raw BLOB, n DECIMAL_TEXT(9,1), id UUID, v INT, PRIMARY KEY (n, at, raw, id)) WITHOUT ROWID; SELECT (1",
-            "at, name, raw, n REAL, id TEXT COLLATE NOCASE, v INT, PRIMARY KEY (at, n, id)",
+            "at, name, raw BLOB, n REAL, id TEXT COLLATE NOCASE, v INT, PRIMARY KEY (at, n, id)",
         ] {
             let table = format!(
                 "CREATE TABLE t ({key}); {} INSERT INTO t SELECT \

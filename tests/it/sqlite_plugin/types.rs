@@ -78,7 +78,7 @@ fn values() -> Vec<serde_json::Value> {
                 json!(-1.5),
                 json!("12.50"),
                 json!("10.0000000000"),
-                json!("1e2"),
+                json!("100"),
                 json!("infinity"),
                 json!("-infinity"),
                 json!("infinity"),

@@ -12,6 +12,11 @@ use crate::position::Place;
 use crate::statement::{self, Statement};
 use crate::types::Affinity;
 
+/// Every text a person writes sorts before this one.
+const TEXT_MAX: &str = "\u{10ffff}";
+/// What the host writes for a time that never comes.
+const INFINITY: &str = "infinity";
+
 /// The clock, in microseconds since 1970.
 pub fn read_clock(session: &Session) -> Result<i64> {
     let seconds: i64 = match read_row(session, statement::CLOCK, Arguments::new(), &[LogicalType::Int64])?.first() {
@@ -26,10 +31,14 @@ pub fn read(session: &Session, plan: &Plan, clock: i64) -> Result<Boundary> {
     let Some(modified) = &plan.scope.modified else { return Ok(None) };
     let table = plan.table.quoted();
     let is_number = plan.table.column(&modified.name).is_some_and(|column| column.affinity() == Affinity::Integer);
+    let greatest = |ceiling: &str| one(session, statement::greatest_text(&table, modified, ceiling), LogicalType::Text);
     if !is_number {
-        let found = one(session, statement::greatest_text(&table, modified, &text_ceiling(clock)), LogicalType::Text)?;
-        if let Some(Value::Text(text)) = found {
-            return no_time(Moment::Text(text), modified, clock);
+        if let Some(Value::Text(text)) = greatest(&text_ceiling(clock))? {
+            return time_of(Moment::Text(text), modified, clock).map(Some);
+        }
+        // All that is left sorts behind the present. Times in the future are read each time; anything else is no time.
+        if let Some(Value::Text(text)) = greatest(TEXT_MAX)?.filter(|text| *text != Value::Text(INFINITY.to_owned())) {
+            return time_of(Moment::Text(text), modified, clock).map(|_| None);
         }
     }
     let found = one(session, statement::greatest_number(&table, modified), LogicalType::Int64)?;
@@ -44,18 +53,17 @@ fn one(session: &Session, statement: Statement, logical: LogicalType) -> Result<
 }
 
 /// Texts that are no times do not sort by time either.
-fn no_time(moment: Moment, modified: &Place, clock: i64) -> Result<Boundary> {
+fn time_of(moment: Moment, modified: &Place, clock: i64) -> Result<Moment> {
     let shown = match &moment {
         Moment::Text(text) => text.clone(),
         Moment::Int(number) => number.to_string(),
     };
-    let capped = moment.not_after(clock).ok_or_else(|| {
+    moment.not_after(clock).ok_or_else(|| {
         Error::config(format!("the column `{}` holds `{shown}`, which is no time that sorts as text", modified.name))
             .with_code("sqlite.modified-form")
             .with_property("field", modified.name.as_str())
             .with_hint(
                 "`modified` names a column of texts such as `2026-11-21 12:00:00`, or of whole numbers that grow",
             )
-    })?;
-    Ok(Some(capped))
+    })
 }
