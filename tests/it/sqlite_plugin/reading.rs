@@ -73,7 +73,7 @@ fn a_reading_goes_on_behind_every_page_of_any_key() {
                 "CREATE TABLE t ({key}); {} INSERT INTO t SELECT \
                      CASE i % 4 WHEN 0 THEN '2026-11-21T12:00:00Z' WHEN 1 THEN '2026-11-21T13:00:00.5+01:00' WHEN 2 THEN '2026-11-21T12:00:00.000000Z' ELSE '-infinity' END, \
                      CASE i % 3 WHEN 0 THEN '' ELSE 'it''s \"' || (i % 2) || char(10) END, \
-                     CASE i % 2 WHEN 0 THEN x'00ff' ELSE x'' END, i / 10.0, printf('%032d', i), i FROM n",
+                     CASE i % 2 WHEN 0 THEN x'00ff' ELSE x'' END, i / 10.0, printf('%08d-0000-0000-0000-000000000000', i), i FROM n",
                 numbers(1, 100)
             );
             let (_file, plugin) = start(&table).await;
