@@ -6,3 +6,4 @@ mod plugins;
 mod postgres_plugin;
 mod sandbox;
 mod sql_driver;
+mod sqlite_plugin;

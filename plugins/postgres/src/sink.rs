@@ -2,7 +2,6 @@
 
 mod definition;
 mod fault;
-mod load;
 mod merge;
 mod prepare;
 mod target;

@@ -7,10 +7,9 @@ use lockstep_plugin_sdk::capabilities::sql::Session;
 use lockstep_plugin_sdk::error::{Error, Result};
 use lockstep_plugin_sdk::sink::{Flushed, WriteMode, WriteResults, Writer};
 use lockstep_plugin_sdk::types::{Batch, Changes, Field, RowError};
-use lockstep_sql_dialect::{KeyOrder, split_kinds};
+use lockstep_sql_dialect::{KeyOrder, Load, at_row, in_page, split_kinds};
 
 use super::fault;
-use super::load::Load;
 use super::merge::{Order, PLAN, Stage};
 use super::target::{Method, Target};
 
@@ -99,7 +98,7 @@ impl TableWriter {
         }
         let in_page = |error: RowError| {
             let row = kinds.upsert_rows.get(error.row as usize).copied().unwrap_or(error.row);
-            RowError { row, error: fault::at_row(error.error, row) }
+            RowError { row, error: at_row(error.error, row) }
         };
         Ok(errors.into_iter().map(in_page).collect())
     }
@@ -168,7 +167,7 @@ impl TableWriter {
         let Some(load) = self.load.take() else { return Ok(()) };
         let stage = self.stages.iter().find(|stage| stage.has_columns(&load.fields)).cloned();
         let mode = self.mode;
-        let rows = load.finish().map_err(|error| explain(mode, fault::in_page(error, 0, 0)))?;
+        let rows = load.finish().map_err(|error| explain(mode, in_page(error, 0, 0)))?;
         match (self.mode, stage) {
             (WriteMode::Upsert, Some(stage)) => self.merge(&stage, rows),
             _ => {

@@ -3,14 +3,13 @@
 use lockstep_plugin_sdk::capabilities::sql::{Ingest, Session};
 use lockstep_plugin_sdk::error::{Error, ErrorKind, Result};
 use lockstep_plugin_sdk::types::{Batch, Field, RowError};
-use lockstep_sql_dialect::keep_rows;
 
-use super::fault;
+use crate::batches::keep_rows;
 
 /// Rows of one page that are told apart one by one; with more of them the page as a whole is at fault.
 const REFUSED_MAX: usize = 100;
 
-/// A load under way: COPY into the target or into a stage.
+/// A load under way, into the target or into a stage.
 pub struct Load {
     ingest: Ingest,
     pub fields: Vec<Field>,
@@ -33,7 +32,7 @@ impl Load {
         let mut rest: Vec<u32> = (0..page.rows).collect();
         loop {
             let row = rest.remove(error.row as usize);
-            refused.push(RowError { row, error: fault::at_row(error.error, row) });
+            refused.push(RowError { row, error: at_row(error.error, row) });
             if refused.len() > REFUSED_MAX {
                 return Err(refused.swap_remove(0).error);
             }
@@ -52,7 +51,7 @@ impl Load {
     /// server's. Any other error ends the load.
     fn refusal(&self, error: Error, rows: u32) -> Result<RowError> {
         let is_own = error.is(ErrorKind::InvalidData) && error.code.is_empty();
-        let error = fault::in_page(error, self.rows, u64::from(rows));
+        let error = in_page(error, self.rows, u64::from(rows));
         match error.property("row").and_then(|row| row.parse().ok()).filter(|_| is_own) {
             Some(row) => Ok(RowError { row, error }),
             None => Err(error),
@@ -62,5 +61,37 @@ impl Load {
     /// Ends the load; answers the rows the table took.
     pub fn finish(self) -> Result<u64> {
         self.ingest.finish()
+    }
+}
+
+/// The error with this row as its own.
+pub fn at_row(mut error: Error, row: u32) -> Error {
+    error.properties.retain(|(name, _)| name != "row");
+    error.with_property("row", row.to_string())
+}
+
+/// Rows of a load are counted over all its pages. Only for a row of the page at hand the number means something to the host.
+pub fn in_page(mut error: Error, first: u64, rows: u64) -> Error {
+    let Some(row) = error.property("row").and_then(|row| row.parse::<u64>().ok()) else { return error };
+    match row.checked_sub(first).filter(|row| *row < rows) {
+        Some(row) => at_row(error, row as u32),
+        None => {
+            error.properties.retain(|(name, _)| name != "row");
+            error
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_counted_within_the_page() {
+        let error = |row: &str| Error::invalid_data("x").with_property("row", row);
+        assert_eq!(in_page(error("12"), 10, 5).property("row"), Some("2"));
+        assert_eq!(in_page(error("9"), 10, 5).property("row"), None);
+        assert_eq!(in_page(error("15"), 10, 5).property("row"), None);
+        assert_eq!(in_page(Error::invalid_data("x"), 10, 5).property("row"), None);
     }
 }

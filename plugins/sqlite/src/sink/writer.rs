@@ -1,0 +1,277 @@
+//! Pages on their way into the table: nothing of them is seen before the flush, and then all.
+//!
+//! `load` inserts straight into the table, in a transaction. `upsert` fills temporary tables, for which nobody has to wait, and
+//! merges them in one transaction at the flush. Between two flushes no key occurs twice, so that deletes and upserts do not
+//! interact.
+
+use lockstep_plugin_sdk::capabilities::sql::Session;
+use lockstep_plugin_sdk::error::{Error, Result};
+use lockstep_plugin_sdk::sink::{Flushed, WriteMode, WriteResults, Writer};
+use lockstep_plugin_sdk::types::{Batch, Changes, Field, RowError};
+use lockstep_sql_dialect::{KeyOrder, Load, in_page, keep_rows, split_kinds};
+
+use super::fault;
+use super::merge::{Order, Stage};
+use super::target::Target;
+
+/// Keys to be deleted are kept in memory up to so many; then they are staged.
+const DOOMED_ROWS_MAX: u32 = 50_000;
+
+/// A writer of one table.
+pub struct TableWriter {
+    /// Declared before the session, which has to outlive it.
+    load: Option<Load>,
+    /// The stage the load fills; none = the table itself.
+    loading: Option<usize>,
+    /// The keys of rows to be deleted.
+    doomed: Vec<Batch>,
+    doomed_rows: u32,
+    doomed_stage: Option<Stage>,
+    /// One for each set of columns.
+    stages: Vec<Filled>,
+    order: KeyOrder,
+    target: Target,
+    mode: WriteMode,
+    state: State,
+    written: u64,
+    session: Session,
+}
+
+/// A stage with the rows it holds.
+struct Filled {
+    stage: Stage,
+    rows: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Idle,
+    InTransaction,
+    /// After an error nothing more can be done.
+    Broken,
+}
+
+impl TableWriter {
+    pub fn new(session: Session, target: Target, mode: WriteMode) -> Self {
+        Self {
+            load: None,
+            loading: None,
+            doomed: Vec::new(),
+            doomed_rows: 0,
+            doomed_stage: None,
+            stages: Vec::new(),
+            order: KeyOrder::default(),
+            target,
+            mode,
+            state: State::Idle,
+            written: 0,
+            session,
+        }
+    }
+
+    /// Does something; after an error everything since the last flush is taken back.
+    fn guarded<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        if self.state == State::Broken {
+            return Err(Error::permanent("the writer has failed before and cannot go on"));
+        }
+        let result = work(self);
+        if result.is_err() {
+            self.load = None;
+            if self.state == State::InTransaction {
+                // Whether it works or not, the session is not used again.
+                let _ = self.session.script("ROLLBACK");
+            }
+            self.state = State::Broken;
+        }
+        result
+    }
+
+    fn take(&mut self, changes: &Changes) -> Result<Vec<RowError>> {
+        let Some(kinds) = split_kinds(changes, &self.target.key)? else { return self.take_rows(&changes.data) };
+        let errors = self.take_rows(&kinds.upserts)?;
+        self.doomed_rows += kinds.deletes.rows;
+        self.doomed.push(kinds.deletes);
+        if self.doomed_rows >= DOOMED_ROWS_MAX {
+            self.stage_doomed()?;
+        }
+        Ok(errors.into_iter().map(|error| renumber(error, &kinds.upsert_rows)).collect())
+    }
+
+    /// Hands rows over; those that cannot be written are left out and answered.
+    fn take_rows(&mut self, page: &Batch) -> Result<Vec<RowError>> {
+        if page.rows == 0 {
+            return Ok(Vec::new());
+        }
+        let fields = self.target.fields_of(page)?;
+        let mut errors = self.target.without_key(page);
+        if errors.is_empty() {
+            return self.load_rows(page, fields);
+        }
+        let is_good = |row: &u32| !errors.iter().any(|error| error.row == *row);
+        let rows: Vec<u32> = (0..page.rows).filter(is_good).collect();
+        let refused = self.load_rows(&keep_rows(page, &rows), fields)?;
+        errors.extend(refused.into_iter().map(|error| renumber(error, &rows)));
+        Ok(errors)
+    }
+
+    fn load_rows(&mut self, page: &Batch, fields: Vec<Field>) -> Result<Vec<RowError>> {
+        if page.rows == 0 {
+            return Ok(Vec::new());
+        }
+        let is_same = |load: &Load| load.fields.iter().map(|f| &f.name).eq(fields.iter().map(|f| &f.name));
+        if !self.load.as_ref().is_some_and(is_same) {
+            self.finish_load()?;
+            self.begin_load(fields)?;
+        }
+        self.order.note(page, &self.target.key);
+        match &mut self.load {
+            Some(load) => load.append(page),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    fn begin_load(&mut self, fields: Vec<Field>) -> Result<()> {
+        let path = match self.mode {
+            WriteMode::Load => {
+                self.begin()?;
+                self.target.table.path()
+            }
+            WriteMode::Upsert => self.find_stage(&fields)?,
+        };
+        self.load = Some(Load::begin(&self.session, &path, fields)?);
+        Ok(())
+    }
+
+    fn begin(&mut self) -> Result<()> {
+        if self.state == State::Idle {
+            // At once: a transaction that has begun to read may find that it cannot write any more.
+            self.session.script("BEGIN IMMEDIATE")?;
+            self.state = State::InTransaction;
+        }
+        Ok(())
+    }
+
+    fn find_stage(&mut self, fields: &[Field]) -> Result<Vec<String>> {
+        let place = self.stages.iter().position(|filled| filled.stage.has_columns(fields));
+        let place = match place {
+            Some(place) => place,
+            None => {
+                let stage = Stage::of_rows(self.stages.len() + 1, fields);
+                self.session.script(&stage.create(&self.target))?;
+                self.stages.push(Filled { stage, rows: 0 });
+                self.stages.len() - 1
+            }
+        };
+        self.loading = Some(place);
+        Ok(self.stages.get(place).map(|filled| filled.stage.path()).unwrap_or_default())
+    }
+
+    fn finish_load(&mut self) -> Result<()> {
+        let Some(load) = self.load.take() else { return Ok(()) };
+        let rows = load.finish().map_err(|error| in_page(error, 0, 0))?;
+        match self.loading.take().and_then(|place| self.stages.get_mut(place)) {
+            Some(filled) => filled.rows += rows,
+            None => self.written += rows,
+        }
+        Ok(())
+    }
+
+    fn stage_doomed(&mut self) -> Result<()> {
+        self.finish_load()?;
+        let doomed = std::mem::take(&mut self.doomed);
+        self.doomed_rows = 0;
+        if doomed.is_empty() {
+            return Ok(());
+        }
+        let stage = match &self.doomed_stage {
+            Some(stage) => stage,
+            None => {
+                let stage = Stage::of_keys(&self.target);
+                self.session.script(&stage.create(&self.target))?;
+                self.doomed_stage.insert(stage)
+            }
+        };
+        let mut load = Load::begin(&self.session, &stage.path(), self.target.key.clone())?;
+        for keys in &doomed {
+            // A key the column cannot hold is the key of no row.
+            load.append(keys)?;
+        }
+        load.finish()?;
+        Ok(())
+    }
+
+    fn commit(&mut self) -> Result<Flushed> {
+        self.stage_doomed()?;
+        let has_staged = self.doomed_stage.is_some() || self.stages.iter().any(|filled| filled.rows > 0);
+        if has_staged {
+            self.begin()?;
+        }
+        let (merged, unchanged) = self.merge()?;
+        let deleted = match &self.doomed_stage {
+            Some(stage) => self.session.execute(&stage.delete(&self.target), None)?,
+            None => 0,
+        };
+        if self.state == State::InTransaction {
+            self.clear_stages()?;
+            self.session.script("COMMIT")?;
+            self.state = State::Idle;
+        }
+        Ok(Flushed::new(std::mem::take(&mut self.written) + merged, unchanged, deleted))
+    }
+
+    /// Rows written and rows that were equal.
+    fn merge(&mut self) -> Result<(u64, u64)> {
+        let order = if self.order.is_ascending() { Order::AsTheyCame } else { Order::ByKey };
+        self.order = KeyOrder::default();
+        let (mut written, mut staged) = (0, 0);
+        for filled in self.stages.iter().filter(|filled| filled.rows > 0) {
+            for statement in filled.stage.merge(&self.target, order) {
+                written += self.session.execute(&statement, None).map_err(fault::while_merging)?;
+            }
+            staged += filled.rows;
+        }
+        Ok((written, staged.saturating_sub(written)))
+    }
+
+    fn clear_stages(&mut self) -> Result<()> {
+        for filled in self.stages.iter_mut().filter(|filled| filled.rows > 0) {
+            self.session.script(&filled.stage.clear())?;
+            filled.rows = 0;
+        }
+        match &self.doomed_stage {
+            Some(stage) => self.session.script(&stage.clear()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// An error about a row of a part of a page, as one about the page. `rows`: which rows the part was made of.
+fn renumber(error: RowError, rows: &[u32]) -> RowError {
+    let row = rows.get(error.row as usize).copied().unwrap_or(error.row);
+    let mut error = error.error;
+    error.properties.retain(|(name, _)| name != "row");
+    RowError { row, error: error.with_property("row", row.to_string()) }
+}
+
+const OK: u8 = 0;
+const REJECTED: u8 = 2;
+
+impl Writer for TableWriter {
+    fn write(&mut self, changes: Changes) -> Result<WriteResults> {
+        let errors = self.guarded(|writer| writer.take(&changes))?;
+        if errors.is_empty() {
+            return Ok(WriteResults::all_ok());
+        }
+        let mut statuses = vec![OK; changes.data.rows as usize];
+        for error in &errors {
+            if let Some(status) = statuses.get_mut(error.row as usize) {
+                *status = REJECTED;
+            }
+        }
+        Ok(WriteResults { statuses: Some(statuses), errors, ids: None, versions: None })
+    }
+
+    fn flush(&mut self) -> Result<Flushed> {
+        self.guarded(Self::commit)
+    }
+}
