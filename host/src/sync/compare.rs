@@ -17,7 +17,7 @@ use crate::connector::{
     BucketDigests, Compare, CompareRequest, Cursor, Failure, Lookup, Page, PageStatus, ReadRequest, WriteMode,
 };
 use crate::project::Deletes;
-use crate::record::{Batch, Digest, Field, Properties};
+use crate::record::{Batch, Digest, Field, Properties, project};
 use crate::store::Phase;
 
 /// Buckets of a comparison: few enough to list, many enough that one difference costs the digests of few records.
@@ -239,12 +239,13 @@ async fn write_changed(
         return Ok(0);
     }
     work.run.observer.phase("writing differences");
-    let request = lookup_request(work, setup, sides);
+    let request = read_request(work.mirror, setup, None);
     let mut preparer = Preparer::new(work.mirror, setup, work.digester);
     let mut delivery = work.delivery(setup, WriteMode::Upsert, Position::Fixed);
     let mut written = 0;
     for keys in keys {
-        let changes = caution.attempt(|| sides.lookup.lookup(&request, keys)).await?;
+        let asked = project(keys, &setup.source_key).map_err(|error| SyncError::batch(work.mirror.name(), error))?;
+        let changes = caution.attempt(|| sides.lookup.lookup(&request, &asked)).await?;
         written += changes.rows() as u64;
         let page = Page { changes, rejected: Vec::new(), next_cursor: Cursor(Vec::new()), status: PageStatus::More };
         delivery.take(preparer.prepare(page).await?).await?;
@@ -252,10 +253,6 @@ async fn write_changed(
     delivery.flush().await?;
     work.absorb(delivery);
     Ok(written)
-}
-
-fn lookup_request(work: &Work<'_>, setup: &Setup, sides: &Sides<'_>) -> ReadRequest {
-    ReadRequest { key: sides.source_request.key.clone(), ..read_request(work.mirror, setup, None) }
 }
 
 /// What is really gone: the two digests were not taken in the same instant, so the source is asked once more for each key.
@@ -267,17 +264,18 @@ async fn spared(
     gone: Vec<Batch>,
 ) -> Result<Vec<Doomed>, SyncError> {
     let internal = |error: &dyn std::fmt::Display| SyncError::internal(work.mirror.name(), error);
-    let mut request = lookup_request(work, setup, sides);
-    request.fields.retain(|field| request.key.contains(&field.name));
+    let paired_key = &sides.source_request.key;
+    let mut request = read_request(work.mirror, setup, None);
+    request.fields.retain(|field| paired_key.contains(&field.name));
     let key_field = |name: &String| request.fields.iter().find(|field| field.name == *name).cloned();
-    let key_fields: Arc<[Field]> = request.key.iter().filter_map(key_field).collect();
+    let key_fields: Arc<[Field]> = paired_key.iter().filter_map(key_field).collect();
     let mut doomed = Vec::new();
     for keys in gone {
-        let keys = crate::record::project(&keys, &setup.target.key).map_err(|error| internal(&error))?;
+        let keys = project(&keys, &setup.target.key).map_err(|error| internal(&error))?;
         let asked = Batch::new(key_fields.clone(), keys.columns().to_vec(), keys.rows());
-        let asked = asked.map_err(|error| internal(&error))?;
+        let asked = asked.and_then(|asked| project(&asked, &setup.source_key)).map_err(|error| internal(&error))?;
         let found = caution.attempt(|| sides.lookup.lookup(&request, &asked)).await?;
-        let alive = work.digester.digests(&found.data, &request.key).map_err(|error| internal(&error))?;
+        let alive = work.digester.digests(&found.data, paired_key).map_err(|error| internal(&error))?;
         let alive: HashSet<Digest> = alive.into_iter().collect();
         let digests = work.digester.digests(&keys, &setup.target.key).map_err(|error| internal(&error))?;
         let dead = digests.iter().enumerate().filter(|(_, key)| !alive.contains(key));

@@ -239,6 +239,8 @@ fn declared_stream(
         stream.fields.retain(|field| pinned.fields.iter().any(|known| known.name == field.name));
     }
     for field in &mut stream.fields {
+        // A type that is known for certain is the pinned one, or somebody has accepted it.
+        let pinned = pinned.filter(|_| drift::is_guessed(&field.properties));
         let pinned_type = pinned.and_then(|pinned| pinned.logical(&field.name));
         if let Some(logical) = endpoint.types.get(&field.name).copied().or(pinned_type) {
             field.logical = logical;

@@ -23,7 +23,11 @@ fn make(seed: u64) -> Lab {
             lab = lab.comparable();
             lab.def.deletes = Deletes::Compare;
         }
-        2 => lab = lab.incremental(),
+        2 => {
+            lab = lab.incremental();
+            // Some edits are committed late; nobody finds those who does not look back.
+            lab.def.source.lookback = Some(Duration::from_millis(5));
+        }
         _ => {
             lab.source.state().flavour = Flavour::Table;
             lab.def.deletes = Deletes::Compare;
@@ -86,7 +90,8 @@ fn heal(lab: &Lab) {
 #[test]
 fn after_any_mishaps_source_and_target_end_equal() {
     let (mut failed, mut letters) = (0, 0);
-    for seed in 0..SEEDS {
+    let first = std::env::var("SEED").map_or(0, |seed| seed.parse().unwrap());
+    for seed in first..SEEDS {
         let lab = make(seed);
         let random = SeededRandom::new(seed + 1_000_000);
         for _ in 0..ROUNDS {
