@@ -121,7 +121,7 @@ fn postgres_to_postgres_keeps_its_promises() {
     shop.psql(&std::fs::read_to_string(example.path("seed.sql")).unwrap());
     example.secrets = vec![("SHOP_URL", shop.url()), ("WAREHOUSE_URL", warehouse.url())];
     contains(&example.lockstep("check --online", 0), "public.customers");
-    contains(&example.lockstep("run", 0), "customers: 3 read, 3 written");
+    contains(&example.lockstep("run", 0), "3 written, 0 unchanged, 0 deleted, 0 dead letters");
     let of_customers = "SELECT id, name, email, credit, tags, updated_at FROM customers ORDER BY id";
     assert_eq!(warehouse.psql(of_customers), shop.psql(of_customers));
     assert_eq!(
