@@ -29,4 +29,4 @@ pub use connector::PluginConnector;
 pub use engine::Runtime;
 pub use grants::{FilesRoot, Grants};
 pub use limits::{LimitWish, Limits};
-pub use manifest::Manifest;
+pub use manifest::{ConfigKey, Manifest};

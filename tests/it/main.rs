@@ -3,6 +3,7 @@
 
 mod clean;
 mod contract;
+mod examples;
 mod plugins;
 mod postgres_plugin;
 mod sandbox;

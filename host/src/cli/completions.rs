@@ -14,6 +14,7 @@ use crate::error::Result;
   lockstep completions zsh > ~/.zfunc/_lockstep
   lockstep completions fish > ~/.config/fish/completions/lockstep.fish")]
 pub struct CompletionsArgs {
+    /// The shell that asks
     #[arg(value_name = "SHELL", value_enum)]
     pub shell: Shell,
 }

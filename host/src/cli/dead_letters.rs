@@ -39,6 +39,7 @@ pub enum DeadLettersVerb {
     },
     /// Show one: the whole record, its cause, which plugin said so
     Show {
+        /// As `dead-letters list` shows it
         #[arg(value_name = "ID")]
         id: i64,
     },

@@ -144,20 +144,14 @@ fn listed(values: Vec<String>) -> String {
 
 /// The keys of a connection's `config`.
 fn config_table(binary: &PluginBinary) -> Option<Table> {
-    let properties = binary.manifest.config.as_ref()?.get("properties")?.as_object()?;
     let mut table = Table::new(&[
         ("config", Align::Left),
         ("type", Align::Left),
         ("default", Align::Left),
         ("meaning", Align::Left),
     ]);
-    for (name, property) in properties {
-        let text = |key: &str| match property.get(key) {
-            Some(Value::String(text)) => text.clone(),
-            Some(other) => other.to_string(),
-            None => String::new(),
-        };
-        table.row([name.clone(), text("type"), text("default"), text("description")]);
+    for key in binary.manifest.config_keys() {
+        table.row([key.name, key.kind, key.default, key.meaning]);
     }
     (!table.is_empty()).then_some(table)
 }

@@ -46,7 +46,7 @@ codes! {
     PLUGIN_NONSENSE = "LS0406" Plugin "a plugin returned something that makes no sense";
     PLUGIN_LIMIT = "LS0407" Plugin "a plugin went over a limit";
     PLUGIN_STACK = "LS0408" Plugin "a plugin overflowed its stack";
-    PLUGIN_RESTARTS = "LS0409" Plugin "a plugin failed too often and its connection is paused";
+    PLUGIN_RESTARTS = "LS0409" Plugin "a plugin failed too often in a row and its sync gave up";
     PLUGIN_ERROR = "LS0410" Plugin "a plugin reported an error";
 
     GRANT_ALIAS = "LS0501" User "a plugin used an alias the project does not grant";

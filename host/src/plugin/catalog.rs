@@ -178,10 +178,7 @@ impl Explain for PluginError {
                 vec![format!("its author must add `{capability}` to `capabilities` in plugin.toml")]
             }
             Self::ImportDenied { .. } | Self::Abi { .. } => {
-                vec![
-                    "build it with the SDK of this version; `lockstep plugin inspect FILE` lists what it imports"
-                        .into(),
-                ]
+                vec!["its author must build it with the SDK of this version and the capabilities it offers".into()]
             }
             Self::Config { plugin, .. } => {
                 let name = plugin.split('@').next().unwrap_or(plugin);

@@ -4,6 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+mod keys;
+
+pub use keys::ConfigKey;
+
 /// `plugin.toml`, as embedded by the SDK.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -74,6 +78,11 @@ impl Manifest {
             return Err(format!("version `{}` is not of the form 1.2.3", manifest.version));
         }
         Ok(manifest)
+    }
+
+    /// The keys of a connection's `config`, in the order of the manifest.
+    pub fn config_keys(&self) -> Vec<ConfigKey> {
+        self.config.as_ref().map(keys::of).unwrap_or_default()
     }
 
     /// `csv@0.1.0`.

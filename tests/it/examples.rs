@@ -1,0 +1,139 @@
+//! The projects of `examples/`, as a person tries them: copied, checked, run with the command. What their READMEs promise is
+//! what happens.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use lockstep_test_servers::Postgres;
+use tempfile::TempDir;
+
+/// A copy of an example.
+struct Example {
+    folder: TempDir,
+    secrets: Vec<(&'static str, String)>,
+}
+
+impl Example {
+    fn copy(name: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        copy_folder(&examples().join(name), folder.path());
+        Self { folder, secrets: Vec::new() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Changes a file of the copy: the text must be there.
+    fn edit(&self, name: &str, from: &str, to: &str) {
+        let text = std::fs::read_to_string(self.path(name)).unwrap();
+        assert!(text.contains(from), "{text}");
+        std::fs::write(self.path(name), text.replace(from, to)).unwrap();
+    }
+
+    /// What the command says, on both streams; it must end with `code`.
+    fn lockstep(&self, args: &str, code: i32) -> String {
+        let output = Command::new(env!("CARGO_BIN_EXE_lockstep-under-test"))
+            .args(args.split_whitespace())
+            .current_dir(self.folder.path())
+            .env("LOCKSTEP_CACHE_DIR", std::env::temp_dir().join("lockstep-test-cache"))
+            .env_remove("LOCKSTEP_PROJECT")
+            .envs(self.secrets.iter().cloned())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(code), "lockstep {args}\n{said}");
+        said
+    }
+
+    /// The rows of a query on `copy.db`, one text each.
+    fn sqlite(&self, query: &str) -> Vec<String> {
+        let database = rusqlite::Connection::open(self.path("copy.db")).unwrap();
+        let mut statement = database.prepare(query).unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    }
+}
+
+fn examples() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../examples"))
+}
+
+/// Without what running the original left there.
+fn copy_folder(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        if entry.file_name() == ".lockstep" || entry.file_name().to_string_lossy().starts_with("copy.db") {
+            continue;
+        }
+        if entry.file_type().unwrap().is_dir() {
+            std::fs::create_dir(&target).unwrap();
+            copy_folder(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+fn said(output: &Output) -> String {
+    [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes)).concat()
+}
+
+#[track_caller]
+fn contains(text: &str, part: &str) {
+    assert!(text.contains(part), "`{part}` is not in:\n{text}");
+}
+
+#[test]
+fn csv_to_sqlite_keeps_its_promises() {
+    let example = Example::copy("csv-to-sqlite");
+    example.lockstep("check", 0);
+    contains(&example.lockstep("run", 1), "7 read, 5 written, 0 unchanged, 0 deleted, 2 dead letters");
+    let rows = "SELECT sku || '|' || name || '|' || ifnull(price, '-') || '|' || stock FROM products ORDER BY sku";
+    assert_eq!(
+        example.sqlite(rows),
+        [
+            "A-100|Kettle|39.90|12",
+            "A-101|Teapot, enamel|24.50|7",
+            "A-102|Tea strainer|4.95|130",
+            "B-200|Cup \"Blue\"; 0,3 l|8.00|64",
+            "C-300|Tray|-|0",
+        ]
+    );
+    let letters = example.lockstep("dead-letters list", 0);
+    contains(&letters, "`price` is `12,00`");
+    contains(&letters, "field `name` is required");
+
+    example.edit("data/products.csv", "12,00", "12.00");
+    example.edit("data/products.csv", "B-201;;", "B-201;Saucer;");
+    contains(&example.lockstep("run", 0), "7 read, 2 written, 5 unchanged, 0 deleted, 0 dead letters");
+    contains(&example.lockstep("dead-letters list", 0), "no record waits");
+
+    example.edit("data/products.csv", "C-300;Tray;;0;2026-02-11\n", "");
+    contains(&example.lockstep("run", 0), "6 read, 0 written, 6 unchanged, 1 deleted");
+    assert_eq!(example.sqlite("SELECT sku FROM products WHERE sku = 'C-300'"), [""; 0]);
+}
+
+#[test]
+fn postgres_to_postgres_keeps_its_promises() {
+    let (shop, warehouse) = (Postgres::start(), Postgres::start());
+    let mut example = Example::copy("postgres-to-postgres");
+    shop.psql(&std::fs::read_to_string(example.path("seed.sql")).unwrap());
+    example.secrets = vec![("SHOP_URL", shop.url()), ("WAREHOUSE_URL", warehouse.url())];
+    contains(&example.lockstep("check --online", 0), "public.customers");
+    contains(&example.lockstep("run", 0), "3 written, 0 unchanged, 0 deleted, 0 dead letters");
+    let of_customers = "SELECT id, name, email, credit, tags, updated_at FROM customers ORDER BY id";
+    assert_eq!(warehouse.psql(of_customers), shop.psql(of_customers));
+    assert_eq!(
+        warehouse.psql("SELECT customer_id, total, currency, origin FROM shop_orders ORDER BY customer_id"),
+        "1|99.90|GBP|shop\n2|10.00|EUR|shop"
+    );
+
+    let again = example.lockstep("run", 0);
+    contains(&again, "customers: 0 read, 0 written");
+    contains(&again, "orders: 2 read, 0 written, 2 unchanged");
+
+    shop.psql("UPDATE customers SET credit = 1.50, updated_at = now() WHERE id = 1");
+    contains(&example.lockstep("run customers", 0), "customers: 1 read, 1 written");
+    assert_eq!(warehouse.psql("SELECT credit FROM customers WHERE id = 1"), "1.50");
+}
