@@ -14,7 +14,7 @@ use super::prepare::Preparer;
 use super::retry::Caution;
 use super::setup::Setup;
 use crate::connector::{
-    BucketDigests, Compare, CompareRequest, Cursor, Failure, Lookup, Page, PageStatus, ReadRequest, WriteMode,
+    BucketDigests, Compare, CompareRequest, Cursor, Failure, Lookup, Page, PageStatus, WriteMode,
 };
 use crate::project::Deletes;
 use crate::record::{Batch, Digest, Field, Properties, project};
