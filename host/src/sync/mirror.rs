@@ -177,7 +177,7 @@ impl<'a> Work<'a> {
     /// Reading, preparing and delivering side by side. What was delivered when a stage fails stays delivered.
     async fn pipeline(&mut self, setup: &Setup, reading: Reading, mut delivery: Delivery) -> Result<bool, SyncError> {
         let (page_sender, mut pages) = mpsc::channel::<Page>(STAGE_QUEUE);
-        let (prepared_sender, mut prepared) = mpsc::channel(STAGE_QUEUE);
+        let (prepared_sender, prepared) = mpsc::channel(STAGE_QUEUE);
         let mut preparer = Preparer::new(self.mirror, setup, self.digester);
         let reader = tokio::spawn(reading.run(page_sender));
         let preparing = tokio::spawn(async move {
