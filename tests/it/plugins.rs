@@ -120,7 +120,7 @@ impl<'a> Reading<'a> {
 
     /// With the fields that discovery shows, as a sync asks for them.
     pub async fn discovered(mut self) -> Self {
-        let streams = self.connector.discover(&[self.request.stream.clone()]).await.unwrap();
+        let streams = self.connector.discover(std::slice::from_ref(&self.request.stream)).await.unwrap();
         self.request.fields = streams[0].fields.clone();
         self.request.key = streams[0].key.clone();
         self
@@ -155,7 +155,7 @@ impl<'a> Reading<'a> {
     /// A host never asks for fields it does not know; a test that does not care gets those there are.
     async fn want_everything(&mut self) {
         if self.request.fields.is_empty() {
-            let streams = self.connector.discover(&[self.request.stream.clone()]).await.unwrap();
+            let streams = self.connector.discover(std::slice::from_ref(&self.request.stream)).await.unwrap();
             self.request.fields = streams.into_iter().next().map(|stream| stream.fields).unwrap_or_default();
         }
     }

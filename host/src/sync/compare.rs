@@ -13,9 +13,7 @@ use super::mirror::{Work, read_request};
 use super::prepare::Preparer;
 use super::retry::Caution;
 use super::setup::Setup;
-use crate::connector::{
-    BucketDigests, Compare, CompareRequest, Cursor, Failure, Lookup, Page, PageStatus, WriteMode,
-};
+use crate::connector::{BucketDigests, Compare, CompareRequest, Cursor, Failure, Lookup, Page, PageStatus, WriteMode};
 use crate::project::Deletes;
 use crate::record::{Batch, Digest, Field, Properties, project};
 use crate::store::Phase;

@@ -46,7 +46,7 @@ pub(super) async fn by_enumeration(work: &mut Work<'_>, setup: &Setup) -> Result
     work.run.observer.phase("comparing keys");
     let sync = work.mirror.name().to_owned();
     let spill_error = |error: std::io::Error| SyncError::internal(&sync, format!("cannot compare keys: {error}"));
-    let mut spill = Spill::new().map_err(spill_error)?;
+    let mut spill = Spill::new();
     let request = target_request(setup);
     let mut target_rows = 0;
     let complete = enumerate(work, target, request, None, |page| {

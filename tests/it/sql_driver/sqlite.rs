@@ -137,7 +137,7 @@ fn what_sqlite_would_turn_into_something_else_is_refused() {
         let refused = async |name: &str, logical: &str, array: ArrayRef| {
             let rows = batch([(name, logical, array)]);
             let mut ingest = session.ingest(&["t".into()], rows.fields()).await.unwrap();
-            let failure = ingest.append(&rows).await.err().expect("is refused");
+            let failure = ingest.append(&rows).await.expect_err("is refused");
             assert_eq!(
                 (failure.kind, failure.properties.get("row")),
                 (FailureKind::InvalidData, Some("1")),

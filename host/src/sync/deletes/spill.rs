@@ -3,14 +3,16 @@
 //! Keys are dealt to partitions by their digest; a partition is then small enough to be compared in memory.
 
 use std::collections::HashSet;
-use std::fs::File;
 use std::io::{BufRead as _, BufReader, BufWriter, Read as _, Seek as _, Write as _};
 
 use serde_json::Value;
+use tempfile::SpooledTempFile;
 
 use crate::record::{Batch, Digest, row_to_json};
 
 const PARTITIONS: usize = 64;
+/// Bytes of each side of a partition that stay in memory: few keys are not worth a file.
+const IN_MEMORY: usize = 64 << 10;
 
 /// One side with its keys, and the digests of the other.
 pub(super) struct Spill {
@@ -19,17 +21,17 @@ pub(super) struct Spill {
 
 struct Partition {
     /// Lines: a digest, a space, the key as JSON.
-    have: BufWriter<File>,
+    have: BufWriter<SpooledTempFile>,
     /// Digests, 16 bytes each.
-    keep: BufWriter<File>,
+    keep: BufWriter<SpooledTempFile>,
 }
 
 impl Spill {
-    /// In unnamed files that are gone with the process.
-    pub fn new() -> std::io::Result<Self> {
-        let file = || Ok::<_, std::io::Error>(BufWriter::with_capacity(16 << 10, tempfile::tempfile()?));
-        let partition = |_| Ok::<_, std::io::Error>(Partition { have: file()?, keep: file()? });
-        Ok(Self { partitions: (0..PARTITIONS).map(partition).collect::<Result<_, _>>()? })
+    /// In memory, and in unnamed files that are gone with the process.
+    pub fn new() -> Self {
+        let file = || BufWriter::with_capacity(16 << 10, SpooledTempFile::new(IN_MEMORY));
+        let partition = |_| Partition { have: file(), keep: file() };
+        Self { partitions: (0..PARTITIONS).map(partition).collect() }
     }
 
     /// Keys of the side that may have too many.
@@ -76,7 +78,7 @@ impl Spill {
     }
 }
 
-fn read_digests(file: BufWriter<File>) -> std::io::Result<HashSet<u128>> {
+fn read_digests(file: BufWriter<SpooledTempFile>) -> std::io::Result<HashSet<u128>> {
     let mut file = file.into_inner().map_err(std::io::IntoInnerError::into_error)?;
     file.rewind()?;
     let mut reader = BufReader::new(file);
@@ -109,7 +111,7 @@ mod tests {
         };
         let (digester, key) = (RowDigester::new((1, 2)), vec!["id".to_owned()]);
         let (target, source) = (batch(0..1000), batch(3..2000));
-        let mut spill = Spill::new().unwrap();
+        let mut spill = Spill::new();
         spill.have(&target, &key, &digester.digests(&target, &key).unwrap()).unwrap();
         spill.keep(&digester.digests(&source, &key).unwrap()).unwrap();
         let mut gone: Vec<i64> = spill.gone().unwrap().iter().map(|key| key["id"].as_i64().unwrap()).collect();
