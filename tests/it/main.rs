@@ -2,6 +2,7 @@
 
 mod clean;
 mod contract;
+mod mirror;
 mod plugins;
 mod postgres_plugin;
 mod sandbox;
