@@ -1,4 +1,5 @@
 //! One integration binary, a module per behaviour.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod clean;
 mod contract;

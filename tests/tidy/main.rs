@@ -1,4 +1,5 @@
 //! The shape of the code: who may import whom, how long functions and files may be, who may print.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use std::fmt::Write as _;
 use std::fs;

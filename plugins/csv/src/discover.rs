@@ -3,7 +3,7 @@
 use lockstep_plugin_sdk::error::{Error, Result};
 use lockstep_plugin_sdk::types::{LogicalType, Stream};
 use lockstep_text_files::classify::{Class, Classes};
-use lockstep_text_files::{Sample, Store, StoredFile, Tail, describe_streams, samples};
+use lockstep_text_files::{Sample, Store, StoredFile, Tail, describe_streams, guessed, samples};
 
 use crate::config::{Config, FileDialect};
 use crate::header::{Beginning, read_beginning};
@@ -26,7 +26,7 @@ fn describe<S: Store>(store: &S, config: &Config, file: &StoredFile, stream: Str
         Ok(())
     })?;
     let columns = guess.into_iter().flat_map(Guess::columns);
-    Ok(columns.fold(stream, |stream, (name, logical)| stream.field(name, logical)))
+    Ok(Stream { fields: columns.map(|(name, logical)| guessed(name, logical)).collect(), ..stream })
 }
 
 /// What is known of the columns so far.

@@ -7,7 +7,7 @@ use lockstep_plugin_sdk::types::{LogicalType, Stream};
 use lockstep_plugin_sdk::values::Decimal;
 use lockstep_text_files::classify::Class;
 use lockstep_text_files::value::int64;
-use lockstep_text_files::{Sample, Store, StoredFile, Tail, describe_streams, samples};
+use lockstep_text_files::{Sample, Store, StoredFile, Tail, describe_streams, guessed, samples};
 
 use crate::config::Config;
 use crate::json::{Kind, Member, Value, read_object};
@@ -30,7 +30,8 @@ fn describe<S: Store>(store: &S, config: &Config, file: &StoredFile, stream: Str
         let message = format!("`{}` has no line that is a JSON object", file.path);
         return Err(Error::config(message).with_code("jsonl.object"));
     }
-    Ok(guess.fields.into_iter().fold(stream, |stream, (name, kinds)| stream.field(name, kinds.logical())))
+    let fields = guess.fields.into_iter().map(|(name, kinds)| guessed(name, kinds.logical())).collect();
+    Ok(Stream { fields, ..stream })
 }
 
 /// What is known of the fields so far.

@@ -32,7 +32,7 @@ pub use reader::{Format, Opening, Step, TextReader};
 pub use refusal::{Reason, Refusal, quoted};
 pub use sample::{Sample, samples};
 pub use store::{ALIAS, FileRead, Granted, Store, StoredFile};
-pub use streams::describe_streams;
+pub use streams::{describe_streams, guessed};
 pub use text::{Tail, Text};
 pub use window::Window;
 

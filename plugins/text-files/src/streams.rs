@@ -1,7 +1,7 @@
 //! Files as streams.
 
 use lockstep_plugin_sdk::error::Result;
-use lockstep_plugin_sdk::types::Stream;
+use lockstep_plugin_sdk::types::{Field, LogicalType, Stream};
 
 use crate::names::Extensions;
 use crate::store::{Store, StoredFile};
@@ -24,6 +24,13 @@ pub fn describe_streams<S: Store>(
     let listed =
         |file| describe(file, stream(file)).unwrap_or_else(|error| stream(file).property("problem", error.message));
     Ok(files.map(listed).collect())
+}
+
+/// A field whose type is a guess from a sample; the property tells the host that another guess is no change of the schema.
+pub fn guessed(name: String, logical: LogicalType) -> Field {
+    let mut field = Field::new(name, logical);
+    field.properties.push(("inferred".to_owned(), "true".to_owned()));
+    field
 }
 
 fn stream(file: &StoredFile) -> Stream {

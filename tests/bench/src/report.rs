@@ -14,8 +14,6 @@ pub enum Goal {
     Mebibytes(u64),
     /// At least so many million rows a second.
     MillionRows(f64),
-    /// Shown only.
-    None,
 }
 
 #[derive(Clone, Debug)]

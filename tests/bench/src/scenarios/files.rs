@@ -93,7 +93,8 @@ fn changed_file(bench: &Bench, server: &Postgres, file: &Path, folder: &lockstep
     let floor = || {
         edition.set(edition.get() + 1);
         write_csv(file, bench.rows, edition.get());
-        server.psql("VACUUM floor; VACUUM customers");
+        server.psql("VACUUM floor");
+        server.psql("VACUUM customers");
         checkpoint(server);
         psql_script(&server.url(), &script)
     };
