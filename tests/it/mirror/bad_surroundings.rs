@@ -41,10 +41,10 @@ fn a_slip_in_the_project_file_gets_its_line_and_a_suggestion() {
 fn what_is_not_there_is_named_with_what_is() {
     let server = Postgres::start();
     server.psql("create table items (id int primary key)");
-    let text = "[sync.items]\nmode = \"mirror\"\nsource = { connection = \"db\", stream = \"itms\" }\n\
+    let text = "[sync.items]\nmode = \"mirror\"\nsource = { connection = \"db\", stream = \"public.itms\" }\n\
         target = { connection = \"copy\", stream = \"items\" }\n";
     let project = Project::with_database(&server, text);
-    project.run(&["run"]).ends(2).says(&["LS0701", "no stream `itms`", "did you mean"]);
+    project.run(&["run"]).ends(2).says(&["LS0701", "no stream `public.itms`", "did you mean `public.items`?"]);
     project.run(&["run", "itms"]).ends(2).says(&["LS0102", "did you mean `items`?"]);
     project.write("url", server.url_of("nowhere"));
     project.run(&["run"]).says(&["nowhere"]);
@@ -86,24 +86,61 @@ fn a_secret_in_the_project_file_is_refused_and_not_repeated() {
     project.run(&["run", "-vvv"]).ends(2).says(&["LS0208"]).keeps_quiet_about(&["Pa55word"]);
 }
 
+/// Overwrites the middle of a file of the state, as a failing disk would.
+fn damage(project: &Project, name: &str) {
+    let path = project.path(".lockstep").join(name);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let middle = bytes.len() / 4..bytes.len() / 2;
+    assert!(middle.len() > 1000, "{name} is too short to be damaged");
+    bytes[middle].fill(0x5a);
+    std::fs::write(path, bytes).unwrap();
+}
+
+fn state_in_one_file(project: &Project) {
+    let state = rusqlite::Connection::open(project.path(".lockstep/state.db")).unwrap();
+    state.query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(())).unwrap();
+}
+
 #[test]
 fn a_damaged_state_is_noticed_and_can_be_put_aside() {
+    for file in ["state.db", "state.db-wal"] {
+        let project = project();
+        project.sync(0);
+        if file == "state.db" {
+            state_in_one_file(&project);
+        }
+        damage(&project, file);
+        for verb in ["run", "status", "history"] {
+            project.run(&[verb]).ends(3).says(&["LS0802", "damaged"]);
+        }
+        let said = project.run(&["run"]).stderr;
+        let hint = said.split('`').find(|text| text.starts_with("mkdir")).unwrap_or_else(|| panic!("{said}"));
+        let moved = Command::new("sh").args(["-c", hint]).current_dir(project.path("")).status().unwrap();
+        assert!(moved.success(), "{hint}");
+        assert_eq!(counts(&project.sync(0)), [2, 0, 2, 0, 0, 0, 0], "everything is read again, and nothing doubled");
+    }
+}
+
+#[test]
+fn a_state_that_lost_what_was_in_its_log_is_noticed() {
     let project = project();
     project.sync(0);
-    let state = project.path(".lockstep/state.db");
-    let mut bytes = std::fs::read(&state).unwrap();
-    let length = bytes.len();
-    bytes[4096..length.min(16384)].fill(0x5a);
-    std::fs::write(&state, &bytes).unwrap();
-    for verb in ["run", "status", "history"] {
-        project.run(&[verb]).ends(3).says(&["LS0802", "damaged"]);
-    }
-    assert_eq!(std::fs::read(&state).unwrap(), bytes, "nobody mends what he does not understand");
-    let said = project.run(&["run"]).stderr;
-    let hint = said.split('`').find(|text| text.starts_with("mkdir")).unwrap_or_else(|| panic!("{said}"));
-    let moved = Command::new("sh").args(["-c", hint]).current_dir(project.path("")).status().unwrap();
-    assert!(moved.success(), "{hint}");
-    assert_eq!(counts(&project.sync(0)), [2, 0, 2, 0, 0, 0, 0], "everything is read again, and nothing doubled");
+    state_in_one_file(&project);
+    project.write("data/items.csv", "id,name\n1,one\n2,two\n3,three\n");
+    project.sync(0);
+    // Somebody restored `state.db` alone: its position is older than what the target has seen.
+    std::fs::remove_file(project.path(".lockstep/state.db-wal")).unwrap();
+    project.run(&["run"]).ends(3).says(&["LS0802"]);
+}
+
+#[test]
+fn a_state_from_the_future_is_left_alone() {
+    let project = project();
+    project.sync(0);
+    let state = rusqlite::Connection::open(project.path(".lockstep/state.db")).unwrap();
+    state.pragma_update(None, "user_version", 1000).unwrap();
+    drop(state);
+    project.run(&["run"]).ends(2).says(&["LS0803", "version 1000"]);
 }
 
 #[test]

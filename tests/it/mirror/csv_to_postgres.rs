@@ -30,7 +30,8 @@ fn the_first_load_makes_the_table_and_keeps_every_value() {
         "id bigint, name text, phone text, zip text, credit numeric(12,2), born date, \
          seen timestamp with time zone, note text"
     );
-    let key = server.psql("select pg_get_constraintdef(oid) from pg_constraint where contype = 'p'");
+    let key = server
+        .psql("select pg_get_constraintdef(oid) from pg_constraint where conrelid = 'public.customers'::regclass");
     assert_eq!(key, "PRIMARY KEY (id)");
     let rows = server.psql(
         "set timezone = 'UTC'; select id, name, phone, zip, credit, born, seen, quote_nullable(note) \
