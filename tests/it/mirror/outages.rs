@@ -4,18 +4,26 @@ use std::fmt::Write as _;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use lockstep_test_servers::{Postgres, Shutdown};
+use lockstep_test_servers::{Options, Postgres, Shutdown};
 
 use super::project::{Outcome, Project, counts};
 
 const ROWS: u32 = 150_000;
 
-/// Waits until something has arrived and not yet everything; fails if the run ends before.
+/// A server that keeps what it has committed.
+fn durable() -> Postgres {
+    Postgres::start_with(Options { durable: true, ..Options::default() })
+}
+
+/// Waits until something is on its way or has arrived, and not yet everything; fails if the run ends before.
 fn wait_for_the_middle(server: &Postgres, run: &mut Child, table: &str) {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         let there = server.psql(&format!("select to_regclass('{table}') is not null"));
-        if there == "t" && server.psql(&format!("select count(*) > 0 from {table}")) == "t" {
+        let arriving = format!(
+            "select exists (select from {table}) or exists (select from pg_stat_progress_copy where tuples_processed > 0)"
+        );
+        if there == "t" && server.psql(&arriving) == "t" {
             break;
         }
         assert!(Instant::now() < deadline, "nothing arrives");
@@ -38,7 +46,7 @@ fn trouble(server: &Postgres, run: &mut Child, table: &str) {
 
 #[test]
 fn a_target_that_goes_away_gets_everything_once() {
-    let server = Postgres::start();
+    let server = durable();
     let sync = "[sync.items]\nmode = \"mirror\"\nsource = { connection = \"files\", stream = \"items.csv\", key = [\"id\"] }\n\
         target = { connection = \"db\", stream = \"items\" }\n";
     let project = Project::with_database(&server, sync);
@@ -58,7 +66,7 @@ fn a_target_that_goes_away_gets_everything_once() {
 
 #[test]
 fn a_source_and_target_that_go_away_agree_in_the_end() {
-    let server = Postgres::start();
+    let server = durable();
     server.psql(&format!(
         "create schema copy; create table items (id int primary key, name text); \
          insert into items select i, 'name ' || i from generate_series(1, {ROWS}) i"
