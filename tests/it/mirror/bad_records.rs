@@ -165,3 +165,30 @@ fn too_many_bad_records_end_the_run() {
     project.write("data/items.csv", file);
     project.run(&["run"]).ends(1).says(&["LS0709", "more than 5"]);
 }
+
+#[test]
+fn values_the_target_cannot_hold_wait_one_by_one() {
+    let server = Postgres::start();
+    server.psql("create table items (id bigint primary key, name varchar(8), amount numeric(4,1), day date)");
+    let project = Project::with_database(&server, SYNC);
+    let file =
+        "id,name,amount,day\n1,fine,1.5,\n2,nul \u{0} byte,,\n3,much too long,,\n4,,1.25,\n5,,9999.99,\n6,last,,\n";
+    project.write("data/items.csv", file);
+    let sync = project.sync(1);
+    assert_eq!((sync["written"].as_u64(), sync["dead_letters"].as_u64()), (Some(2), Some(4)), "{sync}");
+    let mut waiting: Vec<String> = letters(&project).iter().map(|letter| letter["key"].to_string()).collect();
+    waiting.sort();
+    assert_eq!(waiting, [r#""[\"2\"]""#, r#""[\"3\"]""#, r#""[\"4\"]""#, r#""[\"5\"]""#]);
+    assert_eq!(server.psql("select string_agg(id::text, ',' order by id) from items"), "1,6");
+}
+
+#[test]
+fn every_record_without_a_key_has_its_letter() {
+    let server = Postgres::start();
+    let project = Project::with_database(&server, SYNC);
+    project.write("data/items.csv", "id,name,amount,day\n1,fine,,\n,one,,\n,two,,\n");
+    project.sync(1);
+    let names: Vec<String> =
+        letters(&project).iter().map(|letter| letter["record"]["values"]["name"].to_string()).collect();
+    assert!(names.len() == 2 && names.contains(&"\"one\"".into()) && names.contains(&"\"two\"".into()), "{names:?}");
+}

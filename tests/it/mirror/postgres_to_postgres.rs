@@ -159,3 +159,17 @@ fn rows_that_are_committed_late_are_not_missed() {
     assert_eq!(differences(&server), "0");
     assert_eq!(project.sync(0)["written"], 0);
 }
+
+#[test]
+fn deletes_are_found_beside_what_changed() {
+    let (server, project) = start(&format!("{}deletes = \"compare\"\n", incremental()), MANY);
+    project.sync(0);
+    server.psql("delete from items where id in (7, 9); update items set name = 'x', updated_at = now() where id = 1");
+    let sync = project.sync(0);
+    assert_eq!((sync["written"].as_u64(), sync["deleted"].as_u64()), (Some(1), Some(2)), "{sync}");
+    assert_eq!(differences(&server), "0");
+    // What a program changed without touching the column that should say so is found by comparing.
+    server.psql("update items set name = 'silent' where id = 2");
+    project.sync(0);
+    assert_eq!(differences(&server), "0");
+}
