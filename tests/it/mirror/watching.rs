@@ -33,7 +33,10 @@ fn a_slow_sync_that_failed_is_not_forgotten() {
         std::thread::sleep(Duration::from_millis(50));
     }
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
-    let outcome = Outcome::of(child).ends(1).says(&["LS0701"]);
+    let outcome = Outcome::of(child).ends(1);
+    let event = outcome.stdout.lines().find(|line| line.contains("\"event\":\"error\"")).unwrap_or_default();
+    let event: serde_json::Value = serde_json::from_str(event).unwrap();
+    assert_eq!(event["error"]["code"], "LS0701", "{outcome}");
     let document = outcome.json();
     let ends: Vec<_> = document["result"]["syncs"].as_array().unwrap().iter().map(|sync| &sync["sync"]).collect();
     assert_eq!(ends, ["slow", "quick"], "{outcome}");
