@@ -192,3 +192,29 @@ fn every_record_without_a_key_has_its_letter() {
         letters(&project).iter().map(|letter| letter["record"]["values"]["name"].to_string()).collect();
     assert!(names.len() == 2 && names.contains(&"\"one\"".into()) && names.contains(&"\"two\"".into()), "{names:?}");
 }
+
+#[test]
+fn a_sync_that_is_gone_does_not_keep_others_waiting() {
+    let server = Postgres::start();
+    let sync = |name: &str| {
+        SYNC.replace("[sync.items]", &format!("[sync.{name}]"))
+            .replace("stream = \"items\"", &format!("stream = \"{name}\""))
+    };
+    let project = Project::with_database(&server, &(sync("alpha") + &sync("beta")));
+    for table in ["alpha", "beta"] {
+        server.psql(&format!(
+            "create table {table} (id bigint primary key, name text check (name = 'b'), amount numeric(6,2), day date)"
+        ));
+    }
+    project.write("data/items.csv", "id,name,amount,day\n1,a,,\n");
+    project.run(&["run"]).ends(1);
+    assert_eq!(letters(&project).len(), 2);
+    server.psql("alter table alpha drop constraint alpha_name_check; alter table beta drop constraint beta_name_check");
+    let text = project.read("lockstep.toml").replacen("[project]\nname = \"test\"\n", "", 1);
+    project.define(&text.replace(&sync("alpha"), ""));
+    project.run(&["dead-letters", "retry", "--all"]).ends(1).says(&["LS0102", "there is no sync `alpha`", "beta: "]);
+    assert_eq!(server.psql("select name from beta"), "a");
+    assert_eq!(letters(&project).len(), 1);
+    project.run(&["dead-letters", "discard", "--all", "--yes"]).ends(0);
+    assert_eq!(letters(&project).len(), 0);
+}
