@@ -107,7 +107,7 @@ fn a_file_arrives_whole() {
     assert_settled(&project);
     let mut arrived = "id,name,amount,day\n".to_owned();
     arrived.push_str(&server.psql("copy (select * from items order by id) to stdout with csv"));
-    assert_eq!(arrived.trim_end() == newest.trim_end(), true, "the table is not what the file is");
+    assert!(arrived.trim_end() == newest.trim_end(), "the table is not what the file is");
 }
 
 #[test]

@@ -38,13 +38,13 @@ impl Project {
     /// With the connections of [`FILES`] and [`DATABASE`] in front of `text`.
     pub fn with_database(server: &Postgres, text: &str) -> Self {
         let project = Self::new(&format!("{FILES}{DATABASE}{text}"));
-        project.write("url", &server.url());
+        project.write("url", server.url());
         project
     }
 
     /// Another text for the project file.
     pub fn define(&self, text: &str) {
-        self.write("lockstep.toml", &format!("[project]\nname = \"test\"\n{text}"));
+        self.write("lockstep.toml", format!("[project]\nname = \"test\"\n{text}"));
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
