@@ -4,6 +4,7 @@
 mod clean;
 mod contract;
 mod examples;
+mod mirror;
 mod plugins;
 mod postgres_plugin;
 mod sandbox;

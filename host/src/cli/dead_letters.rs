@@ -10,9 +10,10 @@ use super::context::select_syncs;
 use super::output::{Align, Answer, Block, Consent, Table, count};
 use super::run::{Watching, stop_on_ctrl_c, summary};
 use super::{Context, Reply};
+use crate::assembly::Assembly;
 use crate::error::{Error, Result};
 use crate::store::{Closing, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterState, SqliteStore, Stage, Store};
-use crate::sync::{MirrorRun, RunOptions, retry_letters};
+use crate::sync::{Mirror, MirrorRun, RunOptions, retry_letters};
 
 /// Look after records that cannot go on without a person
 #[derive(Debug, Args)]
@@ -233,9 +234,14 @@ async fn retry(context: &Context, which: &Which) -> Result<Reply> {
     let interrupt = stop_on_ctrl_c(&context.output);
     let (mut results, mut errors, mut failed) = (Vec::new(), Vec::new(), 0);
     for (sync, letters) in by_sync {
-        let project = assembly.project().clone();
-        let def = select_syncs(&project, std::slice::from_ref(&sync))?.remove(0).clone();
-        let mirror = assembly.mirror(&def)?;
+        // What keeps one sync's records waiting is no reason to let others wait, too.
+        let mirror = match mirror(&mut assembly, &sync) {
+            Ok(mirror) => mirror,
+            Err(error) => {
+                errors.push(error);
+                continue;
+            }
+        };
         let progress = context.output.progress(&sync);
         let run = MirrorRun {
             store: store.clone(),
@@ -261,6 +267,13 @@ async fn retry(context: &Context, which: &Which) -> Result<Reply> {
         return Ok(Reply::done(Vec::new(), result));
     }
     Ok(Reply::attention(Vec::new(), result, errors))
+}
+
+/// The sync of a letter, which the project may have lost since.
+fn mirror(assembly: &mut Assembly, sync: &str) -> Result<Mirror> {
+    let project = assembly.project().clone();
+    let def = select_syncs(&project, &[sync.to_owned()])?.remove(0).clone();
+    assembly.mirror(&def)
 }
 
 fn discard(context: &Context, which: &Which, consent: Consent) -> Result<Reply> {

@@ -108,6 +108,7 @@ struct Runner<'a> {
 
 /// The end of one sync's last run.
 struct Outcome {
+    sync: String,
     event: Value,
     error: Option<Error>,
     needs_attention: bool,
@@ -121,6 +122,7 @@ impl Runner<'_> {
             match assembly.mirror(sync) {
                 Ok(mirror) => mirrors.push(mirror),
                 Err(error) => self.outcomes.push(Outcome {
+                    sync: sync.name.to_string(),
                     event: json!({"sync": sync.name, "ok": false}),
                     error: Some(error),
                     needs_attention: true,
@@ -167,7 +169,15 @@ impl Runner<'_> {
             object.insert("run".to_owned(), json!(report.run));
         }
         let needs_attention = !report.is_clean();
-        self.outcomes.push(Outcome { event, error: report.error.map(Error::from), needs_attention });
+        self.remember(Outcome { sync: report.sync, event, error: report.error.map(Error::from), needs_attention });
+    }
+
+    /// In place of the sync's outcome before: only the last one counts, however often others ran meanwhile.
+    fn remember(&mut self, outcome: Outcome) {
+        match self.outcomes.iter_mut().find(|known| known.sync == outcome.sync) {
+            Some(known) => *known = outcome,
+            None => self.outcomes.push(outcome),
+        }
     }
 
     /// Goes on until interrupted. What fails is tried again at its next beat; only the last outcome of each sync counts.
@@ -175,7 +185,6 @@ impl Runner<'_> {
         let clock = self.context.world.clock.clone();
         let every = mirrors.iter().map(|mirror| mirror.def.trigger_every.unwrap_or(WATCH_EVERY));
         let mut schedule = Schedule::new(every, clock.elapsed());
-        let settled = self.outcomes.len();
         while let Some((index, wait)) = schedule.next(clock.elapsed())
             && !self.interrupt.is_set()
         {
@@ -187,18 +196,16 @@ impl Runner<'_> {
             if let Some(mirror) = mirrors.get(index) {
                 self.run(mirror).await?;
             }
-            self.report_and_forget(settled, mirrors);
+            self.warn(mirrors.get(index).map_or("", |mirror| mirror.name()));
         }
         Ok(())
     }
 
-    /// An error of a beat is told at once; kept is only the newest outcome per sync.
-    fn report_and_forget(&mut self, settled: usize, mirrors: &[Mirror]) {
-        if let Some(error) = self.outcomes.last().and_then(|outcome| outcome.error.as_ref()) {
+    /// An error of a beat is told at once, not when the watching ends.
+    fn warn(&self, sync: &str) {
+        let outcome = self.outcomes.iter().find(|outcome| outcome.sync == sync);
+        if let Some(error) = outcome.and_then(|outcome| outcome.error.as_ref()) {
             self.context.output.warn(error);
-        }
-        while self.outcomes.len() > settled + mirrors.len() {
-            self.outcomes.remove(settled);
         }
     }
 

@@ -90,6 +90,21 @@ fn read_holder(file: &mut File) -> Option<Holder> {
     serde_json::from_str(&text).ok()
 }
 
+/// Whether nobody holds the lock, as far as can be told without trying: a look that took the lock for a moment could make a
+/// writer fail. The file of a process that was killed still names it; only where processes can be looked up is it known to be gone.
+pub fn is_abandoned(path: &Path) -> bool {
+    match File::open(path).map(|mut file| read_holder(&mut file)) {
+        Ok(Some(holder)) => holder.host == host_name() && is_gone(holder.pid),
+        Ok(None) => true,
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    }
+}
+
+fn is_gone(pid: u32) -> bool {
+    let processes = Path::new("/proc");
+    processes.join("self").exists() && !processes.join(pid.to_string()).exists()
+}
+
 /// The lock file of a state folder.
 pub fn lock_path(folder: &Path) -> PathBuf {
     folder.join("lock")

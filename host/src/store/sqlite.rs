@@ -19,11 +19,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use super::lock::ProjectLock;
+use super::lock::{ProjectLock, is_abandoned, lock_path};
 use super::witness::Witness;
 use super::{
     Closing, DeadLetter, DeadLetterFilter, DeadLetterId, Decision, Hold, HoldFilter, HoldId, KeyDigest, NewHold,
-    NewRun, PageCommit, PinUpdate, Result, Run, RunEnd, RunFilter, RunId, Store, StoreErrorKind, SyncState,
+    NewRun, PageCommit, PinUpdate, Result, Run, RunEnd, RunFilter, RunId, RunStatus, Store, StoreErrorKind, SyncState,
     SyncSummary,
 };
 use stored::Stored;
@@ -95,6 +95,20 @@ impl SqliteStore {
         self.inner().write_ahead(change).map_err(|error| error.at(&self.folder))
     }
 
+    /// Whether this store only looks, and nobody works on the project.
+    fn is_abandoned(&self) -> bool {
+        self.access == Access::ReadOnly && is_abandoned(&lock_path(&self.folder))
+    }
+
+    /// Who only looks cannot mark the runs of a dead process, and shows them as the next writer will mark them. Asked before and
+    /// after the runs were read: a process may come or go meanwhile.
+    fn show_interrupted<'a>(&self, was_abandoned: bool, runs: impl Iterator<Item = &'a mut Run>) {
+        let mut running = runs.filter(|run| run.status == RunStatus::Running).peekable();
+        if was_abandoned && running.peek().is_some() && self.is_abandoned() {
+            running.for_each(|run| run.status = RunStatus::Interrupted);
+        }
+    }
+
     fn check_writable(&self) -> Result<()> {
         match self.access {
             Access::ReadWrite => Ok(()),
@@ -135,7 +149,10 @@ impl Store for SqliteStore {
     }
 
     fn syncs(&self) -> Result<Vec<SyncSummary>> {
-        self.read(queries::summaries)
+        let was_abandoned = self.is_abandoned();
+        let mut summaries = self.read(queries::summaries)?;
+        self.show_interrupted(was_abandoned, summaries.iter_mut().filter_map(|summary| summary.last_run.as_mut()));
+        Ok(summaries)
     }
 
     fn begin_run(&self, run: &NewRun) -> Result<RunId> {
@@ -155,7 +172,10 @@ impl Store for SqliteStore {
     }
 
     fn runs(&self, filter: &RunFilter) -> Result<Vec<Run>> {
-        self.read(|connection| queries::runs(connection, filter))
+        let was_abandoned = self.is_abandoned();
+        let mut runs = self.read(|connection| queries::runs(connection, filter))?;
+        self.show_interrupted(was_abandoned, runs.iter_mut());
+        Ok(runs)
     }
 
     fn dead_letters(&self, filter: &DeadLetterFilter) -> Result<Vec<DeadLetter>> {

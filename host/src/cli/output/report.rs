@@ -63,8 +63,9 @@ pub(super) fn error_to_text(error: &Error, screen: Screen) -> String {
     to_text([error], screen)
 }
 
+/// In the shape of the final document's error.
 pub(super) fn error_to_json(error: &Error) -> Value {
-    json!(Report::of(error).0)
+    to_json(std::slice::from_ref(error))
 }
 
 /// All reports, an empty line between two.

@@ -95,7 +95,7 @@ fn what_a_dead_process_left_in_the_lock_file_is_no_obstacle() {
 fn runs_of_a_dead_process_are_interrupted_at_their_last_sign_of_life() {
     let folder = Folder::new();
     let run = populated(&folder);
-    assert_eq!(read(&folder).unwrap().runs(&RunFilter::default()).unwrap()[0].status, RunStatus::Running);
+    assert_eq!(read(&folder).unwrap().runs(&RunFilter::default()).unwrap()[0].status, RunStatus::Interrupted);
     let store = folder.open();
     let stored = &store.runs(&RunFilter::default()).unwrap()[0];
     assert_eq!((stored.status, stored.ended_at), (RunStatus::Interrupted, Some(at(1))));
@@ -241,4 +241,26 @@ fn a_run_in_which_nothing_changed_is_two_transactions_in_the_log() {
         store.finish_run(next, &end(Outcome::Succeeded)).unwrap();
     }
     assert_eq!((transactions(&log()) - before, fs::read(folder.state()).unwrap() == file), (2, true));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_run_of_a_dead_process_is_not_shown_as_running() {
+    let folder = Folder::new();
+    let status = || read(&folder).unwrap().runs(&RunFilter::default()).unwrap().remove(0).status;
+    let store = folder.open();
+    begin(&store, "a");
+    assert_eq!(status(), RunStatus::Running);
+    let lock = folder.path().join(".lockstep/lock");
+    let named = fs::read_to_string(&lock).unwrap();
+    drop(store);
+    assert_eq!(status(), RunStatus::Interrupted);
+    // A killed process cannot take its name back. No process has this number: they are below 2^22.
+    let own = format!("\"pid\":{}", std::process::id());
+    fs::write(&lock, named.replace(&own, "\"pid\":4294967295")).unwrap();
+    assert_eq!(status(), RunStatus::Interrupted);
+    assert_eq!(read(&folder).unwrap().syncs().unwrap()[0].last_run.as_ref().unwrap().status, RunStatus::Interrupted);
+    // Of other machines nothing is known.
+    fs::write(&lock, named.replace(&own, "\"pid\":4294967295").replace("\"host\":\"", "\"host\":\"not-")).unwrap();
+    assert_eq!(status(), RunStatus::Running);
 }
