@@ -14,6 +14,7 @@ mod deletes;
 mod deliver;
 mod drift;
 mod error;
+mod last;
 mod letters;
 mod mirror;
 mod observe;

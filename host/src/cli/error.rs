@@ -33,8 +33,6 @@ pub enum CliError {
     Answer(#[source] io::Error),
     #[error("cannot start the threads this command needs")]
     Runtime(#[source] io::Error),
-    #[error("`lockstep {0}` does not work in this build yet")]
-    NotBuilt(&'static str),
 }
 
 impl Explain for CliError {
@@ -47,7 +45,6 @@ impl Explain for CliError {
             Self::FolderMissing { .. } => &codes::FILE_MISSING,
             Self::Write { .. } | Self::StandardOutput(_) => &codes::FILE_IO,
             Self::Answer(_) | Self::Runtime(_) => &codes::ENVIRONMENT,
-            Self::NotBuilt(_) => &codes::NOT_YET,
         }
     }
 

@@ -252,6 +252,8 @@ impl Observer for Watching {
     }
 
     fn note(&self, text: &str) {
-        self.output.note(&format!("{}: {text}", self.sync));
+        // Of a statement the first line says enough; `lockstep plan` shows it whole.
+        let (first, more) = text.split_once('\n').map_or((text, ""), |(first, _)| (first, " …)"));
+        self.output.note(&format!("{}: {first}{more}", self.sync));
     }
 }

@@ -76,6 +76,13 @@ impl Mapping {
         Ok(Self { lines: checked, fields })
     }
 
+    /// Only the lines of these targets.
+    pub fn only(&self, targets: &[String]) -> Self {
+        let lines: Vec<Line> = self.lines.iter().filter(|line| targets.contains(&line.field.name)).cloned().collect();
+        let fields = lines.iter().map(|line| line.field.clone()).collect();
+        Self { lines, fields }
+    }
+
     /// Every field to the target's field of the same name.
     pub fn identity(source: &[Field], target_types: &[(String, LogicalType)]) -> Result<Self, MappingError> {
         let line = |field: &Field| FieldMap {

@@ -27,7 +27,7 @@ pub fn split_uniform(changes: &Changes, key: &[String]) -> Result<Vec<Uniform>, 
     let partial: Vec<&Column> = changes.data.columns().iter().filter(|column| is_partial(column)).collect();
     let has_deletes = (0..changes.rows()).any(|row| changes.kind(row) == ChangeKind::Delete);
     if partial.is_empty() && !has_deletes {
-        let changes = changes.with_data(keep_columns(&changes.data, |column| column.present.is_none())?);
+        let changes = changes.with_data(keep_present(&changes.data)?);
         return Ok(vec![Uniform { changes, rows: None }]);
     }
     let mut groups: BTreeMap<Vec<bool>, Vec<u32>> = BTreeMap::new();
@@ -131,6 +131,13 @@ mod tests {
     fn a_field_nobody_mentions_is_left_out() {
         let records = [json!({"id": 1, "a": 1}), json!({"id": 2, "a": 2})];
         check(&page(&records, None), &[(&[0, 1], json!(records))]);
+    }
+
+    #[test]
+    fn a_field_everybody_mentions_is_kept_though_others_did_not() {
+        let records = [json!({"id": 1, "a": 1, "b": 1}), json!({"id": 2}), json!({"id": 3, "a": 3, "b": null})];
+        let rest = page(&records, None).take(&UInt32Array::from(vec![0, 2])).unwrap();
+        check(&rest, &[(&[0, 1], json!([records[0], records[2]]))]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Comparing source and target by digests that each side computes where its records are: only records that differ are moved, and
 //! records that are gone from the source are found.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow_array::UInt32Array;
@@ -11,12 +11,13 @@ use super::deliver::Position;
 use super::error::SyncError;
 use super::mirror::{Work, read_request};
 use super::prepare::Preparer;
+use super::retry::Caution;
 use super::setup::Setup;
 use crate::connector::{
-    BucketDigests, Compare, CompareRequest, Cursor, EntryReader, Failure, Lookup, Page, PageStatus, WriteMode,
+    BucketDigests, Compare, CompareRequest, Cursor, Failure, Lookup, Page, PageStatus, ReadRequest, WriteMode,
 };
 use crate::project::Deletes;
-use crate::record::{Batch, Digest, Field, Properties};
+use crate::record::{Batch, Digest, Field, Properties, project};
 use crate::store::Phase;
 
 /// Buckets of a comparison: few enough to list, many enough that one difference costs the digests of few records.
@@ -45,6 +46,7 @@ struct Sides<'a> {
 }
 
 /// Records that differ.
+#[derive(Default)]
 struct Differences {
     /// Keys of records that are missing in the target or different there; fields of the source.
     changed: Vec<Batch>,
@@ -54,41 +56,46 @@ struct Differences {
 
 /// Compares and repairs, if it can be done and is worth it.
 pub(super) async fn run(work: &mut Work<'_>, setup: &Setup) -> Result<Outcome, SyncError> {
-    let mirror = work.mirror;
-    let failed = |failure: Failure| SyncError::after_retries(mirror.name(), failure);
-    let Some(sides) = sides(work, setup).await? else { return Ok(Outcome::Impossible) };
+    let caution = work.caution();
+    let Some(sides) = sides(work, setup, &caution).await? else { return Ok(Outcome::Impossible) };
     work.run.observer.phase("comparing");
     let (source, target) = tokio::join!(
-        sides.source.digest(&sides.source_request, BUCKETS),
-        sides.target.digest(&sides.target_request, BUCKETS),
+        caution.attempt(|| sides.source.digest(&sides.source_request, BUCKETS)),
+        caution.attempt(|| sides.target.digest(&sides.target_request, BUCKETS)),
     );
-    let (source, target) = (source.map_err(failed)?, target.map_err(failed)?);
+    let (source, target) = (source?, target?);
     let (source_rows, target_rows) = (total(&source), total(&target));
-    work.run.observer.read(source_rows, 0);
     let differing = differing_buckets(&source, &target);
     let affected: u64 = differing.iter().map(|bucket| rows_in(&source, *bucket)).sum();
     if source_rows > 1_000 && affected as f64 > source_rows as f64 * SHARE_WORTH_LOOKING {
         return Ok(Outcome::Impossible);
     }
-    let mut differences = Differences { changed: Vec::new(), gone: Vec::new() };
+    work.run.observer.read(source_rows, 0);
+    let mut differences = Differences::default();
     for chunk in chunks(&differing, &source, &target) {
-        find_differences(work, &sides, setup, &chunk, &mut differences).await.map_err(failed)?;
+        let found = caution.attempt(|| find_differences(work, &sides, &chunk)).await?;
+        differences.changed.extend(found.changed);
+        differences.gone.extend(found.gone);
     }
-    work.counters.read += source_rows;
-    write_changed(work, setup, sides.lookup, &differences.changed).await?;
+    let is_first_look = work.counters.read == 0;
+    let written = write_changed(work, setup, &sides, &caution, &differences.changed).await?;
+    if is_first_look {
+        // The digests have looked at every record; after a reading those are counted already.
+        let equal = source_rows.saturating_sub(written);
+        work.counters.read += equal;
+        work.counters.unchanged += equal;
+    }
     if work.mirror.def.deletes == Deletes::Compare {
-        let doomed = spared(work, setup, sides.lookup, differences.gone).await?;
+        let doomed = spared(work, setup, &sides, &caution, differences.gone).await?;
         deletes::delete(work, setup, doomed, target_rows).await?;
         work.compared = true;
     }
-    if work.state.phase != Phase::Steady {
-        work.state.phase = Phase::Steady;
-    }
+    work.state.phase = Phase::Steady;
     Ok(Outcome::Done)
 }
 
 /// Whether the two sides can be compared where they are, and how.
-async fn sides<'a>(work: &Work<'a>, setup: &Setup) -> Result<Option<Sides<'a>>, SyncError> {
+async fn sides<'a>(work: &Work<'a>, setup: &Setup, caution: &Caution) -> Result<Option<Sides<'a>>, SyncError> {
     let mirror = work.mirror;
     let parts = (mirror.transforms.is_empty(), setup.mapping.renames(), mirror.target.source.as_ref());
     let (true, Some(renames), Some(target)) = parts else { return Ok(None) };
@@ -96,10 +103,11 @@ async fn sides<'a>(work: &Work<'a>, setup: &Setup) -> Result<Option<Sides<'a>>, 
     let (Some(source), Some(target), Some(lookup)) = (source.compare(), target.compare(), source.lookup()) else {
         return Ok(None);
     };
+    let Some(key) = paired_key(setup) else { return Ok(None) };
     let field = |fields: &[Field], name: &str| fields.iter().find(|field| field.name == *name).cloned();
     let mut source_request = CompareRequest {
         stream: mirror.def.source.stream.clone(),
-        key: setup.source_key.clone(),
+        key,
         fields: renames.iter().filter_map(|(name, _)| field(&setup.read_fields, name)).collect(),
         method: String::new(),
         options: Properties::default(),
@@ -111,13 +119,19 @@ async fn sides<'a>(work: &Work<'a>, setup: &Setup) -> Result<Option<Sides<'a>>, 
         method: String::new(),
         options: Properties::default(),
     };
-    let failed = |failure: Failure| SyncError::after_retries(mirror.name(), failure);
-    let ours = source.methods(&source_request).await.map_err(failed)?;
-    let theirs = target.methods(&target_request).await.map_err(failed)?;
+    let ours = caution.attempt(|| source.methods(&source_request)).await?;
+    let theirs = caution.attempt(|| target.methods(&target_request)).await?;
     let Some(method) = ours.into_iter().find(|method| theirs.contains(method)) else { return Ok(None) };
     source_request.method.clone_from(&method);
     target_request.method = method;
     Ok(Some(Sides { source, target, lookup, source_request, target_request }))
+}
+
+/// The source's key in the order of the target's; none if they are not made of the same fields.
+fn paired_key(setup: &Setup) -> Option<Vec<String>> {
+    let paired = setup.source_key_in_target_order()?;
+    let is_whole = paired.len() == setup.source_key.len() && setup.source_key.iter().all(|name| paired.contains(name));
+    is_whole.then_some(paired)
 }
 
 fn total(digests: &BucketDigests) -> u64 {
@@ -163,61 +177,38 @@ struct Entry {
     seen: bool,
 }
 
-async fn find_differences(
-    work: &Work<'_>,
-    sides: &Sides<'_>,
-    setup: &Setup,
-    buckets: &[u32],
-    differences: &mut Differences,
-) -> Result<(), Failure> {
+async fn find_differences(work: &Work<'_>, sides: &Sides<'_>, buckets: &[u32]) -> Result<Differences, Failure> {
     let limits = work.mirror.page;
-    let mut pages: Vec<Batch> = Vec::new();
+    let (mut pages, mut differences) = (Vec::<Batch>::new(), Differences::default());
     let mut entries: HashMap<Digest, Entry> = HashMap::new();
     let mut reader = sides.target.entries(&sides.target_request, BUCKETS, buckets).await?;
     while let Some(page) = reader.next(limits).await? {
-        for (row, (key, digest)) in
-            digests(work, &page.keys, &setup.target.key)?.into_iter().zip(page.digests).enumerate()
-        {
+        let keys = digests(work, &page.keys, &sides.target_request.key)?;
+        for (row, (key, digest)) in keys.into_iter().zip(page.digests).enumerate() {
             entries.insert(key, Entry { digest, page: pages.len(), row: row as u32, seen: false });
         }
         pages.push(page.keys);
     }
-    let reader = sides.source.entries(&sides.source_request, BUCKETS, buckets).await?;
-    mark_seen(work, setup, reader, &mut entries, &mut differences.changed).await?;
+    let mut reader = sides.source.entries(&sides.source_request, BUCKETS, buckets).await?;
+    while let Some(page) = reader.next(limits).await? {
+        let keys = digests(work, &page.keys, &sides.source_request.key)?;
+        let changed = keys.into_iter().zip(page.digests).enumerate().filter(|(_, (key, digest))| {
+            let entry = entries.get_mut(key);
+            entry.is_none_or(|entry| {
+                entry.seen = true;
+                entry.digest != *digest
+            })
+        });
+        let rows = changed.map(|(row, _)| row as u32).collect();
+        push_rows(&page.keys, rows, &mut differences.changed)?;
+    }
     for (index, page) in pages.iter().enumerate() {
         let gone = entries.values().filter(|entry| !entry.seen && entry.page == index);
         let mut rows: Vec<u32> = gone.map(|entry| entry.row).collect();
         rows.sort_unstable();
         push_rows(page, rows, &mut differences.gone)?;
     }
-    Ok(())
-}
-
-async fn mark_seen(
-    work: &Work<'_>,
-    setup: &Setup,
-    mut reader: Box<dyn EntryReader>,
-    entries: &mut HashMap<Digest, Entry>,
-    changed: &mut Vec<Batch>,
-) -> Result<(), Failure> {
-    while let Some(page) = reader.next(work.mirror.page).await? {
-        let mut rows = Vec::new();
-        for (row, (key, digest)) in
-            digests(work, &page.keys, &setup.source_key)?.into_iter().zip(page.digests).enumerate()
-        {
-            match entries.get_mut(&key) {
-                Some(entry) => {
-                    entry.seen = true;
-                    if entry.digest != digest {
-                        rows.push(row as u32);
-                    }
-                }
-                None => rows.push(row as u32),
-            }
-        }
-        push_rows(&page.keys, rows, changed)?;
-    }
-    Ok(())
+    Ok(differences)
 }
 
 fn digests(work: &Work<'_>, keys: &Batch, names: &[String]) -> Result<Vec<Digest>, Failure> {
@@ -236,61 +227,59 @@ fn own_failure(error: &dyn std::fmt::Display) -> Failure {
     Failure::new(FailureKind::Other, &crate::error::codes::INTERNAL, "lockstep", error.to_string())
 }
 
-/// Reads records by key and writes them.
+/// Reads records by key and writes them. Answers how many there were.
 async fn write_changed(
     work: &mut Work<'_>,
     setup: &Setup,
-    lookup: &dyn Lookup,
+    sides: &Sides<'_>,
+    caution: &Caution,
     keys: &[Batch],
-) -> Result<(), SyncError> {
+) -> Result<u64, SyncError> {
     if keys.is_empty() {
-        return Ok(());
+        return Ok(0);
     }
     work.run.observer.phase("writing differences");
     let request = read_request(work.mirror, setup, None);
     let mut preparer = Preparer::new(work.mirror, setup, work.digester);
     let mut delivery = work.delivery(setup, WriteMode::Upsert, Position::Fixed);
+    let mut written = 0;
     for keys in keys {
-        let failed = |failure: Failure| SyncError::after_retries(work.mirror.name(), failure);
-        let changes = lookup.lookup(&request, keys).await.map_err(failed)?;
+        let asked = project(keys, &setup.source_key).map_err(|error| SyncError::batch(work.mirror.name(), error))?;
+        let changes = caution.attempt(|| sides.lookup.lookup(&request, &asked)).await?;
+        written += changes.rows() as u64;
         let page = Page { changes, rejected: Vec::new(), next_cursor: Cursor(Vec::new()), status: PageStatus::More };
-        let mut prepared = preparer.prepare(page).await?;
-        // The digests have counted these records already.
-        prepared.counters.read = 0;
-        delivery.take(prepared).await?;
+        delivery.take(preparer.prepare(page).await?).await?;
     }
     delivery.flush().await?;
     work.absorb(delivery);
-    Ok(())
+    Ok(written)
 }
 
 /// What is really gone: the two digests were not taken in the same instant, so the source is asked once more for each key.
 async fn spared(
     work: &Work<'_>,
     setup: &Setup,
-    lookup: &dyn Lookup,
+    sides: &Sides<'_>,
+    caution: &Caution,
     gone: Vec<Batch>,
 ) -> Result<Vec<Doomed>, SyncError> {
     let internal = |error: &dyn std::fmt::Display| SyncError::internal(work.mirror.name(), error);
+    let paired_key = &sides.source_request.key;
     let mut request = read_request(work.mirror, setup, None);
-    request.fields.retain(|field| setup.source_key.contains(&field.name));
-    let key_fields: Vec<Field> = setup
-        .source_key
-        .iter()
-        .filter_map(|name| request.fields.iter().find(|field| field.name == *name).cloned())
-        .collect();
+    request.fields.retain(|field| paired_key.contains(&field.name));
+    let key_field = |name: &String| request.fields.iter().find(|field| field.name == *name).cloned();
+    let key_fields: Arc<[Field]> = paired_key.iter().filter_map(key_field).collect();
     let mut doomed = Vec::new();
     for keys in gone {
-        let keys = crate::record::project(&keys, &setup.target.key).map_err(|error| internal(&error))?;
-        let asked = Batch::new(Arc::from(key_fields.clone()), keys.columns().to_vec(), keys.rows());
-        let asked = asked.map_err(|error| internal(&error))?;
-        let failed = |failure: Failure| SyncError::after_retries(work.mirror.name(), failure);
-        let found = lookup.lookup(&request, &asked).await.map_err(failed)?;
-        let alive = work.digester.digests(&found.data, &setup.source_key).map_err(|error| internal(&error))?;
+        let keys = project(&keys, &setup.target.key).map_err(|error| internal(&error))?;
+        let asked = Batch::new(key_fields.clone(), keys.columns().to_vec(), keys.rows());
+        let asked = asked.and_then(|asked| project(&asked, &setup.source_key)).map_err(|error| internal(&error))?;
+        let found = caution.attempt(|| sides.lookup.lookup(&request, &asked)).await?;
+        let alive = work.digester.digests(&found.data, paired_key).map_err(|error| internal(&error))?;
+        let alive: HashSet<Digest> = alive.into_iter().collect();
         let digests = work.digester.digests(&keys, &setup.target.key).map_err(|error| internal(&error))?;
-        let dead =
-            (0..keys.rows() as u32).filter(|row| digests.get(*row as usize).is_none_or(|key| !alive.contains(key)));
-        let rows: Vec<u32> = dead.collect();
+        let dead = digests.iter().enumerate().filter(|(_, key)| !alive.contains(key));
+        let rows: Vec<u32> = dead.map(|(row, _)| row as u32).collect();
         if !rows.is_empty() {
             let keys = keys.take(&UInt32Array::from(rows)).map_err(|error| internal(&error))?;
             doomed.push(Doomed { keys });

@@ -54,10 +54,15 @@ pub(super) async fn by_enumeration(work: &mut Work<'_>, setup: &Setup) -> Result
         spill.have(&page.mapped.data, &setup.target.key, &page.keys)
     });
     if !complete.await? {
+        work.run.observer.note("nothing is deleted: the target did not show all of its records");
         return Ok(());
     }
-    let preparer = Preparer::new(work.mirror, setup, work.digester);
-    let request = ReadRequest { mode: ReadMode::Full, ..read_request(work.mirror, setup, None) };
+    let preparer = Preparer::of_keys(work.mirror, setup, work.digester);
+    let mut request = ReadRequest { mode: ReadMode::Full, ..read_request(work.mirror, setup, None) };
+    if work.mirror.transforms.is_empty() {
+        let needed = setup.mapping.only(&setup.target.key).source_fields_needed();
+        request.fields.retain(|field| needed.contains(&field.name) || setup.source_key.contains(&field.name));
+    }
     let source = work.mirror.source.connector.clone();
     if !enumerate(work, source, request, Some(preparer), |page| spill.keep(&page.keys)).await? {
         work.run.observer.note("nothing is deleted: the source did not show all of its records");
@@ -103,15 +108,7 @@ async fn enumerate(
     let sync = work.mirror.name();
     let key = request.key.clone();
     let (sender, mut pages) = mpsc::channel(1);
-    let reading = Reading {
-        sync: sync.to_owned(),
-        source,
-        request,
-        limits: work.mirror.page,
-        world: work.run.world.clone(),
-        observer: work.run.observer.clone(),
-        interrupt: work.run.interrupt.clone(),
-    };
+    let reading = Reading { caution: work.caution(), source, request, limits: work.mirror.page };
     let reader = tokio::spawn(reading.run(sender));
     let (mut complete, mut readable) = (false, true);
     while let Some(page) = pages.recv().await {
@@ -121,7 +118,7 @@ async fn enumerate(
             Some(preparer) => preparer.prepare(page).await?,
             None => as_it_is(work, page, &key)?,
         };
-        // A record that fails on its way still is a record; only one without a key could be any.
+        // Only the key is prepared: a record whose other values do not fit still is a record, one without a key could be any.
         readable &= prepared.letters.is_empty();
         see(&prepared).map_err(|error| SyncError::internal(sync, format!("cannot compare keys: {error}")))?;
         complete = status == PageStatus::EnumerationComplete;
@@ -134,6 +131,7 @@ fn as_it_is(work: &Work<'_>, page: Page, key: &[String]) -> Result<Prepared, Syn
     let keys = work.digester.digests(&page.changes.data, key);
     let keys = keys.map_err(|error| SyncError::internal(work.mirror.name(), error))?;
     Ok(Prepared {
+        read: page.changes.clone(),
         source: page.changes.clone(),
         mapped: page.changes,
         origins: None,
@@ -157,23 +155,27 @@ pub(super) async fn delete(
     if count == 0 {
         return Ok(());
     }
-    let content = content(&doomed, setup);
+    let content = content(&doomed, setup)?;
     let hold = work.run.store.hold_by_content(work.mirror.name(), content)?;
-    let approved = hold.as_ref().filter(|hold| hold.state == HoldState::Approved);
+    let state = hold.as_ref().map(|hold| hold.state);
+    if state == Some(HoldState::Refused) {
+        // Somebody said that just these shall stay.
+        return Ok(());
+    }
+    let approved = hold.filter(|hold| hold.state == HoldState::Approved);
     if approved.is_none()
-        && let Some(reason) = reason_to_hold(work, count, target_rows)
+        && let Some(reason) = reason_to_hold(work, count, target_rows)?
     {
-        return hold_back(work, setup, &doomed, content, count, target_rows, reason);
+        return hold_back(work, &doomed, content, count, target_rows, reason);
     }
     work.run.observer.phase("deleting");
     let mut delivery = work.delivery(setup, WriteMode::Upsert, Position::Fixed);
-    let approved = approved.map(|hold| hold.id);
     for doomed in doomed {
         let prepared = deletes_page(work, setup, doomed.keys)?;
         delivery.take(prepared).await?;
     }
     if let Some(hold) = approved {
-        delivery.applies_hold(hold);
+        delivery.applies_hold(hold.id);
     }
     delivery.flush().await?;
     work.absorb(delivery);
@@ -181,29 +183,37 @@ pub(super) async fn delete(
 }
 
 /// Equal for equal sets of keys.
-fn content(doomed: &[Doomed], setup: &Setup) -> KeyDigest {
-    let digests = doomed.iter().flat_map(|doomed| {
-        (0..doomed.keys.rows()).map(|row| letters::key_digest(&doomed.keys, row, &setup.target.key))
-    });
-    KeyDigest::of_set(digests)
+fn content(doomed: &[Doomed], setup: &Setup) -> Result<KeyDigest, SyncError> {
+    let mut digests = Vec::new();
+    for doomed in doomed {
+        let keys = letters::key_digests(&doomed.keys, &setup.target.key);
+        digests.extend(keys.map_err(|error| SyncError::batch(&setup.target.name, error))?);
+    }
+    Ok(KeyDigest::of_set(digests))
 }
 
-fn reason_to_hold(work: &Work<'_>, count: u64, target_rows: u64) -> Option<String> {
+fn reason_to_hold(work: &Work<'_>, count: u64, target_rows: u64) -> Result<Option<String>, SyncError> {
     let allowed = work.mirror.def.guard.deletes_max(target_rows);
     if count > allowed {
-        return Some(format!(
-            "{count} of {target_rows} records would be deleted; without approval at most {allowed} are"
-        ));
+        let reason =
+            format!("{count} of {target_rows} records would be deleted; without approval at most {allowed} are");
+        return Ok(Some(reason));
     }
     // Records that were there before us may not be ours to delete.
-    let never_compared = work.state.last_compare_at.is_none();
-    (never_compared && !work.state.target_was_empty)
-        .then(|| format!("the target held records before the first run; {count} of them are not in the source"))
+    if work.state.last_compare_at.is_none() && !work.state.target_was_empty {
+        let reason = format!("the target held records before the first run; {count} of them are not in the source");
+        return Ok(Some(reason));
+    }
+    // As long as deletes wait for a person, or were not allowed, these may be some of them.
+    let waiting = work.newest_hold()?.filter(|hold| hold.state != HoldState::Applied);
+    Ok(waiting.map(|hold| match hold.state {
+        HoldState::Refused => format!("{count} records would be deleted, and other deletes were refused before"),
+        _ => format!("{count} records would be deleted, and no longer what waits for approval as {}", hold.id),
+    }))
 }
 
 fn hold_back(
     work: &mut Work<'_>,
-    setup: &Setup,
     doomed: &[Doomed],
     content: KeyDigest,
     count: u64,
@@ -226,7 +236,6 @@ fn hold_back(
         at: work.run.world.clock.now(),
     })?;
     work.held = Some(HeldDeletes { hold, deletes: count, total: target_rows, reason });
-    let _ = setup;
     Ok(())
 }
 
@@ -234,16 +243,14 @@ fn hold_back(
 fn deletes_page(work: &Work<'_>, setup: &Setup, keys: Batch) -> Result<Prepared, SyncError> {
     let internal = |error: &dyn std::fmt::Display| SyncError::internal(work.mirror.name(), error);
     let keys = crate::record::project(&keys, &setup.target.key).map_err(|error| internal(&error))?;
-    let renamed: Vec<Field> = keys
-        .fields()
-        .iter()
-        .zip(&setup.source_key)
-        .map(|(field, name)| Field { name: name.clone(), ..field.clone() })
-        .collect();
+    let names = setup.source_key_in_target_order().unwrap_or_else(|| setup.target.key.clone());
+    let renamed: Vec<Field> =
+        keys.fields().iter().zip(&names).map(|(field, name)| Field { name: name.clone(), ..field.clone() }).collect();
     let source = Batch::new(renamed.into(), keys.columns().to_vec(), keys.rows()).map_err(|error| internal(&error))?;
     let digests = work.digester.digests(&keys, &setup.target.key).map_err(|error| internal(&error))?;
     debug_assert_eq!(digests.iter().collect::<HashSet<_>>().len(), digests.len());
     Ok(Prepared {
+        read: all_deletes(source.clone()),
         source: all_deletes(source),
         mapped: all_deletes(keys),
         origins: None,

@@ -60,7 +60,7 @@ impl fmt::Display for Change {
 
 /// A type that was guessed from a sample: another sample may give another one, which is no change of the schema. Values that do
 /// not fit the pinned type are rejected one by one.
-fn is_guessed(properties: &Properties) -> bool {
+pub(super) fn is_guessed(properties: &Properties) -> bool {
     properties.get("inferred") == Some("true")
 }
 

@@ -29,16 +29,14 @@ pub enum SyncError {
     DeadLettersFull { sync: String, max: u64, last: String },
     #[error("sync `{sync}`: what was approved as {hold} is no longer what would be deleted")]
     PlanMoved { sync: String, hold: String },
+    /// Not an error of a run, whose report says that it was interrupted.
+    #[error("sync `{sync}` was stopped while it waited to try again")]
+    Interrupted { sync: String },
     #[error("sync `{sync}`: a fault of Lockstep itself: {0}", sync = .1)]
     Internal(String, String),
 }
 
 impl SyncError {
-    /// A failure that ends the run.
-    pub(super) fn connector(sync: &str, failure: Failure) -> Self {
-        Self::Connector { sync: sync.to_owned(), failure }
-    }
-
     /// A failure that was tried again until patience ran out, or that is not worth trying again.
     pub(super) fn after_retries(sync: &str, failure: Failure) -> Self {
         let sync = sync.to_owned();
@@ -70,7 +68,7 @@ impl Explain for SyncError {
         match self {
             Self::Connector { failure, .. } => failure.code,
             Self::Exhausted { failure, .. } if failure.kind == FailureKind::Fault => &codes::PLUGIN_RESTARTS,
-            Self::Exhausted { .. } => &codes::RETRIES_EXHAUSTED,
+            Self::Exhausted { .. } | Self::Interrupted { .. } => &codes::RETRIES_EXHAUSTED,
             Self::Store(error) => error.code(),
             Self::Mapping { error, .. } => error.code(),
             Self::StreamMissing { .. } => &codes::STREAM_MISSING,
@@ -110,7 +108,7 @@ impl Explain for SyncError {
                 format!("if so many are expected, raise it: `dead_letters = {{ max = 100000 }}` in [sync.{sync}]"),
             ],
             Self::PlanMoved { sync, .. } => vec![format!("`lockstep run {sync}` holds the new deletes for approval")],
-            Self::Internal(..) => Vec::new(),
+            Self::Interrupted { .. } | Self::Internal(..) => Vec::new(),
         }
     }
 }

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use arrow_array::Array as _;
 use serde_json::{Map, Value, json};
 
 use crate::connector::{Failure, Rejection};
 use crate::error::Code;
-use crate::record::{Batch, ChangeKind, Changes, Field, JsonError, RejectedValue, batch_from_json, row_to_json};
+use crate::record::{
+    Batch, BatchError, ChangeKind, Changes, Field, JsonError, RejectedValue, batch_from_json, project, row_to_json,
+};
 use crate::store::{Cause, DeadLetter, KeyDigest, NewDeadLetter, PluginUse, Stage};
 
 /// What of an unreadable record is kept; a person looks at it, nobody reads it back.
@@ -42,18 +45,38 @@ pub(super) struct Failed<'a> {
 
 impl Failed<'_> {
     pub fn letter(&self, cause: Cause) -> NewDeadLetter {
-        let key_text = key_text(&self.source.data, self.row, self.key);
+        let record = record_text(self.source, self.row);
+        // Records without a key have nothing in common: each is known by all of its values.
+        let key_text = if has_key(&self.source.data, self.row, self.key) {
+            key_text(&self.source.data, self.row, self.key)
+        } else {
+            String::new()
+        };
+        let key = match key_text.as_str() {
+            "" => KeyDigest::of_unreadable("", record.as_bytes()),
+            key => KeyDigest::of_key(key),
+        };
         NewDeadLetter {
             stage: self.stage,
-            key: KeyDigest::of_key(&key_text),
+            key,
             key_text,
             position: None,
-            record: Some(record_text(self.source, self.row)),
+            record: Some(record),
             raw: None,
             cause,
             plugin: self.plugin.cloned(),
         }
     }
+}
+
+fn has_key(data: &Batch, row: usize, key: &[String]) -> bool {
+    key.iter().all(|name| data.column(name).is_some_and(|column| column.is_present(row) && column.array.is_valid(row)))
+}
+
+/// Whether what failed is a delete.
+pub(super) fn is_delete(letter: &NewDeadLetter) -> bool {
+    let record = letter.record.as_deref().and_then(|record| serde_json::from_str::<Value>(record).ok());
+    record.is_some_and(|record| record.get("kind") == Some(&json!(ChangeKind::Delete as u8)))
 }
 
 /// The key of a record as canonical JSON: its values as text, in the key's order.
@@ -70,9 +93,10 @@ pub(super) fn key_text(data: &Batch, row: usize, key: &[String]) -> String {
     Value::Array(values).to_string()
 }
 
-/// The digest under which a record's dead letter is known.
-pub(super) fn key_digest(data: &Batch, row: usize, key: &[String]) -> KeyDigest {
-    KeyDigest::of_key(&key_text(data, row, key))
+/// The digests under which the dead letters of a page's records are known.
+pub(super) fn key_digests(data: &Batch, key: &[String]) -> Result<Vec<KeyDigest>, BatchError> {
+    let keys = project(data, key)?;
+    Ok((0..keys.rows()).map(|row| KeyDigest::of_key(&key_text(&keys, row, key))).collect())
 }
 
 pub(super) fn cause(failure: &Failure) -> Cause {

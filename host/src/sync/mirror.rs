@@ -11,17 +11,19 @@ use super::deliver::{Delivery, Grouping, Position, Progress, Route};
 use super::error::SyncError;
 use super::letters;
 use super::observe::Observer;
-use super::prepare::Preparer;
+use super::prepare::{Prepared, Preparer};
 use super::read::{Interrupt, Reading};
 use super::report::{HeldDeletes, RunReport};
+use super::retry::Caution;
 use super::setup::{Drift, Mirror, Setup, settle};
 use crate::connector::{Cursor, Effect, Page, PageStatus, ReadMode, ReadRequest, WriteMode};
 use crate::error::Explain as _;
 use crate::project::Deletes;
 use crate::record::{Properties, RowDigester};
 use crate::store::{
-    Closing, Counters, CursorUpdate, DeadLetter, DeadLetterFilter, DeadLetterState, NewRun, Outcome, PageCommit, Phase,
-    PinUpdate, RunEnd, RunError, RunId, RunKind, Stage, Store, SyncState,
+    Closing, Counters, CursorUpdate, DeadLetter, DeadLetterFilter, DeadLetterState, Hold, HoldFilter, HoldState,
+    NewDeadLetter, NewRun, Outcome, PageCommit, Phase, PinUpdate, RunEnd, RunError, RunId, RunKind, Stage, Store,
+    SyncState,
 };
 use crate::world::World;
 
@@ -118,20 +120,18 @@ impl<'a> Work<'a> {
         let setup = self.settle().await?;
         let by_digest = self.state.phase == Phase::Steady && setup.mode == ReadMode::Full && !self.run.options.full;
         if by_digest && compare::run(self, &setup).await? == compare::Outcome::Done {
-            return Ok(());
+            // What a source cannot read, its digests do not show.
+            return self.close_outdated(|letter| letter.stage != Stage::Source);
         }
-        let rejected_before = self.counters.rejected;
-        let enumerated = self.read_and_write(&setup).await?;
-        if enumerated {
-            self.close_outdated_unreadable()?;
+        let complete = self.read_and_write(&setup).await?;
+        let compares = self.mirror.def.deletes == Deletes::Compare && self.compare_is_due()?;
+        if compares && !self.run.interrupt.is_set() && compare::run(self, &setup).await? == compare::Outcome::Impossible
+        {
+            deletes::by_enumeration(self, &setup).await?;
         }
-        let unreadable = self.counters.rejected > rejected_before;
-        if self.mirror.def.deletes == Deletes::Compare && self.compare_is_due() && !self.run.interrupt.is_set() {
-            if unreadable {
-                self.run.observer.note("nothing is deleted: some records of the source could not be read, and any of them may be one that seems to be gone");
-            } else if compare::run(self, &setup).await? == compare::Outcome::Impossible {
-                deletes::by_enumeration(self, &setup).await?;
-            }
+        if complete {
+            // Records that can be read today have lost their complaint, or have made it again.
+            self.close_outdated(|_| true)?;
         }
         Ok(())
     }
@@ -139,7 +139,7 @@ impl<'a> Work<'a> {
     /// Settles schemas and makes them durable before the first record moves.
     async fn settle(&mut self) -> Result<Setup, SyncError> {
         let drift = if self.run.options.accept_schema { Drift::Accepted } else { Drift::ByPolicy };
-        let setup = settle(self.mirror, &self.state, drift, Effect::Real).await?;
+        let setup = settle(self.mirror, &self.state, drift, Effect::Real, &self.caution()).await?;
         setup.notes.iter().chain(&setup.actions).for_each(|note| self.run.observer.note(note));
         let is_first = self.state.pin.is_none();
         if is_first {
@@ -164,13 +164,10 @@ impl<'a> Work<'a> {
         let cursor = if self.run.options.full { None } else { stored.clone() };
         let mode = if cursor.is_none() && setup.target_is_empty { WriteMode::Load } else { WriteMode::Upsert };
         let reading = Reading {
-            sync: self.mirror.name().to_owned(),
+            caution: self.caution(),
             source: self.mirror.source.connector.clone(),
             request: read_request(self.mirror, setup, cursor.map(Cursor)),
             limits: self.mirror.page,
-            world: self.run.world.clone(),
-            observer: self.run.observer.clone(),
-            interrupt: self.run.interrupt.clone(),
         };
         let delivery = self.delivery(setup, mode, Position::Moving(stored));
         self.run.observer.phase("reading");
@@ -191,24 +188,23 @@ impl<'a> Work<'a> {
             }
             Ok::<(), SyncError>(())
         });
-        let mut delivered = Ok(());
-        while let Some(page) = prepared.recv().await {
-            delivered = delivery.take(page).await;
-            if delivered.is_err() {
-                break;
-            }
-        }
-        drop(prepared);
-        if delivered.is_ok() {
-            delivered = delivery.flush().await;
-        }
+        let delivered = deliver_all(&mut delivery, prepared, &self.caution()).await;
         if delivered.is_err() {
             reader.abort();
         }
         let prepared = join(self.mirror.name(), preparing).await;
-        let read = if delivered.is_err() { Ok(()) } else { join(self.mirror.name(), reader).await };
+        if prepared.is_err() {
+            // Nobody listens to the reader any more, which may be waiting for an hour.
+            reader.abort();
+        }
+        let read =
+            if delivered.is_err() || prepared.is_err() { Ok(()) } else { join(self.mirror.name(), reader).await };
         let enumerated = self.absorb(delivery);
         delivered.and(prepared).and(read).map(|()| enumerated)
+    }
+
+    pub fn caution(&self) -> Caution {
+        Caution::new(self.mirror.name(), self.run)
     }
 
     /// Takes over what a delivery knows. Answers whether its reading was complete.
@@ -225,15 +221,13 @@ impl<'a> Work<'a> {
 
     pub fn delivery(&self, setup: &Setup, mode: WriteMode, cursor: Position) -> Delivery {
         let route = Route {
-            sync: self.mirror.name().to_owned(),
+            caution: self.caution(),
             sink: self.mirror.target.sink.clone(),
             plugin: self.mirror.target.plugin.clone(),
             target: setup.target.clone(),
             source_key: setup.source_key.clone(),
             store: self.run.store.clone(),
             run: self.id,
-            world: self.run.world.clone(),
-            observer: self.run.observer.clone(),
             dead_letters_max: self.mirror.def.dead_letters_max,
             grouping: self.grouping,
         };
@@ -248,16 +242,25 @@ impl<'a> Work<'a> {
         Delivery::new(route, mode, progress)
     }
 
-    fn compare_is_due(&self) -> bool {
+    fn compare_is_due(&self) -> Result<bool, SyncError> {
         let (Some(every), Some(last)) = (self.mirror.def.compare_every, self.state.last_compare_at) else {
-            return true;
+            return Ok(true);
         };
         let since = self.run.world.clock.now().signed_duration_since(last);
-        since.to_std().map_or(true, |since| since >= every)
+        // Whoever approves deletes does not want to wait for the next comparison.
+        Ok(since.to_std().map_or(true, |since| since >= every)
+            || self.newest_hold()?.is_some_and(|hold| hold.state == HoldState::Approved))
     }
 
-    /// Records that could not be read in an earlier run and were not complained about in this complete one are gone, or mended.
-    fn close_outdated_unreadable(&self) -> Result<(), SyncError> {
+    /// The newest deletes that were held and are not outdated.
+    pub fn newest_hold(&self) -> Result<Option<Hold>, SyncError> {
+        let filter = HoldFilter { sync: Some(self.mirror.name().to_owned()), ..HoldFilter::default() };
+        Ok(self.run.store.holds(&filter)?.into_iter().find(|hold| hold.state != HoldState::Outdated))
+    }
+
+    /// After this run has seen every record of the source: letters it did not write again are of records that are gone, or mended.
+    /// A delete that failed is about a record of the target, and outdated only if both sides were compared.
+    fn close_outdated(&self, may_close: impl Fn(&NewDeadLetter) -> bool) -> Result<(), SyncError> {
         if self.state.open_dead_letter_keys.is_empty() {
             return Ok(());
         }
@@ -267,8 +270,11 @@ impl<'a> Work<'a> {
             ..DeadLetterFilter::default()
         };
         let open = self.run.store.dead_letters(&filter)?;
-        let outdated = open.iter().filter(|row| row.letter.stage == Stage::Source && row.run != self.id);
-        let ids: Vec<_> = outdated.map(|row| row.id).collect();
+        let compared = self.compared && self.held.is_none();
+        let is_outdated = |row: &&DeadLetter| {
+            row.run != self.id && may_close(&row.letter) && (compared || !letters::is_delete(&row.letter))
+        };
+        let ids: Vec<_> = open.iter().filter(is_outdated).map(|row| row.id).collect();
         if !ids.is_empty() {
             self.run.store.close_dead_letters(&ids, Closing::Superseded, self.run.world.clock.now())?;
         }
@@ -281,6 +287,10 @@ impl<'a> Work<'a> {
         let mut preparer = Preparer::new(self.mirror, &setup, self.digester);
         let mut delivery = self.delivery(&setup, WriteMode::Upsert, Position::Fixed);
         for letter in letters {
+            if self.run.store.dead_letter(letter.id)?.state != DeadLetterState::Open {
+                self.run.observer.note(&format!("dead letter {} is no longer open", letter.id));
+                continue;
+            }
             let changes = match letters::read_record(letter, &fields) {
                 Ok(changes) => changes,
                 Err(error) => {
@@ -291,7 +301,7 @@ impl<'a> Work<'a> {
             let page =
                 Page { changes, rejected: Vec::new(), next_cursor: Cursor(Vec::new()), status: PageStatus::More };
             let mut prepared = preparer.prepare(page).await?;
-            prepared.resolves = Some(letter.id);
+            prepared.resolves = Some((letter.id, letter.letter.key));
             // A letter that fails again is open again with its newest cause; the store counts the attempt.
             delivery.take(prepared).await?;
         }
@@ -301,8 +311,11 @@ impl<'a> Work<'a> {
     }
 
     fn finish(self, outcome: Result<(), SyncError>, kind: RunKind, started: Duration) -> Result<RunReport, SyncError> {
-        let interrupted = outcome.is_ok() && self.run.interrupt.is_set();
-        let error = outcome.err();
+        let interrupted = match &outcome {
+            Ok(()) => self.run.interrupt.is_set(),
+            Err(error) => matches!(error, SyncError::Interrupted { .. }),
+        };
+        let error = outcome.err().filter(|_| !interrupted);
         let end = RunEnd {
             outcome: match (&error, interrupted) {
                 (Some(_), _) => Outcome::Failed,
@@ -331,6 +344,31 @@ impl<'a> Work<'a> {
             interrupted,
             error,
         })
+    }
+}
+
+/// Delivers page after page; those that are there are made durable in time though the next one keeps everybody waiting.
+async fn deliver_all(
+    delivery: &mut Delivery,
+    mut pages: mpsc::Receiver<Prepared>,
+    caution: &Caution,
+) -> Result<(), SyncError> {
+    loop {
+        let next = match delivery.time_left() {
+            None => pages.recv().await,
+            Some(time) => tokio::select! {
+                biased;
+                page = pages.recv() => page,
+                () = caution.world.clock.sleep(time) => {
+                    delivery.flush().await?;
+                    continue;
+                }
+            },
+        };
+        match next {
+            Some(page) => delivery.take(page).await?,
+            None => return delivery.flush().await,
+        }
     }
 }
 

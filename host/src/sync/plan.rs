@@ -6,6 +6,7 @@ use super::error::SyncError;
 use super::mirror::{MirrorRun, read_request};
 use super::prepare::Preparer;
 use super::read::Reading;
+use super::retry::Caution;
 use super::setup::{Drift, Mirror, Setup, settle};
 use crate::connector::{Cursor, Effect, Page, ReadMode};
 use crate::project::Deletes;
@@ -37,7 +38,7 @@ pub struct MirrorPlan {
 pub async fn plan_mirror(mirror: &Mirror, run: &MirrorRun) -> Result<MirrorPlan, SyncError> {
     let state = run.store.sync_state(mirror.name())?;
     let drift = if run.options.accept_schema { Drift::Accepted } else { Drift::ByPolicy };
-    let setup = settle(mirror, &state, drift, Effect::DryRun).await?;
+    let setup = settle(mirror, &state, drift, Effect::DryRun, &Caution::new(mirror.name(), run)).await?;
     let (counters, letters) = rehearse(mirror, run, &setup, &state).await?;
     Ok(MirrorPlan {
         sync: mirror.name().to_owned(),
@@ -90,13 +91,10 @@ async fn rehearse(
 ) -> Result<(Counters, Vec<NewDeadLetter>), SyncError> {
     let cursor = if setup.begins_anew || run.options.full { None } else { state.cursor.clone() };
     let reading = Reading {
-        sync: mirror.name().to_owned(),
+        caution: Caution::new(mirror.name(), run),
         source: mirror.source.connector.clone(),
         request: read_request(mirror, setup, cursor.map(Cursor)),
         limits: mirror.page,
-        world: run.world.clone(),
-        observer: run.observer.clone(),
-        interrupt: run.interrupt.clone(),
     };
     run.observer.phase("reading");
     let digester = RowDigester::new((run.world.random.next_u64(), run.world.random.next_u64()));

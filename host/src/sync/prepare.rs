@@ -1,20 +1,25 @@
 //! The preparing stage: transforms, mapping, keys. What cannot go on becomes a dead letter; the rest of the page goes on.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow_array::UInt32Array;
 
-use super::bisect::{Bisection, Halved, is_about_rows};
+use super::bisect::{Bisection, Halved, Suspects, is_about_rows};
 use super::error::SyncError;
+use super::last::last_of_each;
 use super::letters::{self, Failed};
-use crate::connector::{Cursor, Failure, Page, PageStatus, Transform, Transformer};
+use crate::connector::{Cursor, Failure, FailureKind, Page, PageStatus, Transform, Transformer};
 use crate::error::codes;
-use crate::record::{BatchError, Changes, Digest, Keys, Mapping, RowDigester, Stream};
-use crate::store::{Counters, DeadLetterId, NewDeadLetter, PluginUse, Stage};
+use crate::project::Deletes;
+use crate::record::{BatchError, ChangeKind, Changes, Digest, Keys, Mapping, RowDigester, Stream};
+use crate::store::{Counters, DeadLetterId, KeyDigest, NewDeadLetter, PluginUse, Stage};
 
 /// A page that is ready to be written.
 pub(super) struct Prepared {
-    /// As it was read.
+    /// As it was read, whatever became of it.
+    pub read: Changes,
+    /// Of what was read, the records that count: of each key the last.
     pub source: Changes,
     /// As it will be written: each key once, each key complete.
     pub mapped: Changes,
@@ -27,8 +32,8 @@ pub(super) struct Prepared {
     pub counters: Counters,
     pub cursor: Cursor,
     pub status: PageStatus,
-    /// The dead letter this page is another attempt of.
-    pub resolves: Option<DeadLetterId>,
+    /// The dead letter this page is another attempt of, and the key it has.
+    pub resolves: Option<(DeadLetterId, KeyDigest)>,
 }
 
 impl Prepared {
@@ -44,6 +49,8 @@ struct Step {
     input: Stream,
     /// Opened with the first page, and again after a fault.
     transformer: Option<Box<dyn Transformer>>,
+    /// A record this transform could take: shows whether it still works at all.
+    known_good: Option<Changes>,
 }
 
 /// Prepares page after page.
@@ -55,6 +62,8 @@ pub(super) struct Preparer {
     source_key: Vec<String>,
     target_key: Vec<String>,
     digester: RowDigester,
+    /// Whether deletes are none of this sync's.
+    ignores_deletes: bool,
 }
 
 /// Rows on their way through a page's stages.
@@ -81,6 +90,28 @@ impl Flow {
     }
 }
 
+/// Dead letters with the rows of the source they are about.
+type Letters = Vec<(usize, NewDeadLetter)>;
+
+/// A page behind all stages.
+struct Flowed {
+    flow: Flow,
+    keys: Vec<Digest>,
+    duplicates: u64,
+    letters: Letters,
+}
+
+impl Flowed {
+    /// One letter per record, and one for records that are equal in everything. Answers how many of the latter were left out.
+    fn drop_equal_letters(&mut self) -> u64 {
+        let mut rows = HashSet::new();
+        self.letters.retain(|(row, _)| rows.insert(*row));
+        let (before, mut keys) = (self.letters.len(), HashSet::new());
+        self.letters.retain(|(_, letter)| keys.insert(letter.key));
+        (before - self.letters.len()) as u64
+    }
+}
+
 impl Preparer {
     pub fn new(mirror: &super::Mirror, setup: &super::setup::Setup, digester: RowDigester) -> Self {
         let steps = mirror
@@ -92,6 +123,7 @@ impl Preparer {
                 plugin: end.plugin.clone(),
                 input: input.clone(),
                 transformer: None,
+                known_good: None,
             })
             .collect();
         Self {
@@ -102,33 +134,52 @@ impl Preparer {
             source_key: setup.source_key.clone(),
             target_key: setup.target.key.clone(),
             digester,
+            ignores_deletes: mirror.def.deletes == Deletes::Ignore,
         }
     }
 
+    /// Prepares nothing but keys: what is wrong with other values is not looked at.
+    pub fn of_keys(mirror: &super::Mirror, setup: &super::setup::Setup, digester: RowDigester) -> Self {
+        Self { mapping: setup.mapping.only(&setup.target.key), ..Self::new(mirror, setup, digester) }
+    }
+
     pub async fn prepare(&mut self, page: Page) -> Result<Prepared, SyncError> {
-        let source = page.changes;
+        let read = page.changes;
+        let plugin = &self.source_plugin;
+        let unreadable: Vec<NewDeadLetter> =
+            page.rejected.into_iter().map(|rejection| letters::unreadable(rejection, plugin)).collect();
         let mut counters = Counters {
-            read: (source.rows() + page.rejected.len()) as u64,
+            read: (read.rows() + unreadable.len()) as u64,
             pages: 1,
-            bytes: source.data.bytes() as u64,
+            bytes: read.data.bytes() as u64,
             ..Counters::default()
         };
-        let plugin = &self.source_plugin;
-        let mut letters: Vec<NewDeadLetter> =
-            page.rejected.into_iter().map(|rejection| letters::unreadable(rejection, plugin)).collect();
-        let mut flow = Flow { changes: source.clone(), origins: None };
-        for index in 0..self.steps.len() {
-            flow = self.transform(index, flow, &source, &mut letters).await?;
+        let mut source = self.without_ignored(&read)?;
+        counters.unchanged = (read.rows() - source.rows()) as u64;
+        let told = source.rows();
+        if source.data.columns().iter().any(|column| column.present.is_some()) {
+            source = self.newest(source)?;
         }
-        flow = self.map(flow, &source, &mut letters)?;
-        let (flow, keys, duplicates) = self.check_keys(flow, &source, &mut letters)?;
+        let mut flowed = self.flow(&source).await?;
+        if !flowed.letters.is_empty() {
+            // A record that fails needs nobody's attention if a later one of its key follows.
+            let newest = self.newest(source.clone())?;
+            if newest.rows() < source.rows() {
+                flowed = self.flow(&newest).await?;
+                source = newest;
+            }
+        }
+        let equal = flowed.drop_equal_letters();
+        counters.duplicates = (told - source.rows()) as u64 + flowed.duplicates + equal;
+        let mut letters = unreadable;
+        letters.extend(flowed.letters.into_iter().map(|(_, letter)| letter));
         counters.rejected = letters.len() as u64;
-        counters.duplicates = duplicates;
         Ok(Prepared {
+            read,
             source,
-            mapped: flow.changes,
-            origins: flow.origins,
-            keys,
+            mapped: flowed.flow.changes,
+            origins: flowed.flow.origins,
+            keys: flowed.keys,
             letters,
             counters,
             cursor: page.next_cursor,
@@ -137,15 +188,43 @@ impl Preparer {
         })
     }
 
+    fn without_ignored(&self, read: &Changes) -> Result<Changes, SyncError> {
+        if !self.ignores_deletes || read.kinds.is_none() {
+            return Ok(read.clone());
+        }
+        let kept = read.filter(|row| read.kind(row) != ChangeKind::Delete);
+        kept.map_err(|error| SyncError::batch(&self.sync, error))
+    }
+
+    /// Of each key of the source the last record.
+    fn newest(&self, source: Changes) -> Result<Changes, SyncError> {
+        let keys = Keys::of(&self.digester, &source.data, &self.source_key);
+        let keys = keys.map_err(|error| SyncError::key(&self.sync, error))?;
+        let newest = last_of_each(&source, &keys).map_err(|error| SyncError::batch(&self.sync, error))?;
+        Ok(newest.map_or(source, |(newest, _)| newest))
+    }
+
+    async fn flow(&mut self, source: &Changes) -> Result<Flowed, SyncError> {
+        let mut letters = Vec::new();
+        let mut flow = Flow { changes: source.clone(), origins: None };
+        for index in 0..self.steps.len() {
+            flow = self.transform(index, flow, source, &mut letters).await?;
+        }
+        flow = self.map(flow, source, &mut letters)?;
+        let (flow, keys, duplicates) = self.check_keys(flow, source, &mut letters)?;
+        Ok(Flowed { flow, keys, duplicates, letters })
+    }
+
     async fn transform(
         &mut self,
         index: usize,
         flow: Flow,
         source: &Changes,
-        letters: &mut Vec<NewDeadLetter>,
+        letters: &mut Letters,
     ) -> Result<Flow, SyncError> {
         let Some(step) = self.steps.get_mut(index) else { return Ok(flow) };
-        let applied = step.apply(&flow.changes).await.map_err(|failure| SyncError::connector(&self.sync, failure))?;
+        let applied =
+            step.apply(&flow.changes).await.map_err(|failure| SyncError::after_retries(&self.sync, failure))?;
         for (row, failure) in &applied.rejected {
             let failed = Failed {
                 stage: Stage::Transform,
@@ -154,12 +233,12 @@ impl Preparer {
                 key: &self.source_key,
                 plugin: Some(&step.plugin),
             };
-            letters.push(failed.letter(letters::cause(failure)));
+            letters.push((failed.row, failed.letter(letters::cause(failure))));
         }
         Ok(flow.follow(applied.changes, applied.origins))
     }
 
-    fn map(&self, flow: Flow, source: &Changes, letters: &mut Vec<NewDeadLetter>) -> Result<Flow, SyncError> {
+    fn map(&self, flow: Flow, source: &Changes, letters: &mut Letters) -> Result<Flow, SyncError> {
         let mapped = self.mapping.apply(&flow.changes).map_err(|error| SyncError::mapping(&self.sync, error))?;
         let mut last = None;
         for rejected in &mapped.rejected {
@@ -168,7 +247,7 @@ impl Preparer {
                 continue;
             }
             let failed = self.failed(Stage::Map, source, flow.source_row(rejected.row));
-            letters.push(failed.letter(letters::value_cause(&codes::DATA_LOSSY, rejected)));
+            letters.push((failed.row, failed.letter(letters::value_cause(&codes::DATA_LOSSY, rejected))));
         }
         Ok(flow.follow(mapped.changes, mapped.origins))
     }
@@ -182,7 +261,7 @@ impl Preparer {
         &self,
         flow: Flow,
         source: &Changes,
-        letters: &mut Vec<NewDeadLetter>,
+        letters: &mut Letters,
     ) -> Result<(Flow, Vec<Digest>, u64), SyncError> {
         let batch_error = |error: BatchError| SyncError::batch(&self.sync, error);
         let keys_of = |changes: &Changes| {
@@ -194,7 +273,7 @@ impl Preparer {
             for row in &keys.unusable {
                 let message = format!("the key field {} is empty", quoted(&self.target_key));
                 let failed = self.failed(Stage::Map, source, flow.source_row(*row));
-                letters.push(failed.letter(letters::own_cause(&codes::DATA_KEY, None, message)));
+                letters.push((failed.row, failed.letter(letters::own_cause(&codes::DATA_KEY, None, message))));
             }
             let usable = |row: &u32| keys.unusable.binary_search(row).is_err();
             let rows: Vec<u32> = (0..flow.changes.rows() as u32).filter(usable).collect();
@@ -202,9 +281,10 @@ impl Preparer {
             flow = flow.follow(changes, Some(rows));
             keys = keys_of(&flow.changes)?;
         }
-        let Some(last) = keys.last_of_each() else { return Ok((flow, keys.digests, 0)) };
+        let Some((changes, last)) = last_of_each(&flow.changes, &keys).map_err(batch_error)? else {
+            return Ok((flow, keys.digests, 0));
+        };
         let duplicates = (flow.changes.rows() - last.len()) as u64;
-        let changes = flow.changes.take(&last).map_err(batch_error)?;
         let digests = last.values().iter().filter_map(|row| keys.digests.get(*row as usize).copied()).collect();
         Ok((flow.follow(changes, Some(last.values().to_vec())), digests, duplicates))
     }
@@ -221,10 +301,26 @@ struct Applied {
     rejected: Vec<(u32, Failure)>,
 }
 
+impl Applied {
+    /// In terms of the page of which `rows` were given.
+    fn traced_to(self, rows: Vec<u32>, rejected: &mut Vec<(u32, Failure)>) -> (Changes, Vec<u32>) {
+        let row_of = |row: &u32| rows.get(*row as usize).copied().unwrap_or(0);
+        rejected.extend(self.rejected.into_iter().map(|(row, failure)| (row_of(&row), failure)));
+        let origins = match self.origins {
+            Some(origins) => origins.iter().map(row_of).collect(),
+            None => rows,
+        };
+        (self.changes, origins)
+    }
+}
+
 impl Step {
     async fn apply(&mut self, changes: &Changes) -> Result<Applied, Failure> {
         match self.apply_once(changes).await {
-            Ok(applied) => Ok(applied),
+            Ok(applied) => {
+                self.works_with(changes)?;
+                Ok(applied)
+            }
             Err(failure) if is_about_rows(&failure) && changes.rows() > 0 => self.isolate(changes).await,
             Err(failure) => Err(failure),
         }
@@ -248,37 +344,78 @@ impl Step {
         }
     }
 
+    fn works_with(&mut self, changes: &Changes) -> Result<(), Failure> {
+        if self.known_good.is_none() && changes.rows() > 0 {
+            let first = changes.take(&UInt32Array::from(vec![0]));
+            self.known_good = Some(first.map_err(|error| nonsense(&self.plugin.label, &error))?);
+        }
+        Ok(())
+    }
+
+    /// Whether the transform still does what it could do before; none if it never could do anything.
+    async fn still_works(&mut self) -> Option<bool> {
+        let known_good = self.known_good.clone()?;
+        Some(self.apply_once(&known_good).await.is_ok())
+    }
+
     async fn isolate(&mut self, changes: &Changes) -> Result<Applied, Failure> {
         let mut bisection = Bisection::new((0..changes.rows() as u32).collect());
         let mut parts: Vec<(Changes, Vec<u32>)> = Vec::new();
         let mut rejected: Vec<(u32, Failure)> = Vec::new();
+        let mut suspects = Suspects::default();
         while let Some(rows) = bisection.next() {
             let part =
                 changes.take(&UInt32Array::from(rows.clone())).map_err(|error| nonsense(&self.plugin.label, &error))?;
             match self.apply_once(&part).await {
                 Ok(applied) => {
-                    bisection.passed();
-                    let row_of = |row: &u32| rows.get(*row as usize).copied().unwrap_or(0);
-                    rejected.extend(applied.rejected.into_iter().map(|(row, failure)| (row_of(&row), failure)));
-                    let origins = match applied.origins {
-                        Some(origins) => origins.iter().map(row_of).collect(),
-                        None => rows,
-                    };
-                    parts.push((applied.changes, origins));
+                    self.works_with(&part)?;
+                    rejected.extend(suspects.convict());
+                    parts.push(applied.traced_to(rows, &mut rejected));
                 }
-                Err(failure) if is_about_rows(&failure) => match bisection.failed(rows, &failure) {
-                    Halved::Again => {}
-                    Halved::Culprit(row) => rejected.push((row, failure)),
-                    Halved::Hopeless => return Err(failure),
-                },
+                Err(failure) if is_about_rows(&failure) => {
+                    let is_fault = failure.kind == FailureKind::Fault;
+                    match bisection.failed(rows, failure.clone()) {
+                        Halved::Culprit(row, failure) if is_fault => suspects.suspect(row, failure),
+                        Halved::Culprit(row, failure) => rejected.push((row, failure)),
+                        Halved::Again => {}
+                    }
+                    if is_fault {
+                        suspects.fault();
+                        self.judge(&mut suspects, &mut rejected, &failure).await?;
+                    }
+                }
                 Err(failure) => return Err(failure),
             }
         }
+        if let Some(failure) = suspects.last_words().cloned() {
+            match self.still_works().await {
+                Some(true) => rejected.extend(suspects.convict()),
+                _ => return Err(failure),
+            }
+        }
+        rejected.sort_by_key(|(row, _)| *row);
         if parts.is_empty() {
             // Without rows, for the schema of the output.
             parts.push((self.apply_once(&changes.slice(0, 0)).await?.changes, Vec::new()));
         }
         self.join(parts, rejected)
+    }
+
+    /// After another fault: fails if the fault is the transform's own.
+    async fn judge(
+        &mut self,
+        suspects: &mut Suspects<u32>,
+        rejected: &mut Vec<(u32, Failure)>,
+        failure: &Failure,
+    ) -> Result<(), Failure> {
+        if suspects.are_many() {
+            match self.still_works().await {
+                Some(true) => rejected.extend(suspects.convict()),
+                Some(false) => return Err(failure.clone()),
+                None => {}
+            }
+        }
+        if suspects.are_too_many() { Err(failure.clone()) } else { Ok(()) }
     }
 
     fn join(&self, parts: Vec<(Changes, Vec<u32>)>, rejected: Vec<(u32, Failure)>) -> Result<Applied, Failure> {
@@ -290,9 +427,9 @@ impl Step {
 }
 
 fn no_transformer(plugin: &str) -> Failure {
-    Failure::new(crate::connector::FailureKind::Other, &codes::INTERNAL, plugin, "a transform was not opened")
+    Failure::new(FailureKind::Other, &codes::INTERNAL, plugin, "a transform was not opened")
 }
 
 fn nonsense(plugin: &str, error: &BatchError) -> Failure {
-    Failure::new(crate::connector::FailureKind::Other, &codes::INTERNAL, plugin, error.to_string())
+    Failure::new(FailureKind::Other, &codes::INTERNAL, plugin, error.to_string())
 }

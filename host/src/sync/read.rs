@@ -3,56 +3,74 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio::sync::Notify;
 use tokio::sync::mpsc::Sender;
 
 use super::error::SyncError;
-use super::observe::Observer;
-use super::retry::{Patience, Verdict};
-use crate::connector::{FailureKind, Page, PageLimits, PageStatus, ReadRequest, Reader, Source};
-use crate::world::World;
+use super::retry::{Caution, Patience};
+use crate::connector::{Failure, FailureKind, Page, PageLimits, PageStatus, ReadRequest, Reader, Source};
 
-/// Asked between pages; set by a person who wants to stop.
+/// Asked between pages and while waiting; set by a person who wants to stop.
 #[derive(Clone, Default)]
-pub struct Interrupt(Arc<AtomicBool>);
+pub struct Interrupt(Arc<Signal>);
+
+#[derive(Default)]
+struct Signal {
+    is_set: AtomicBool,
+    waiting: Notify,
+}
 
 impl Interrupt {
     pub fn set(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.is_set.store(true, Ordering::SeqCst);
+        self.0.waiting.notify_waiters();
     }
 
     pub fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.is_set.load(Ordering::SeqCst)
+    }
+
+    /// Returns once somebody wants to stop.
+    pub(super) async fn wait(&self) {
+        loop {
+            // Made before the look: a signal in between wakes it.
+            let woken = self.0.waiting.notified();
+            if self.is_set() {
+                return;
+            }
+            woken.await;
+        }
     }
 }
 
+/// Positions a source may lose in one reading before it is left alone.
+const STALE_MAX: u32 = 3;
+
 /// Reads a stream to the end of what there is.
 pub(super) struct Reading {
-    pub sync: String,
+    pub caution: Caution,
     pub source: Arc<dyn Source>,
     pub request: ReadRequest,
     pub limits: PageLimits,
-    pub world: World,
-    pub observer: Arc<dyn Observer>,
-    pub interrupt: Interrupt,
 }
 
 impl Reading {
     /// Sends every page; ends with the last one, when interrupted, or when nobody listens any more.
     pub async fn run(mut self, pages: Sender<Page>) -> Result<(), SyncError> {
-        let mut patience = Patience::default();
+        let (mut patience, mut stale) = (Patience::default(), 0);
         let mut reader: Option<Box<dyn Reader>> = None;
-        while !self.interrupt.is_set() {
+        while !self.caution.interrupt.is_set() {
             let page = match self.next(&mut reader).await {
                 Ok(page) => page,
                 Err(failure) => {
                     reader = None;
-                    self.after_failure(failure, &mut patience).await?;
+                    self.after_failure(failure, &mut patience, &mut stale).await?;
                     continue;
                 }
             };
             patience.progress();
             self.request.cursor = Some(page.next_cursor.clone());
-            self.observer.read(page.changes.rows() as u64, page.changes.data.bytes() as u64);
+            self.caution.observer.read(page.changes.rows() as u64, page.changes.data.bytes() as u64);
             let status = page.status;
             if pages.send(page).await.is_err() || status != PageStatus::More {
                 return Ok(());
@@ -61,30 +79,26 @@ impl Reading {
         Ok(())
     }
 
-    async fn next(&self, reader: &mut Option<Box<dyn Reader>>) -> Result<Page, crate::connector::Failure> {
+    async fn next(&self, reader: &mut Option<Box<dyn Reader>>) -> Result<Page, Failure> {
         if let Some(reader) = reader {
             return reader.next(self.limits).await;
         }
         reader.insert(self.source.open(self.request.clone()).await?).next(self.limits).await
     }
 
-    /// Waits if it is worth it. A position that is gone means reading everything again, never going on from "latest".
+    /// Waits if it is worth it. A position that is gone means reading everything again, never going on from "latest"; a source
+    /// that loses one after the other would be read for ever.
     async fn after_failure(
         &mut self,
-        failure: crate::connector::Failure,
+        failure: Failure,
         patience: &mut Patience,
+        stale: &mut u32,
     ) -> Result<(), SyncError> {
-        if failure.kind == FailureKind::StaleCursor && self.request.cursor.take().is_some() {
-            self.observer.note(&format!("the source's position is gone, everything is read again: {failure}"));
+        if failure.kind == FailureKind::StaleCursor && *stale < STALE_MAX && self.request.cursor.take().is_some() {
+            *stale += 1;
+            self.caution.observer.note(&format!("the source's position is gone, everything is read again: {failure}"));
             return Ok(());
         }
-        match patience.judge(&failure, &self.world) {
-            Verdict::GiveUp => Err(SyncError::after_retries(&self.sync, failure)),
-            Verdict::Wait(wait) => {
-                self.observer.note(&format!("trying again in {:.1} s: {failure}", wait.as_secs_f64()));
-                self.world.clock.sleep(wait).await;
-                Ok(())
-            }
-        }
+        self.caution.wait(patience, failure).await
     }
 }

@@ -1,7 +1,12 @@
 //! When to try again: back-off with jitter for what may pass, a small budget for plugins that break.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::error::SyncError;
+use super::mirror::MirrorRun;
+use super::observe::Observer;
+use super::read::Interrupt;
 use crate::connector::{Failure, FailureKind};
 use crate::world::World;
 
@@ -55,6 +60,55 @@ impl Patience {
                 if self.faults >= FAULTS_MAX { Verdict::GiveUp } else { Verdict::Wait(jittered(self.faults, world)) }
             }
             _ => Verdict::GiveUp,
+        }
+    }
+}
+
+/// What waiting needs: the time, somebody to tell, and an ear for whoever wants to stop.
+#[derive(Clone)]
+pub(super) struct Caution {
+    pub sync: String,
+    pub world: World,
+    pub observer: Arc<dyn Observer>,
+    pub interrupt: Interrupt,
+}
+
+impl Caution {
+    pub fn new(sync: &str, run: &MirrorRun) -> Self {
+        Self {
+            sync: sync.to_owned(),
+            world: run.world.clone(),
+            observer: run.observer.clone(),
+            interrupt: run.interrupt.clone(),
+        }
+    }
+
+    /// Waits before the next attempt. Fails if there should be none, or if somebody wants to stop.
+    pub async fn wait(&self, patience: &mut Patience, failure: Failure) -> Result<(), SyncError> {
+        match patience.judge(&failure, &self.world) {
+            Verdict::GiveUp => Err(SyncError::after_retries(&self.sync, failure)),
+            Verdict::Wait(wait) => {
+                self.observer.note(&format!("trying again in {:.1} s: {failure}", wait.as_secs_f64()));
+                tokio::select! {
+                    biased;
+                    () = self.interrupt.wait() => Err(SyncError::Interrupted { sync: self.sync.clone() }),
+                    () = self.world.clock.sleep(wait) => Ok(()),
+                }
+            }
+        }
+    }
+
+    /// Calls until it goes well or patience ends.
+    pub async fn attempt<T, F>(&self, call: impl Fn() -> F) -> Result<T, SyncError>
+    where
+        F: Future<Output = Result<T, Failure>>,
+    {
+        let mut patience = Patience::default();
+        loop {
+            match call().await {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => self.wait(&mut patience, failure).await?,
+            }
         }
     }
 }

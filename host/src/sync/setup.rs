@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::drift::{self, Change, PinnedStream};
 use super::error::SyncError;
+use super::retry::Caution;
 use crate::connector::{Effect, Evolve, PageLimits, PrepareOptions, ReadMode, Sink, Source, Transform};
 use crate::error::nearest;
 use crate::project::{Endpoint, FieldLine, FieldValue, SchemaPolicy, SyncDef};
@@ -80,27 +81,41 @@ pub(super) struct Setup {
     pub notes: Vec<String>,
 }
 
+impl Setup {
+    /// The source's fields behind the target's key, in its order; none if it is not made of the source's fields alone.
+    pub fn source_key_in_target_order(&self) -> Option<Vec<String>> {
+        let (fields, sources) = (self.mapping.output_fields(), self.mapping.sources());
+        let source = |name: &String| {
+            let at = fields.iter().position(|field| field.name == *name)?;
+            sources.get(at).copied().flatten().map(str::to_owned)
+        };
+        self.target.key.iter().map(source).collect()
+    }
+}
+
 /// Settles everything. With [`Effect::DryRun`] the target is left as it is.
 pub(super) async fn settle(
     mirror: &Mirror,
     state: &SyncState,
     drift: Drift,
     effect: Effect,
+    caution: &Caution,
 ) -> Result<Setup, SyncError> {
     let mut notes = Vec::new();
     let definition = definition_digest(mirror);
     let pin = state.pin.as_ref().filter(|pin| pin.mapping_digest == definition);
-    let found = discover(mirror).await?;
+    let found = discover(mirror, caution).await?;
     let pinned = pin.and_then(|pin| PinnedStream::parse(&pin.source));
     let accepted = check_drift(mirror, pinned.as_ref(), &found, drift, &mut notes)?;
     let stream = declared_stream(mirror, &found, pinned.as_ref(), accepted)?;
-    let (inputs, output) = describe_transforms(mirror, &stream).await?;
+    let (inputs, output) = describe_transforms(mirror, &stream, caution).await?;
 
-    let existing = describe_target(mirror).await?;
+    let name = &mirror.def.target.stream;
+    let existing = caution.attempt(|| mirror.target.sink.describe(name)).await?;
     let target_is_empty = existing.as_ref().is_none_or(|stream| stream.properties.get("empty") == Some("true"));
     let mapping = build_mapping(mirror, &output, existing.as_ref())?;
     let wanted = wanted_target(mirror, &mapping, &stream.key, existing.as_ref())?;
-    let (target, actions) = prepare_target(mirror, &wanted, existing.as_ref(), effect).await?;
+    let (target, actions) = prepare_target(mirror, &wanted, existing.as_ref(), effect, caution).await?;
     let mapping = build_mapping(mirror, &output, Some(&target))?;
     let target = write_target(mirror, &mapping, &wanted, &target)?;
 
@@ -152,16 +167,15 @@ fn definition_digest(mirror: &Mirror) -> String {
     blake3::hash(definition.to_string().as_bytes()).to_hex().chars().take(32).collect()
 }
 
-async fn discover(mirror: &Mirror) -> Result<Stream, SyncError> {
+async fn discover(mirror: &Mirror, caution: &Caution) -> Result<Stream, SyncError> {
     let sync = mirror.name();
     let endpoint = &mirror.def.source;
-    let failed = |failure| SyncError::connector(sync, failure);
     let wanted = [endpoint.stream.clone()];
-    let streams = mirror.source.connector.discover(&wanted).await.map_err(failed)?;
+    let streams = caution.attempt(|| mirror.source.connector.discover(&wanted)).await?;
     if let Some(stream) = streams.into_iter().find(|stream| stream.name == endpoint.stream) {
         return Ok(stream);
     }
-    let all = mirror.source.connector.discover(&[]).await.map_err(failed)?;
+    let all = caution.attempt(|| mirror.source.connector.discover(&[])).await?;
     let names = all.iter().map(|stream| stream.name.as_str());
     Err(SyncError::StreamMissing {
         sync: sync.to_owned(),
@@ -225,6 +239,8 @@ fn declared_stream(
         stream.fields.retain(|field| pinned.fields.iter().any(|known| known.name == field.name));
     }
     for field in &mut stream.fields {
+        // A type that is known for certain is the pinned one, or somebody has accepted it.
+        let pinned = pinned.filter(|_| drift::is_guessed(&field.properties));
         let pinned_type = pinned.and_then(|pinned| pinned.logical(&field.name));
         if let Some(logical) = endpoint.types.get(&field.name).copied().or(pinned_type) {
             field.logical = logical;
@@ -254,20 +270,18 @@ fn require_field(mirror: &Mirror, stream: &Stream, name: &str, what: &'static st
 }
 
 /// The input of each transform, and what comes out of the last one.
-async fn describe_transforms(mirror: &Mirror, stream: &Stream) -> Result<(Vec<Stream>, Stream), SyncError> {
+async fn describe_transforms(
+    mirror: &Mirror,
+    stream: &Stream,
+    caution: &Caution,
+) -> Result<(Vec<Stream>, Stream), SyncError> {
     let mut inputs = Vec::with_capacity(mirror.transforms.len());
     let mut output = stream.clone();
     for end in &mirror.transforms {
-        inputs.push(output.clone());
-        output =
-            end.connector.describe(&output).await.map_err(|failure| SyncError::connector(mirror.name(), failure))?;
+        let described = caution.attempt(|| end.connector.describe(&output)).await?;
+        inputs.push(std::mem::replace(&mut output, described));
     }
     Ok((inputs, output))
-}
-
-async fn describe_target(mirror: &Mirror) -> Result<Option<Stream>, SyncError> {
-    let stream = &mirror.def.target.stream;
-    mirror.target.sink.describe(stream).await.map_err(|failure| SyncError::connector(mirror.name(), failure))
 }
 
 fn build_mapping(mirror: &Mirror, output: &Stream, target: Option<&Stream>) -> Result<Mapping, SyncError> {
@@ -339,15 +353,12 @@ async fn prepare_target(
     wanted: &Stream,
     existing: Option<&Stream>,
     effect: Effect,
+    caution: &Caution,
 ) -> Result<(Stream, Vec<String>), SyncError> {
     let evolve = if mirror.def.schema == SchemaPolicy::Evolve { Evolve::AddFields } else { Evolve::LeaveFields };
     // A target that has everything costs no second question, but for its key, which only the plugin can judge.
-    let prepared = mirror
-        .target
-        .sink
-        .prepare(wanted, PrepareOptions { evolve, effect })
-        .await
-        .map_err(|failure| SyncError::connector(mirror.name(), failure))?;
+    let options = PrepareOptions { evolve, effect };
+    let prepared = caution.attempt(|| mirror.target.sink.prepare(wanted, options)).await?;
     let stream = if effect == Effect::DryRun { existing.unwrap_or(wanted).clone() } else { prepared.stream };
     Ok((stream, prepared.actions))
 }

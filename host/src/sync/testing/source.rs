@@ -93,6 +93,8 @@ impl SourceState {
                 let key = record.into_iter().filter(|(name, _)| key.contains(name)).collect();
                 self.lines.insert(place, Line { body: Body::Tombstone(key), at });
             }
+            // What is gone cannot go again; its tombstone stays where it is.
+            Some(line @ Line { body: Body::Tombstone(_), .. }) => drop(self.lines.insert(place, line)),
             _ => {}
         }
     }

@@ -107,13 +107,13 @@ fn every_record_without_a_key_waits_by_itself() {
 #[test]
 fn of_several_records_of_one_key_the_last_wins() {
     for lab in [Lab::new(), Lab::new().in_one_group()] {
-        let lab = lab.with_people(1..=8);
+        let lab = lab.with_people(1..=9);
         // In the same page, and in the next one.
-        lab.source.state().put(9, person(3, "second"));
+        lab.source.state().put(10, person(3, "second"));
         lab.source.state().put(11, person(3, "third"));
         let report = lab.run_well();
         assert_eq!(lab.target(3), Some(person(3, "third")));
-        assert_eq!((report.counters.read, report.counters.duplicates, report.counters.written), (10, 1, 9));
+        assert_eq!((report.counters.read, report.counters.duplicates, report.counters.written), (11, 1, 10));
     }
 }
 
@@ -159,7 +159,8 @@ fn a_later_good_record_outdates_the_letter_of_its_key() {
 fn a_later_good_record_in_the_same_reading_leaves_no_letter() {
     for (lab, later) in [(Lab::new(), 9), (Lab::new(), 15), (Lab::new().in_one_group(), 15)] {
         for verdict in [Verdict::RefusePage, Verdict::Status(WriteStatus::Rejected)] {
-            let lab = Lab::new_like(&lab).with_people(1..=8);
+            // Ten lines: what is later than those is in the next page.
+            let lab = Lab::new_like(&lab).with_people(1..=10);
             lab.source.state().put(3, person(3, "bad"));
             lab.source.state().put(later, person(3, "good"));
             refuses(&lab, verdict);
@@ -175,6 +176,7 @@ fn a_later_good_record_in_the_same_reading_leaves_no_letter() {
 fn a_record_that_does_not_fit_leaves_no_letter_if_a_later_one_of_its_key_does() {
     for later in [4, 15] {
         let lab = numeric_names(Lab::new().in_one_group());
+        (5..=14).for_each(|place| lab.source.state().put(place, person(place, "5")));
         for (place, id, name) in [(1, 1, "10"), (2, 2, "x"), (later, 2, "20")] {
             lab.source.state().put(place, person(id, name));
         }
@@ -190,6 +192,7 @@ fn a_record_that_does_not_fit_leaves_no_letter_if_a_later_one_of_its_key_does() 
 fn the_newest_of_two_bad_records_of_a_key_waits() {
     for lab in [Lab::new(), Lab::new().in_one_group()] {
         let lab = numeric_names(lab);
+        (5..=14).for_each(|place| lab.source.state().put(place, person(place, "5")));
         for (place, name) in [(1, "x"), (2, "y"), (15, "z")] {
             lab.source.state().put(place, person(2, name));
         }
