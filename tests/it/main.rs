@@ -3,6 +3,7 @@
 
 mod clean;
 mod contract;
+mod documents;
 mod examples;
 mod mirror;
 mod plugins;
