@@ -31,8 +31,10 @@ fn the_project_moves_changed_rows() {
         reading.request.mode = ReadMode::Incremental;
         reading.request.options.set("modified", sync.source.modified.as_deref().unwrap());
         reading.request.options.set("lookback-ms", sync.source.lookback.unwrap().as_millis().to_string());
-        let mut stream =
-            lockstep::connector::Source::discover(&shop, std::slice::from_ref(&sync.source.stream)).await.unwrap().remove(0);
+        let mut stream = lockstep::connector::Source::discover(&shop, std::slice::from_ref(&sync.source.stream))
+            .await
+            .unwrap()
+            .remove(0);
         stream.name.clone_from(&sync.target.stream);
         target.prepare(&stream, REAL).await.unwrap();
         for expected in [2, 0] {

@@ -234,9 +234,11 @@ fn every_type_is_compared() {
         let target = stream("t", &["id"], &all);
         let row = json!({"id": 1, "one": "x", "fixed": "ab", "name": "n", "ci": "Case", "mood": "ok", "list": "{1,2}", "addr": "10.0.0.1",
             "iv": "1 day", "doc": "{\"a\": 1}", "xml": "<a/>", "spot": "(1,2)", "cash": "$1.00", "bits": "101"});
-        let (flushed, _) = write(&plugin, &target, WriteMode::Upsert, &[page(&target, std::slice::from_ref(&row))]).await.unwrap();
+        let (flushed, _) =
+            write(&plugin, &target, WriteMode::Upsert, &[page(&target, std::slice::from_ref(&row))]).await.unwrap();
         assert_eq!(counts(&flushed), (1, 0, 0));
-        let (flushed, _) = write(&plugin, &target, WriteMode::Upsert, &[page(&target, std::slice::from_ref(&row))]).await.unwrap();
+        let (flushed, _) =
+            write(&plugin, &target, WriteMode::Upsert, &[page(&target, std::slice::from_ref(&row))]).await.unwrap();
         assert_eq!(counts(&flushed), (0, 1, 0));
         for (name, other) in
             [("one", "y"), ("ci", "case"), ("iv", "24:00:00"), ("spot", "(1,3)"), ("xml", "<b/>"), ("fixed", "abc")]
