@@ -14,6 +14,8 @@ pub enum Goal {
     Mebibytes(u64),
     /// At least so many million rows a second.
     MillionRows(f64),
+    /// None; it is shown for comparison.
+    Shown,
 }
 
 #[derive(Clone, Debug)]
