@@ -65,7 +65,7 @@ pub(super) async fn by_enumeration(work: &mut Work<'_>, setup: &Setup) -> Result
     }
     let source = work.mirror.source.connector.clone();
     if !enumerate(work, source, request, Some(preparer), |page| spill.keep(&page.keys)).await? {
-        work.run.observer.note("nothing is deleted: the source did not show all of its records");
+        work.run.observer.note("nothing is deleted: not all records of the source could be read");
         return Ok(());
     }
     let fields: Vec<Field> = key_fields(setup);

@@ -359,8 +359,20 @@ async fn prepare_target(
     // A target that has everything costs no second question, but for its key, which only the plugin can judge.
     let options = PrepareOptions { evolve, effect };
     let prepared = caution.attempt(|| mirror.target.sink.prepare(wanted, options)).await?;
-    let stream = if effect == Effect::DryRun { existing.unwrap_or(wanted).clone() } else { prepared.stream };
+    let stream = match (effect, existing) {
+        (Effect::Real, _) => prepared.stream,
+        (Effect::DryRun, None) => wanted.clone(),
+        (Effect::DryRun, Some(existing)) => with_added_fields(existing, wanted),
+    };
     Ok((stream, prepared.actions))
+}
+
+/// What the target would be once the fields it lacks were added.
+fn with_added_fields(existing: &Stream, wanted: &Stream) -> Stream {
+    let mut stream = existing.clone();
+    let missing = wanted.fields.iter().filter(|field| existing.field(&field.name).is_none());
+    stream.fields.extend(missing.cloned());
+    stream
 }
 
 /// The target with only the fields that are written, named natively as the target names them.

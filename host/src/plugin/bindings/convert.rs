@@ -460,8 +460,8 @@ mod tests {
             ("b", bytes_column(&[0, 2, 1], b"xy"), "offsets that do not fit"),
             ("b", bytes_column(&[1, 1, 2], b"xy"), "offsets that do not fit"),
             ("b", bytes_column(&[0, 1, 9], b"xy"), "offsets that do not fit"),
-            ("b", bytes_column(&[0, 1, 2], &[0xff, 0xfe]), "utf8"),
-            ("b", bytes_column(&[0, 1, 2], "é".as_bytes()), "boundar"),
+            ("b", bytes_column(&[0, 1, 2], &[0xff, 0xfe]), "non utf-8"),
+            ("b", bytes_column(&[0, 1, 2], "é".as_bytes()), "split utf-8"),
             ("c", wit::ValuesResult::Bits(vec![]), "a bitmap of 0 bytes"),
             ("z", wit::ValuesResult::Int64(vec![1, 2]), "was not asked for"),
         ] {

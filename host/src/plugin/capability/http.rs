@@ -190,11 +190,16 @@ fn private(url: &Url) -> Failure {
 
 fn failed(url: &Url, error: &reqwest::Error) -> Failure {
     let mut cause: &dyn std::error::Error = error;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
-    if cause.is::<address::NotPublic>() {
-        return private(url);
+    loop {
+        // An I/O error does not show what it was made of as its source.
+        let inner = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if cause.is::<address::NotPublic>() || inner.is_some_and(|inner| inner.is::<address::NotPublic>()) {
+            return private(url);
+        }
+        match cause.source() {
+            Some(next) => cause = next,
+            None => break,
+        }
     }
     let code: &'static Code = &codes::HTTP_FAILED;
     Failure::new(FailureKind::Transient, code, ORIGIN, format!("`{}`: {cause}", shown(url)))
