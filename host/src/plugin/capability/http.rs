@@ -190,16 +190,11 @@ fn private(url: &Url) -> Failure {
 
 fn failed(url: &Url, error: &reqwest::Error) -> Failure {
     let mut cause: &dyn std::error::Error = error;
-    loop {
-        // An I/O error does not show what it was made of as its source.
-        let inner = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        if cause.is::<address::NotPublic>() || inner.is_some_and(|inner| inner.is::<address::NotPublic>()) {
-            return private(url);
-        }
-        match cause.source() {
-            Some(next) => cause = next,
-            None => break,
-        }
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    if cause.is::<address::NotPublic>() {
+        return private(url);
     }
     let code: &'static Code = &codes::HTTP_FAILED;
     Failure::new(FailureKind::Transient, code, ORIGIN, format!("`{}`: {cause}", shown(url)))
@@ -230,7 +225,7 @@ impl Resolve for VettingResolver {
         Box::pin(async move {
             let addresses: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
             if !allow_private && addresses.iter().any(|address| !address::is_public(address.ip())) {
-                return Err(Box::new(address::NotPublic).into());
+                return Err(address::NotPublic.into());
             }
             let addresses: Addrs = Box::new(addresses.into_iter());
             Ok(addresses)
