@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::context::select_syncs;
-use super::output::{Align, Answer, Block, Consent, Table, count};
+use super::output::{Align, Answer, Block, Consent, Table, count, noun};
 use super::run::{Watching, stop_on_ctrl_c, summary};
 use super::{Context, Reply};
 use crate::assembly::Assembly;
@@ -155,10 +155,10 @@ fn show(context: &Context, id: DeadLetterId) -> Result<Reply> {
         lines.push(format!("said by: {} (sha256:{digest}…)", plugin.label));
     }
     lines.push(format!(
-        "failed at: {}, run {}, {} tries since {}",
+        "failed at: {}, run {}, {} since {}",
         row.letter.stage.name(),
         row.run,
-        row.attempts,
+        noun(row.attempts, "try", "tries"),
         row.first_at.format("%Y-%m-%d %H:%M:%S UTC")
     ));
     let mut blocks = vec![Block::Text(lines.join("\n"))];
@@ -220,11 +220,9 @@ async fn retry(context: &Context, which: &Which) -> Result<Reply> {
     let (letters, unreadable): (Vec<_>, Vec<_>) =
         select(&store, which)?.into_iter().partition(|row| row.letter.stage != Stage::Source);
     if !unreadable.is_empty() {
-        let text = "of {} nothing could be read: mend the source; the next run that reads it again settles them";
-        context.output.note(&text.replacen(
-            "{}",
-            &super::output::noun(unreadable.len() as u64, "record", "records"),
-            1,
+        let records = noun(unreadable.len() as u64, "record", "records");
+        context.output.note(&format!(
+            "of {records} nothing could be read: mend the source; the next run that reads it again settles them"
         ));
     }
     let mut by_sync: BTreeMap<String, Vec<DeadLetter>> = BTreeMap::new();
@@ -280,7 +278,7 @@ fn discard(context: &Context, which: &Which, consent: Consent) -> Result<Reply> 
     context.project()?;
     let store = context.store("lockstep dead-letters discard")?;
     let letters = select(&store, which)?;
-    let records = super::output::noun(letters.len() as u64, "record", "records");
+    let records = noun(letters.len() as u64, "record", "records");
     let command = context.command("dead-letters discard --all");
     let question = format!("give up {records}? They stay as they are in both systems");
     if !letters.is_empty() && context.output.confirm(consent, &question, &command)? == Answer::No {
@@ -288,6 +286,6 @@ fn discard(context: &Context, which: &Which, consent: Consent) -> Result<Reply> 
     }
     let ids: Vec<DeadLetterId> = letters.iter().map(|row| row.id).collect();
     let closed = store.close_dead_letters(&ids, Closing::Discarded, context.world.clock.now())?;
-    let text = format!("discarded {}", super::output::noun(closed, "record", "records"));
+    let text = format!("discarded {}", noun(closed, "record", "records"));
     Ok(Reply::done(vec![text.into()], json!({"discarded": closed})))
 }

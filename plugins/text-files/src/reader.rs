@@ -77,6 +77,7 @@ impl<F: FileRead, R: Format> TextReader<F, R> {
     ) -> Result<Self> {
         let Opening { request, encoding, fingerprint } = opening;
         let path = request.stream.clone();
+        refuse_modified(request)?;
         let file = Rc::new(store.open(&path)?);
         let digest = digest(&*file, &path)?;
         let cursor = request.cursor.as_deref().and_then(Cursor::from_bytes);
@@ -107,6 +108,14 @@ impl<F: FileRead, R: Format> TextReader<F, R> {
         let hint = "write the file under another name and rename it when it is whole";
         Err(Error::transient(message).with_code("files.changed").with_hint(hint))
     }
+}
+
+/// A field cannot tell which records of a file are new without reading all of them.
+fn refuse_modified(request: &ReadRequest) -> Result<()> {
+    let Some(field) = request.option("modified") else { return Ok(()) };
+    let message = format!("`modified = \"{field}\"` has no use for the file `{}`", request.stream);
+    let hint = "remove it: a file is read whole when it has changed, and not at all when it has not";
+    Err(Error::config(message).with_code("files.modified").with_hint(hint))
 }
 
 fn begin_at<F: FileRead, R>(

@@ -15,7 +15,7 @@ pub enum Align {
     Right,
 }
 
-/// A table with a header. Rows shorter than the header are filled with nothing.
+/// A table with a header, or without one if no column has a title. Rows shorter than the header are filled with nothing.
 #[derive(Clone, Debug)]
 pub struct Table {
     columns: Vec<(String, Align)>,
@@ -40,7 +40,9 @@ impl Table {
     pub(super) fn render(&self, screen: Screen) -> String {
         let mut table = comfy_table::Table::new();
         table.load_style(style(screen)).set_content_arrangement(ContentArrangement::Dynamic).set_width(screen.width);
-        table.set_header(self.columns.iter().map(|(title, align)| cell(title, *align)));
+        if self.columns.iter().any(|(title, _)| !title.is_empty()) {
+            table.set_header(self.columns.iter().map(|(title, align)| cell(title, *align)));
+        }
         for row in &self.rows {
             table.add_row(row.iter().zip(&self.columns).map(|(text, (_, align))| cell(text, *align)));
         }
@@ -114,6 +116,13 @@ mod tests {
         name
         ----
         "#);
+    }
+
+    #[test]
+    fn a_table_without_titles_begins_with_its_rows() {
+        let mut table = Table::new(&[("", Align::Left), ("", Align::Left)]);
+        table.row(["size".to_owned(), "97 kB".to_owned()]);
+        insta::assert_snapshot!(table.render(Screen::plain()), @"size  97 kB");
     }
 
     #[test]

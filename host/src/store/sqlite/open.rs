@@ -1,6 +1,7 @@
 //! Opens the state: whose turn it is, whether the file is sound, what a dead process left behind.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -77,7 +78,7 @@ fn make_folder(folder: &Path) -> Stored<()> {
 fn open_state(folder: &Path) -> Stored<Inner> {
     let path = state_path(folder);
     let mut witness = Witness::new(&path);
-    if !has_content(&path) {
+    if !has_content(&path)? {
         witness.forget().map_err(|error| StoreErrorKind::io("remove the old generation of", &path, error))?;
     }
     let noted = witness.noted();
@@ -97,7 +98,7 @@ fn open_state(folder: &Path) -> Stored<Inner> {
 
 fn look_at_state(folder: &Path) -> Stored<Connection> {
     let path = state_path(folder);
-    if !has_content(&path) {
+    if !has_content(&path)? {
         return new_in_memory();
     }
     // Noted before looking: the writer commits first and notes then, so what is seen is never behind it.
@@ -128,8 +129,12 @@ fn new_in_memory() -> Stored<Connection> {
     Ok(connection)
 }
 
-fn has_content(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0)
+fn has_content(path: &Path) -> Stored<bool> {
+    match fs::metadata(path) {
+        Ok(metadata) => Ok(metadata.len() > 0),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(StoreErrorKind::io("look at", path, error)),
+    }
 }
 
 fn configure(connection: &Connection) -> Stored<()> {

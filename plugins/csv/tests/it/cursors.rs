@@ -1,8 +1,9 @@
 //! Cursors: what has been read of a file is not read again, unless something it depends on has changed.
 
 use lockstep_plugin_sdk::prelude::*;
+use lockstep_text_files::testing::TestedPlugin as _;
 
-use crate::{PATH, Reading};
+use crate::{OnMemory, PATH, Reading};
 
 fn reading() -> Reading {
     Reading::of("id,name\n1,a\n2,b\n3,c\n", "id int64, name text")
@@ -69,6 +70,15 @@ fn incremental_readings_end_caught_up() {
     let reading = reading().incremental();
     assert_eq!(reading.read().status, "caught-up");
     assert_eq!(reading.clone().after(&last_cursor(&reading)).read().rows.len(), 0);
+}
+
+#[test]
+fn a_field_that_tells_what_changed_is_refused() {
+    let mut request = reading().incremental().request();
+    request.options.push(("modified".to_owned(), "name".to_owned()));
+    let error = OnMemory::open(&reading().store, "", &request).err().unwrap();
+    assert_eq!((error.kind.as_str(), error.code.as_str()), ("config", "files.modified"));
+    assert_eq!(error.message, "`modified = \"name\"` has no use for the file `a.csv`");
 }
 
 #[test]

@@ -57,6 +57,14 @@ fn the_folder_is_for_its_owner_only() {
 }
 
 #[test]
+fn a_state_that_cannot_be_looked_at_is_not_taken_for_none() {
+    let folder = Folder::new();
+    fs::write(folder.path().join(".lockstep"), "").unwrap();
+    let error = read(&folder).unwrap_err();
+    assert!(error.to_string().starts_with("cannot look at"), "{error}");
+}
+
+#[test]
 fn a_second_writer_is_told_who_the_first_is_and_readers_are_let_in() {
     let folder = Folder::new();
     let first = SqliteStore::open(folder.path(), "lockstep run customers", at(0)).unwrap();
