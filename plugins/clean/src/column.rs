@@ -42,15 +42,16 @@ pub fn clean(column: &mut Column, field: &FieldPlan, scratch: &mut Scratch, reje
     let gate = Gate::new(&steps);
     let mut rebuild = Rebuild::new(spare);
     let mut nulls = Vec::new();
-    for (row, pair) in values.offsets.windows(2).enumerate() {
-        let &[start, end] = pair else { continue };
-        let (start, end) = (start as usize, end as usize);
-        let bytes = values.data.get(start..end).unwrap_or_default();
-        if gate.lets_pass(bytes, start, survey) || !is_set(valid, row) || !is_set(present, row) {
+    let mut same = Same::default();
+    let mut from = 0;
+    while let Some(row) = gate.next_stopped(values, from, survey) {
+        from = row + 1;
+        let bytes = value_of(values, row);
+        if !is_set(valid, row) || !is_set(present, row) || same.is(bytes) {
             continue;
         }
         match run(&steps, bytes, value, next) {
-            Verdict::Same => {}
+            Verdict::Same => same.set(bytes),
             Verdict::Changed(clean) => rebuild.replace(values, row, clean.as_bytes()),
             Verdict::Null if rejections.is_delete(row) => {}
             Verdict::Null => {
@@ -64,6 +65,25 @@ pub fn clean(column: &mut Column, field: &FieldPlan, scratch: &mut Scratch, reje
     }
     rebuild.finish(values);
     set_null(valid, values.offsets.len().saturating_sub(1), &nulls);
+}
+
+fn value_of(values: &BytesColumn, row: usize) -> &[u8] {
+    let Some(&[start, end]) = values.offsets.get(row..row + 2) else { return &[] };
+    values.data.get(start as usize..end as usize).unwrap_or_default()
+}
+
+/// The last value that all steps left as it is. Columns that only a step itself can judge often have few different values.
+#[derive(Default)]
+struct Same<'a>(Option<&'a [u8]>);
+
+impl<'a> Same<'a> {
+    fn is(&self, bytes: &[u8]) -> bool {
+        self.0 == Some(bytes)
+    }
+
+    fn set(&mut self, bytes: &'a [u8]) {
+        self.0 = Some(bytes);
+    }
 }
 
 /// The steps that may have something to do in a column of which these facts hold. Behind a step that writes bytes of its own,
@@ -104,6 +124,7 @@ enum Verdict<'a> {
     Refused(Refusal),
 }
 
+#[inline(never)]
 fn run<'a>(steps: &[&Operation], bytes: &'a [u8], value: &'a mut String, next: &mut String) -> Verdict<'a> {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return Verdict::Refused(Refusal { code: "clean.utf8", reason: "is not UTF-8" });
@@ -146,6 +167,7 @@ impl<'a> Rebuild<'a> {
     }
 
     /// Gives a row another value. Rows come in order.
+    #[inline(never)]
     fn replace(&mut self, old: &BytesColumn, row: usize, value: &[u8]) {
         if self.new.offsets.is_empty() {
             self.new.offsets.reserve(old.offsets.len());

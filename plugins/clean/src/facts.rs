@@ -53,6 +53,7 @@ pub struct Survey(Vec<Facts>);
 
 impl Survey {
     /// Surveys a column for these facts, and returns those of the whole of it.
+    #[inline(never)]
     pub fn take(&mut self, data: &[u8], wanted: Facts) -> Facts {
         self.0.clear();
         if wanted == Facts::NONE {

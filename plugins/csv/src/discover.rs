@@ -51,12 +51,18 @@ impl<'a> Guess<'a> {
         Ok(guess)
     }
 
-    /// A piece begins anywhere: perhaps inside of quotes. Both ways of reading it are tried and the one with fewer mistakes counts.
+    /// A piece begins anywhere: perhaps inside of quotes. The way of reading it that has fewer mistakes counts.
     fn look_at_middle(&mut self, text: &[u8], tail: Tail) {
-        let outside = next_line(text, 0, tail);
-        let inside = self.behind_quote(text).and_then(|behind| next_line(text, behind, tail));
-        let starts = [outside, inside].into_iter().flatten();
-        if let Some(start) = starts.min_by_key(|start| self.mistakes(text, *start, tail)) {
+        let outside = next_line(text, 0, tail).map(|start| (self.mistakes(text, start, tail), start));
+        let best = match outside {
+            Some((0, start)) => Some(start),
+            _ => {
+                let inside = self.behind_quote(text).and_then(|behind| next_line(text, behind, tail));
+                let inside = inside.map(|start| (self.mistakes(text, start, tail), start));
+                outside.into_iter().chain(inside).min_by_key(|(mistakes, _)| *mistakes).map(|(_, start)| start)
+            }
+        };
+        if let Some(start) = best {
             self.look_at(text, start, tail);
         }
     }

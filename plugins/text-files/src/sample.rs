@@ -13,12 +13,12 @@ use crate::text::Tail;
 /// The beginning of a plain file is looked at in one piece of this size: thousands of records of the usual length.
 const HEAD_BYTES: u64 = 1 << 20;
 
-/// The rest of it is looked at in so many pieces, evenly spaced: four megabytes more, whatever the size of the file.
+/// The rest of it is looked at in so many pieces, evenly spaced: two megabytes more, whatever the size of the file.
 const PIECES_MAX: u64 = 63;
-const PIECE_BYTES: u64 = 64 << 10;
+const PIECE_BYTES: u64 = 32 << 10;
 
 /// A packed file can only be looked at from its beginning: as much as of a plain one, unpacked.
-const UNPACKED_BYTES: usize = 4 << 20;
+const UNPACKED_BYTES: usize = 3 << 20;
 
 /// A piece of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]

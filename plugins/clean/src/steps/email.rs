@@ -37,6 +37,7 @@ pub fn normalize(text: &str, local: LocalPart, out: &mut String) -> Result<Outco
 
 /// Whether this is a plain address in its form: ASCII, without quotes, brackets and two separators in a row. A clean address may
 /// be of another kind.
+#[inline(never)]
 pub fn is_clean(bytes: &[u8], local: LocalPart) -> bool {
     let Some(at) = bytes.iter().position(|byte| *byte == b'@') else { return false };
     let (name, domain) = bytes.split_at(at);
@@ -50,14 +51,17 @@ pub fn is_clean(bytes: &[u8], local: LocalPart) -> bool {
 /// Whether all bytes are of the allowed classes, and separators stand alone between others.
 fn is_plain(part: &[u8], allowed: u8, separators: u8) -> bool {
     let mut before = separators;
-    for byte in part {
-        let class = CLASSES.get(usize::from(*byte)).copied().unwrap_or_default();
-        if class & allowed == 0 || (class & separators != 0 && before & separators != 0) {
-            return false;
-        }
-        before = class;
-    }
-    before & separators == 0
+    // Without a branch for each byte.
+    let mut is_plain = |bytes: &[u8]| {
+        bytes.iter().fold(true, |is_plain, byte| {
+            let class = CLASSES.get(usize::from(*byte)).copied().unwrap_or_default();
+            let stands_alone = (class & separators == 0) | (before & separators == 0);
+            before = class;
+            is_plain & (class & allowed != 0) & stands_alone
+        })
+    };
+    let (blocks, rest) = part.as_chunks::<8>();
+    blocks.iter().all(|block| is_plain(block)) && is_plain(rest) && before & separators == 0
 }
 
 const SMALL: u8 = 1;
