@@ -123,9 +123,16 @@ impl<'a> Work<'a> {
             // What a source cannot read, its digests do not show.
             return self.close_outdated(|letter| letter.stage != Stage::Source);
         }
-        let complete = self.read_and_write(&setup).await?;
+        let mode = self.write_mode(&setup);
+        let complete = self.read_and_write(&setup, mode).await?;
         let compares = self.mirror.def.deletes == Deletes::Compare && self.compare_is_due()?;
-        if compares && !self.run.interrupt.is_set() && compare::run(self, &setup).await? == compare::Outcome::Impossible
+        let can_compare = self.mirror.target.source.is_some();
+        if compares && can_compare && complete && mode == WriteMode::Load && self.counters.rejected == 0 {
+            // Everything the target has was read from the source just now.
+            self.compared = true;
+        } else if compares
+            && !self.run.interrupt.is_set()
+            && compare::run(self, &setup).await? == compare::Outcome::Impossible
         {
             deletes::by_enumeration(self, &setup).await?;
         }
@@ -158,11 +165,16 @@ impl<'a> Work<'a> {
         Ok(setup)
     }
 
+    /// Into an empty target a reading from the beginning is loaded.
+    fn write_mode(&self, setup: &Setup) -> WriteMode {
+        let from_beginning = self.state.cursor.is_none() || self.run.options.full;
+        if from_beginning && setup.target_is_empty { WriteMode::Load } else { WriteMode::Upsert }
+    }
+
     /// Moves everything the source has to say. Answers whether the reading was complete, from the beginning to the end.
-    async fn read_and_write(&mut self, setup: &Setup) -> Result<bool, SyncError> {
+    async fn read_and_write(&mut self, setup: &Setup, mode: WriteMode) -> Result<bool, SyncError> {
         let stored = self.state.cursor.clone();
         let cursor = if self.run.options.full { None } else { stored.clone() };
-        let mode = if cursor.is_none() && setup.target_is_empty { WriteMode::Load } else { WriteMode::Upsert };
         let reading = Reading {
             caution: self.caution(),
             source: self.mirror.source.connector.clone(),

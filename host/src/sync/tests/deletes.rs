@@ -103,6 +103,16 @@ fn what_a_comparison_does_not_find_is_deleted() {
 }
 
 #[test]
+fn what_was_just_loaded_is_not_compared() {
+    for lab in comparing() {
+        let lab = lab.with_people(1..=45);
+        lab.run_well();
+        assert_eq!(lab.source.state().records_read, 45);
+        assert!(lab.state().last_compare_at.is_some());
+    }
+}
+
+#[test]
 fn a_comparison_counts_every_record_once() {
     let lab = Lab::new().comparable().with_people(1..=25);
     lab.run_well();
