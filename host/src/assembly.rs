@@ -7,11 +7,11 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::connector::PageLimits;
+use crate::connector::{Failure, PageLimits};
 use crate::error::{Error, Result};
 use crate::plugin::{
-    Bundled, Catalog, Database, FilesRoot, Grants, HttpOrigin, LimitWish, Limits, PluginBinary, PluginConnector,
-    PluginError, PrivateAddresses, Runtime,
+    Access, Bundled, Catalog, Database, FilesRoot, Grants, HttpOrigin, LimitWish, Limits, PluginBinary,
+    PluginConnector, PluginError, PrivateAddresses, Runtime,
 };
 use crate::project::{
     self, Connection, ConnectionName, LimitOverrides, Lock, LockCheck, Pin, PluginRef, Project, SyncDef,
@@ -26,6 +26,7 @@ pub struct Assembly {
     runtime: Runtime,
     catalog: Catalog,
     world: World,
+    access: Access,
     lock: Lock,
     binaries: HashMap<PluginRef, PluginBinary>,
     connectors: HashMap<ConnectionName, PluginConnector>,
@@ -33,14 +34,21 @@ pub struct Assembly {
 }
 
 impl Assembly {
-    /// Compiled plugins are kept in `cache_dir`.
-    pub fn new(project: Arc<Project>, bundled: Bundled, cache_dir: PathBuf, world: World) -> Result<Self> {
+    /// Compiled plugins are kept in `cache_dir`; `access` is to everything the project grants that lies in files.
+    pub fn new(
+        project: Arc<Project>,
+        bundled: Bundled,
+        cache_dir: PathBuf,
+        world: World,
+        access: Access,
+    ) -> Result<Self> {
         let lock = Lock::load(&project.dir)?;
         Ok(Self {
             project,
             runtime: Runtime::new(cache_dir, Limits::default())?,
             catalog: Catalog::new(bundled),
             world,
+            access,
             lock,
             binaries: HashMap::new(),
             connectors: HashMap::new(),
@@ -101,7 +109,7 @@ impl Assembly {
         };
         let binary = self.binary(&connection.plugin)?;
         check_grants(connection, &binary)?;
-        let grants = grants(connection)?;
+        let grants = grants(connection, self.access)?;
         let limits = self.runtime.limits().lowered(&wish(&connection.limits));
         let clock = self.world.clock.clone();
         let connector = PluginConnector::system(&self.runtime, &binary, &connection.config, grants, limits, clock)
@@ -200,13 +208,13 @@ fn check_grants(connection: &Connection, binary: &PluginBinary) -> Result<(), Pl
     Ok(())
 }
 
-fn grants(connection: &Connection) -> Result<Grants> {
+fn grants(connection: &Connection, access: Access) -> Result<Grants> {
     let mut grants = Grants::none(connection.name.as_str());
     for (alias, grant) in &connection.files {
-        grants.files.insert(alias.clone(), FilesRoot { path: grant.path.clone() });
+        grants.files.insert(alias.clone(), FilesRoot { path: grant.path.clone(), access });
     }
     for (alias, grant) in &connection.sql {
-        grants.sql.insert(alias.clone(), database(connection, alias, grant)?);
+        grants.sql.insert(alias.clone(), database(connection, alias, grant, access)?);
     }
     for (alias, grant) in &connection.http {
         let private = if grant.allow_private { PrivateAddresses::Allowed } else { PrivateAddresses::Refused };
@@ -217,14 +225,19 @@ fn grants(connection: &Connection) -> Result<Grants> {
     Ok(grants)
 }
 
-fn database(connection: &Connection, alias: &str, grant: &project::SqlGrant) -> Result<Database> {
+fn database(connection: &Connection, alias: &str, grant: &project::SqlGrant, access: Access) -> Result<Database> {
     let origin = format!("{}.{alias}", connection.name);
     match &grant.database {
+        project::Database::Path(path) if access == Access::ReadOnly => Ok(Database::sqlite_to_read(path, &origin)?),
         project::Database::Path(path) => Ok(Database::sqlite(path, &origin)?),
         project::Database::Url(reference) => {
             let usage = project::SecretUse { reference, connection: &connection.name, alias, place: &grant.place };
             let url = usage.resolve()?;
-            Ok(Database::postgres(url.expose(), &origin)?)
+            Ok(Database::postgres(url.expose(), &origin).map_err(|failure| {
+                let path = format!("connection.{}.sql.{alias}.url", connection.name);
+                let message = format!("`{path}`: {}", failure.message);
+                Failure { origin: grant.place.to_string(), message, ..failure }
+            })?)
         }
     }
 }

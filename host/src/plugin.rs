@@ -27,6 +27,6 @@ pub use capability::sql::Database;
 pub use catalog::{Bundled, Catalog, PluginBinary, PluginError, PluginOrigin};
 pub use connector::PluginConnector;
 pub use engine::Runtime;
-pub use grants::{FilesRoot, Grants};
+pub use grants::{Access, FilesRoot, Grants};
 pub use limits::{LimitWish, Limits};
 pub use manifest::{ConfigKey, Manifest};

@@ -3,11 +3,14 @@
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use lockstep::connector::{Failure, PageLimits, ReadMode, ReadRequest, Sink, Source, WriteMode, WriteRequest};
-use lockstep::plugin::{
-    Catalog, FilesRoot, Grants, HttpOrigin, LimitWish, Limits, PluginBinary, PluginConnector, PrivateAddresses, Runtime,
+use lockstep::connector::{
+    Failure, PageLimits, ReadMode, ReadRequest, Sink, Source, Transform, WriteMode, WriteRequest,
 };
-use lockstep::record::{Changes, Field, Properties, batch_from_json};
+use lockstep::plugin::{
+    Access, Catalog, FilesRoot, Grants, HttpOrigin, LimitWish, Limits, PluginBinary, PluginConnector, PrivateAddresses,
+    Runtime,
+};
+use lockstep::record::{Changes, Field, Properties, Stream, batch_from_json, row_to_json};
 use lockstep::world::World;
 use serde_json::json;
 
@@ -36,7 +39,7 @@ fn faulty(behaviour: &str) -> (PluginConnector, tempfile::TempDir) {
     std::fs::write(folder.path().join("file.txt"), "content").unwrap();
     std::fs::write(folder.path().parent().unwrap().join("secret"), "secret").unwrap();
     let mut grants = Grants::none("test");
-    grants.files.insert("data".into(), FilesRoot { path: folder.path().to_owned() });
+    grants.files.insert("data".into(), FilesRoot { path: folder.path().to_owned(), access: Access::ReadWrite });
     let origin = HttpOrigin::new(url::Url::parse("http://127.0.0.1:9").unwrap(), PrivateAddresses::Allowed).unwrap();
     grants.http.insert("api".into(), origin);
     let config = json!({ "behaviour": behaviour });
@@ -151,7 +154,7 @@ async fn a_broken_plugin_does_not_disturb_another() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_writer_that_contradicts_itself_is_refused() {
     let (connector, _folder) = faulty("too-many-statuses");
-    let stream = connector.describe("rows").await.unwrap().unwrap();
+    let stream = Sink::describe(&connector, "rows").await.unwrap().unwrap();
     let request = WriteRequest { stream, mode: WriteMode::Upsert, options: Properties::default() };
     let mut writer = Sink::open(&connector, request).await.unwrap();
     let batch = batch_from_json(&fields(), &[json!({"id": 1, "text": "a"})]).unwrap();
@@ -178,4 +181,62 @@ async fn pages_cross_the_border_whole() {
         }
     }
     assert_eq!(rows, 2500);
+}
+
+/// The records that a transform makes of two, the second of which is `bad`.
+async fn transform(behaviour: &str) -> Result<Vec<serde_json::Value>, Failure> {
+    let config = json!({ "behaviour": behaviour });
+    let connector = PluginConnector::transform(&RUNTIME, &load("crooked"), &config, limits()).unwrap();
+    let stream = Stream {
+        name: "rows".into(),
+        key: vec!["id".into()],
+        fields: fields().to_vec(),
+        properties: Properties::default(),
+    };
+    let mut transformer = Transform::open(&connector, &stream).await?;
+    let records = [json!({"id": 1, "text": "good"}), json!({"id": 2, "text": "bad"})];
+    let page = Changes::upserts(batch_from_json(&fields(), &records).unwrap());
+    let outcome = transformer.apply(&page).await;
+    if let Err(failure) = &outcome
+        && failure.code.id != "LS0406"
+    {
+        assert!(transformer.apply(&page).await.is_err(), "{behaviour}: a dead instance was entered again");
+    }
+    let changes = outcome?.changes;
+    Ok((0..changes.rows()).map(|row| json!(row_to_json(&changes.data, row))).collect())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transform_is_believed_no_more_than_a_source() {
+    assert_eq!(transform("none").await.unwrap().len(), 2);
+    for (behaviour, code, text) in [
+        ("panic", "LS0401", "panicked in transform.apply: no such rule (tests/guests/crooked/src/lib.rs:"),
+        ("loop", "LS0402", "used up its processor time in transform.apply"),
+        ("sleep", "LS0403", "took longer than 3 s in transform.apply"),
+        ("fill-memory", "LS0404", "ran out of memory in transform.apply"),
+        ("drop-a-row", "LS0406", "1 rows for 2 without saying where they come from"),
+        ("lie-about-rows", "LS0406", "2 values for 3 rows"),
+        ("rename-columns", "LS0406", "column `idx` was not asked for"),
+        ("forge-origins", "LS0406", "origins that do not fit its rows"),
+        ("too-few-origins", "LS0406", "origins that do not fit its rows"),
+        ("reject-a-ghost", "LS0406", "a rejected row that does not exist"),
+        ("not-utf8", "LS0406", "column `text`"),
+        ("describe-twice-the-same-field", "LS0406", "two fields `text`"),
+        ("describe-a-type-that-does-not-exist", "LS0406", "field `id`"),
+    ] {
+        let failure = transform(behaviour).await.expect_err(behaviour);
+        assert_eq!(failure.code.id, code, "{behaviour}: {}", failure.message);
+        assert!(failure.message.contains(text), "{behaviour}: {}", failure.message);
+        assert!(failure.message.contains("crooked@0.1.0"), "{behaviour}: {}", failure.message);
+    }
+}
+
+/// Clock, chance and environment are there, for a plugin's standard library wants them; they never change.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transform_sees_nothing_but_its_input() {
+    let seen = transform("ask-for-time-and-chance").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert_eq!(transform("ask-for-time-and-chance").await.unwrap(), seen);
+    let text = seen[0]["text"].as_str().unwrap();
+    assert!(text.ends_with(" 0 []"), "{text}");
 }

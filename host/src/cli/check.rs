@@ -8,7 +8,7 @@ use super::{CliError, Context, Reply};
 use crate::assembly::Assembly;
 use crate::connector::Source as _;
 use crate::error::{Error, Result};
-use crate::plugin::PluginConnector;
+use crate::plugin::{Access, PluginConnector};
 use crate::project::{Connection, ConnectionName, Database, Deletes, FieldLine, Project, SyncDef};
 use crate::record::Stream;
 
@@ -32,7 +32,7 @@ pub async fn run(args: &CheckArgs, context: &Context) -> Result<Reply> {
     if !errors.is_empty() {
         return Ok(Reply::refused(errors));
     }
-    let mut assembly = context.assemble(project.clone())?;
+    let mut assembly = context.assemble(project.clone(), Access::ReadOnly)?;
     let connectors = check_plugins(&project, &mut assembly, &mut errors);
     if !errors.is_empty() {
         return Ok(Reply::refused(errors));

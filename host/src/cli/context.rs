@@ -7,6 +7,7 @@ use super::error::CliError;
 use super::output::Output;
 use crate::assembly::Assembly;
 use crate::error::{Result, nearest};
+use crate::plugin::Access;
 use crate::project::{PROJECT_FILE, Project, SyncDef, shell_word};
 use crate::store::{STATE_FOLDER, SqliteStore};
 use crate::world::World;
@@ -36,14 +37,19 @@ impl Context {
         }
     }
 
-    /// The project with its plugins.
+    /// The project with its plugins, for a command that writes.
     pub fn assembly(&self) -> Result<Assembly> {
-        self.assemble(self.project()?)
+        self.assemble(self.project()?, Access::ReadWrite)
     }
 
-    pub fn assemble(&self, project: Project) -> Result<Assembly> {
+    /// The project with its plugins, for a command that only looks.
+    pub fn assembly_to_read(&self) -> Result<Assembly> {
+        self.assemble(self.project()?, Access::ReadOnly)
+    }
+
+    pub fn assemble(&self, project: Project, access: Access) -> Result<Assembly> {
         let cache = cache_dir(&project.dir);
-        Assembly::new(Arc::new(project), lockstep_bundle::PLUGINS, cache, self.world.clone())
+        Assembly::new(Arc::new(project), lockstep_bundle::PLUGINS, cache, self.world.clone(), access)
     }
 
     /// The project's state, for a command that changes it; only one process at a time can.

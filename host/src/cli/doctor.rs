@@ -65,7 +65,7 @@ fn bundled() -> Result<String> {
 
 /// Loading compiles what is not in the cache yet.
 fn plugins(context: &Context) -> Result<String> {
-    let mut assembly = context.assembly()?;
+    let mut assembly = context.assembly_to_read()?;
     let project = assembly.project().clone();
     let mut labels = Vec::new();
     for connection in project.connections_in_order() {

@@ -24,7 +24,7 @@ pub struct PlanArgs {
 }
 
 pub async fn run(args: &PlanArgs, context: &Context) -> Result<Reply> {
-    let mut assembly = context.assembly()?;
+    let mut assembly = context.assembly_to_read()?;
     let project = assembly.project().clone();
     let store = Arc::new(context.store_to_read()?);
     let interrupt = stop_on_ctrl_c(&context.output);

@@ -16,10 +16,19 @@ pub struct Grants {
     pub http: BTreeMap<String, HttpOrigin>,
 }
 
-/// A folder whose files may be read and written.
+/// A folder whose files may be read, and written if that is granted.
 #[derive(Clone, Debug)]
 pub struct FilesRoot {
     pub path: PathBuf,
+    pub access: Access,
+}
+
+/// What may be done with granted files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    ReadWrite,
+    /// For commands that only look: whatever a plugin tries, no file is made or changed.
+    ReadOnly,
 }
 
 impl Grants {

@@ -235,3 +235,19 @@ fn a_full_disk_can_be_freed() {
     assert_eq!(project.sqlite("select count(*) from items"), "3");
     project.run(&["status"]).ends(0);
 }
+
+#[test]
+fn a_database_url_without_sense_gets_its_line_and_is_not_repeated() {
+    let text = "[sync.items]\nmode = \"mirror\"\nsource = { connection = \"files\", stream = \"items.csv\", key = [\"id\"] }\n\
+        target = { connection = \"db\", stream = \"items\" }\n";
+    let project = Project::new(&format!("{FILES}{DATABASE}{text}"));
+    project.write("data/items.csv", "id\n1\n");
+    project.write("url", "mysql://me:hunter2@host/db");
+    for command in ["check", "plan", "run"] {
+        project
+            .run(&[command])
+            .ends(2)
+            .says(&["error[LS0204]: lockstep.toml:11: `connection.db.sql.main.url`: ", "a database URL looks like"])
+            .keeps_quiet_about(&["hunter2"]);
+    }
+}

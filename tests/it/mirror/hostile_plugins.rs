@@ -93,6 +93,38 @@ fn a_target_that_breaks_at_one_record_is_mended_by_leaving_it_out() {
     assert_eq!(letters["result"]["dead_letters"][0]["key"], "[\"7431\"]", "{letters}");
 }
 
+/// Its items go through the crooked transform, which breaks at the one whose text is `bad`.
+fn crooked(behaviour: &str) -> Project {
+    let guest = lockstep_tests::guest("crooked");
+    let project = Project::new(&format!(
+        "{FILES}[sync.bad]\nmode = \"mirror\"\n\
+         source = {{ connection = \"files\", stream = \"items.csv\", key = [\"id\"] }}\n\
+         target = {{ connection = \"copy\", stream = \"bad\" }}\n\
+         [[sync.bad.transforms]]\nplugin = \"{}\"\nconfig = {{ behaviour = \"{behaviour}\" }}\n{GOOD}",
+        guest.display()
+    ));
+    project.write("data/items.csv", "id,text\n1,a\n2,bad\n3,c\n");
+    project
+}
+
+#[test]
+fn a_transform_that_lies() {
+    check(&crooked("forge-origins"), &["crooked@0.1.0", "origins that do not fit"]);
+}
+
+#[test]
+fn a_transform_that_breaks_at_one_record_is_mended_by_leaving_it_out() {
+    let project = crooked("panic");
+    let document = project.run(&["run", "bad", "--json"]).ends(1).json();
+    let sync = &document["result"]["syncs"][0];
+    assert_eq!((sync["written"].as_u64(), sync["dead_letters"].as_u64()), (Some(2), Some(1)), "{document}");
+    let letters = project.run(&["dead-letters", "list", "--json"]).ends(0).json();
+    let letter = &letters["result"]["dead_letters"][0];
+    assert_eq!(letter["record"]["values"]["text"], "bad", "{letters}");
+    assert_eq!(letter["plugin"]["label"], "crooked@0.1.0");
+    assert!(letter["cause"]["message"].as_str().unwrap().contains("no such rule"), "{letter:#}");
+}
+
 #[test]
 fn a_source_that_is_noisy_is_only_noisy() {
     let project = bad_source("forge-log");

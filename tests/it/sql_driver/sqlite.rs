@@ -263,3 +263,26 @@ fn files_that_are_no_databases_are_told_apart() {
         assert_eq!(failure.kind, FailureKind::Config, "{failure}");
     });
 }
+
+#[test]
+fn a_database_that_is_only_looked_at_stays_as_it_is() {
+    run(async {
+        let folder = Folder::new("sqlite");
+        let path = folder.path().join("t.db");
+        let refused = async |statement: &str| {
+            let session = Database::sqlite_to_read(&path, "test").unwrap().open().await.unwrap();
+            session.script(statement).await.err().unwrap()
+        };
+        refused("create table t (a integer)").await;
+        assert!(!path.exists());
+        let writer = rusqlite::Connection::open(&path).unwrap();
+        writer.execute_batch("pragma journal_mode = wal; create table t (a integer)").unwrap();
+        drop(writer);
+        refused("insert into t values (1)").await;
+        let session = Database::sqlite_to_read(&path, "test").unwrap().open().await.unwrap();
+        assert_eq!(value(&session, "select count(*) from t").await, "0");
+        let missing = folder.path().join("missing/t.db");
+        let failure = Database::sqlite_to_read(&missing, "test").unwrap().open().await.err().unwrap();
+        assert_eq!(failure.kind, FailureKind::Config, "{failure}");
+    });
+}

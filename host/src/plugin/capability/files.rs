@@ -12,7 +12,7 @@ use cap_std::fs::{Dir, OpenOptions};
 
 use crate::connector::{Failure, FailureKind};
 use crate::error::codes;
-use crate::plugin::grants::FilesRoot;
+use crate::plugin::grants::{Access, FilesRoot};
 
 /// Folders inside folders that are searched.
 const DEPTH_MAX: usize = 16;
@@ -167,6 +167,10 @@ fn hash_whole(file: &mut StdFile) -> std::io::Result<Vec<u8>> {
 /// Begins a file that appears under its name, whole, with [`NewFile::finish`]; dropped before, it never existed.
 pub fn create(root: &FilesRoot, path: &str) -> Result<NewFile, Failure> {
     check_path(path)?;
+    if root.access == Access::ReadOnly {
+        let text = format!("`{path}` cannot be written by a command that only looks");
+        return Err(Failure::new(FailureKind::Permanent, &codes::FILE_IO, ORIGIN, text));
+    }
     let dir = open_root(root)?;
     if let Some(parent) = Path::new(path).parent().filter(|parent| !parent.as_os_str().is_empty()) {
         dir.create_dir_all(parent).map_err(|error| io_failure(root, path, &error))?;
@@ -264,7 +268,7 @@ mod tests {
 
     fn root() -> (tempfile::TempDir, FilesRoot) {
         let dir = tempfile::tempdir().unwrap();
-        let root = FilesRoot { path: dir.path().to_owned() };
+        let root = FilesRoot { path: dir.path().to_owned(), access: Access::ReadWrite };
         (dir, root)
     }
 
@@ -304,6 +308,17 @@ mod tests {
         assert_eq!(file.finish().unwrap().size, 5);
         assert_eq!(std::fs::read(dir.path().join("out/x")).unwrap(), b"whole");
         assert!(file.append(b"more").is_err());
+    }
+
+    #[test]
+    fn who_only_looks_makes_nothing() {
+        let (dir, root) = root();
+        let root = FilesRoot { access: Access::ReadOnly, ..root };
+        let failure = create(&root, "out/x").err().unwrap();
+        assert!(failure.message.contains("only looks"), "{failure}");
+        assert!(!dir.path().join("out").exists());
+        std::fs::write(dir.path().join("a"), "x").unwrap();
+        assert!(open(&root, "a").is_ok());
     }
 
     #[tokio::test]

@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use crate::connector::{Failure, FailureKind, RowError};
 use crate::error::codes;
+use crate::plugin::grants::Access;
 use crate::record::{Batch, Column, Field, LogicalType};
 
 /// A granted database. Clones share their idle sessions.
@@ -49,7 +50,12 @@ impl Database {
 
     /// A SQLite database file, which is made if it is missing. `origin` is what failures call it.
     pub fn sqlite(path: &Path, origin: &str) -> Result<Self, Failure> {
-        sqlite::Database::new(path, origin).map(DatabaseKind::Sqlite).map(Self)
+        sqlite::Database::new(path, origin, Access::ReadWrite).map(DatabaseKind::Sqlite).map(Self)
+    }
+
+    /// A SQLite database file that is only looked at: one that is missing is as empty as a new one, and is not made.
+    pub fn sqlite_to_read(path: &Path, origin: &str) -> Result<Self, Failure> {
+        sqlite::Database::new(path, origin, Access::ReadOnly).map(DatabaseKind::Sqlite).map(Self)
     }
 
     /// A session of its own.

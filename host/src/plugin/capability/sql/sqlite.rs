@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use crate::connector::{Failure, FailureKind};
 use crate::error::codes;
+use crate::plugin::grants::Access;
 
 pub(super) use ingest::Ingest;
 pub(super) use rows::Rows;
@@ -29,16 +30,17 @@ pub(super) use session::Session;
 pub(super) struct Database {
     path: Arc<PathBuf>,
     origin: Arc<str>,
+    access: Access,
 }
 
 impl Database {
-    pub fn new(path: &Path, origin: &str) -> Result<Self, Failure> {
+    pub fn new(path: &Path, origin: &str, access: Access) -> Result<Self, Failure> {
         // Absolute, so that no name is taken for a URI or for one of SQLite's own (`:memory:`).
         let absolute = std::path::absolute(path).map_err(|error| {
             let text = format!("`{}` is not a path: {error}", path.display());
             Failure::new(FailureKind::Config, &codes::SQL_CONNECT, origin, text)
         })?;
-        Ok(Self { path: Arc::new(absolute), origin: origin.into() })
+        Ok(Self { path: Arc::new(absolute), origin: origin.into(), access })
     }
 
     pub fn origin(&self) -> &str {
@@ -46,6 +48,6 @@ impl Database {
     }
 
     pub async fn open(&self) -> Result<Session, Failure> {
-        Session::open(&self.path, &self.origin).await
+        Session::open(&self.path, &self.origin, self.access).await
     }
 }

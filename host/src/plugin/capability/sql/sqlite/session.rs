@@ -1,6 +1,6 @@
 //! A session: the handle on its thread.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -16,6 +16,7 @@ use super::run;
 use crate::connector::{Failure, FailureKind};
 use crate::error::codes;
 use crate::plugin::capability::sql::busy;
+use crate::plugin::grants::Access;
 use crate::record::{Batch, Field, LogicalType};
 
 /// As long as a statement waits for another process to let go of the file.
@@ -74,13 +75,13 @@ impl Drop for Hold {
 }
 
 impl Session {
-    pub async fn open(path: &Arc<std::path::PathBuf>, origin: &Arc<str>) -> Result<Self, Failure> {
+    pub async fn open(path: &Arc<PathBuf>, origin: &Arc<str>, access: Access) -> Result<Self, Failure> {
         let (jobs, inbox) = mpsc::channel::<Job>(1);
         let (answer, opened) = oneshot::channel();
         let (path, thread_origin) = (path.clone(), origin.clone());
         let thread = std::thread::Builder::new().name("sqlite".to_owned());
         thread
-            .spawn(move || serve(&path, thread_origin, inbox, answer))
+            .spawn(move || serve(&path, thread_origin, access, inbox, answer))
             .map_err(|error| stopped(origin, &format!("no thread can be started: {error}")))?;
         let interrupt = opened.await.unwrap_or_else(|_| Err(stopped(origin, "the session ended")))?;
         Ok(Self { jobs, busy: Arc::default(), interrupt: Arc::new(interrupt), origin: origin.clone() })
@@ -164,10 +165,11 @@ pub(super) fn stopped(origin: &str, text: &str) -> Failure {
 fn serve(
     path: &Path,
     origin: Arc<str>,
+    access: Access,
     mut inbox: mpsc::Receiver<Job>,
     answer: oneshot::Sender<Result<InterruptHandle, Failure>>,
 ) {
-    let mut worker = match open(path, &origin) {
+    let mut worker = match open(path, &origin, access) {
         Ok(worker) => worker,
         Err(failure) => return drop(answer.send(Err(failure))),
     };
@@ -180,19 +182,34 @@ fn serve(
     }
 }
 
-fn open(path: &Path, origin: &Arc<str>) -> Result<Worker, Failure> {
+fn open(path: &Path, origin: &Arc<str>, access: Access) -> Result<Worker, Failure> {
     let none = Denials::default();
     let explain = |error: rusqlite::Error| {
         let mut failure = fault::failure(origin, &error, &none);
         failure.message = format!("`{}` cannot be opened: {}", path.display(), failure.message);
         failure
     };
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(path, flags).map_err(explain)?;
+    let mut connection = connect(path, access).map_err(explain)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(explain)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
     // The file is looked at for the first time.
     connection.query_row("PRAGMA schema_version", [], |_| Ok(())).map_err(explain)?;
     let denials = guard::put_under_guard(&mut connection).map_err(explain)?;
     Ok(Worker { connection, denials, origin: origin.clone() })
+}
+
+fn connect(path: &Path, access: Access) -> rusqlite::Result<Connection> {
+    let make = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let could_be_made = || !path.exists() && path.parent().is_some_and(Path::is_dir);
+    match access {
+        Access::ReadWrite => Connection::open_with_flags(path, make),
+        Access::ReadOnly if could_be_made() => {
+            let connection = Connection::open_in_memory_with_flags(make)?;
+            connection.pragma_update(None, "query_only", true)?;
+            Ok(connection)
+        }
+        Access::ReadOnly => {
+            Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+        }
+    }
 }
