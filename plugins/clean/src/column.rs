@@ -6,7 +6,7 @@ use std::ops::Range;
 use lockstep_plugin_sdk::types::{BytesColumn, Column, Values};
 
 use crate::facts::{Facts, Survey};
-use crate::gate::Gate;
+use crate::gate::{Gate, Stopped};
 use crate::plan::FieldPlan;
 use crate::requirement::Rejections;
 use crate::steps::{Operation, Outcome, Refusal};
@@ -22,32 +22,38 @@ pub struct Scratch {
     spare: BytesColumn,
     /// The facts about the column at work.
     survey: Survey,
+    /// Its rows that are not certain to be clean.
+    stopped: Stopped,
 }
 
 impl Default for Scratch {
     fn default() -> Self {
         let spare = BytesColumn { offsets: Vec::new(), data: Vec::new() };
-        Self { value: String::new(), next: String::new(), spare, survey: Survey::default() }
+        Self {
+            value: String::new(),
+            next: String::new(),
+            spare,
+            survey: Survey::default(),
+            stopped: Stopped::default(),
+        }
     }
 }
 
 /// Cleans a column of text. Rows whose values cannot go on are noted, and keep their values.
 pub fn clean(column: &mut Column, field: &FieldPlan, scratch: &mut Scratch, rejections: &mut Rejections<'_>) {
     let Column { valid, present, values: Values::Bytes(values), .. } = column else { return };
-    let Scratch { value, next, spare, survey } = scratch;
-    let steps = busy_steps(&field.steps, survey.take(&values.data, field.triggers));
+    let Scratch { value, next, spare, survey, stopped } = scratch;
+    let steps = busy_steps(&field.steps, survey.take(&values.data, field.facts));
     if steps.is_empty() {
         return;
     }
-    let gate = Gate::new(&steps);
+    Gate::new(&steps).stop(values, survey, stopped);
     let mut rebuild = Rebuild::new(spare);
     let mut nulls = Vec::new();
     let mut same = Same::default();
-    let mut from = 0;
-    while let Some(row) = gate.next_stopped(values, from, survey) {
-        from = row + 1;
+    for row in stopped.rows() {
         let bytes = value_of(values, row);
-        if !is_set(valid, row) || !is_set(present, row) || same.is(bytes) {
+        if same.is(bytes) || !is_set(valid, row) || !is_set(present, row) {
             continue;
         }
         match run(&steps, bytes, value, next) {

@@ -1,7 +1,7 @@
 //! Facts about the bytes of a column, block by block, in loops that the compiler turns into vector instructions. They only ever
 //! say what might have to be done: a fact may hold without need, but what must be done is never missed.
 
-use std::ops::{BitOr, BitOrAssign};
+use std::ops::{BitOr, BitOrAssign, Range};
 
 /// What is known of some bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,6 +19,8 @@ impl Facts {
     pub const LOWER: Self = Self(8);
     /// There are two spaces in a row, or white space that is no space.
     pub const GAPS: Self = Self(16);
+    /// There is something else than small letters, digits, `.`, `-` and `@`, or two of these three in a row.
+    pub const NOT_PLAIN: Self = Self(32);
 
     /// Whether one of these holds.
     pub fn any(self, of: Self) -> bool {
@@ -72,13 +74,11 @@ impl Survey {
         all
     }
 
-    /// The facts about the blocks in which these bytes lie.
-    pub fn around(&self, start: usize, end: usize) -> Facts {
-        let (first, last) = (start / BLOCK, end.saturating_sub(1) / BLOCK);
-        if first == last {
-            return self.0.get(first).copied().unwrap_or_default();
-        }
-        self.0.get(first..=last).unwrap_or_default().iter().fold(Facts::NONE, |all, facts| all | *facts)
+    /// Where the blocks lie of which one of these facts holds, in order.
+    pub fn blocks_with(&self, facts: Facts) -> impl Iterator<Item = Range<u32>> {
+        let start = |position: usize| (position * BLOCK) as u32;
+        let found = self.0.iter().enumerate().filter(move |(_, of)| of.any(facts));
+        found.map(move |(position, _)| start(position)..start(position + 1))
     }
 }
 
@@ -101,7 +101,20 @@ fn facts(block: &[u8], neighbours: &[u8], wanted: Facts) -> Facts {
         let doubles = pairs.fold(false, |found, (byte, next)| found | ((*byte == b' ') & (*next == b' ')));
         facts |= Facts::GAPS.when(doubles | any(block, is_rare_space));
     }
+    if wanted.any(Facts::NOT_PLAIN) {
+        let pairs = block.iter().zip(neighbours);
+        let doubles = pairs.fold(false, |found, (byte, next)| found | (is_separator(*byte) & is_separator(*next)));
+        facts |= Facts::NOT_PLAIN.when(doubles | any(block, |byte| !is_plain(byte)));
+    }
     facts
+}
+
+fn is_plain(byte: u8) -> bool {
+    (byte.wrapping_sub(b'a') < 26) | (byte.wrapping_sub(b'0') < 10) | is_separator(byte)
+}
+
+fn is_separator(byte: u8) -> bool {
+    (byte == b'.') | (byte == b'-') | (byte == b'@')
 }
 
 #[inline]
@@ -122,7 +135,9 @@ mod tests {
 
     use super::*;
 
-    const ALL: Facts = Facts(31);
+    const ALL: Facts = Facts(63);
+
+    const LETTERS: Facts = Facts(Facts::UPPER.0 | Facts::LOWER.0);
 
     fn of(text: &str) -> Facts {
         Survey::default().take(text.as_bytes(), ALL)
@@ -155,23 +170,36 @@ mod tests {
         for (text, facts) in
             [("aZ", Facts::UPPER | Facts::LOWER), ("AZ", Facts::UPPER), ("az@[`{", Facts::LOWER), ("", Facts::NONE)]
         {
-            assert_eq!(of(text), facts, "{text}");
+            assert_eq!(Survey::default().take(text.as_bytes(), LETTERS), facts, "{text}");
         }
-        assert_eq!(of("É"), Facts::BEYOND_ASCII);
+        assert_eq!(Survey::default().take("É".as_bytes(), LETTERS), Facts::NONE);
+    }
+
+    #[test]
+    fn plain_characters_stand_apart() {
+        for text in ["", "a", "a.b-c@d9", "z0", ".a-", "@"] {
+            assert!(!of(text).any(Facts::NOT_PLAIN), "{text}");
+        }
+        for text in ["A", "a b", "a_b", "a..b", "a.-b", "a@.b", "a@@b", "ä", "`", "{", "/", ":"] {
+            assert!(of(text).any(Facts::NOT_PLAIN), "{text}");
+        }
     }
 
     proptest! {
         #[test]
-        fn what_holds_of_a_value_holds_around_it(texts in prop::collection::vec("[a-zA-Z \u{300}\u{e9}]{0,40}", 1..20)) {
-            let data = texts.concat();
+        fn what_holds_of_a_value_holds_of_a_block_in_which_it_lies(
+            texts in prop::collection::vec("[a-zA-Z .@\u{300}\u{e9}]{0,40}", 1..20),
+        ) {
             let mut survey = Survey::default();
-            let all = survey.take(data.as_bytes(), ALL);
+            let all = survey.take(texts.concat().as_bytes(), ALL);
             let mut start = 0;
             for text in texts {
-                let around = survey.around(start, start + text.len());
-                prop_assert_eq!(of(&text) | around, around);
-                prop_assert_eq!(around | all, all);
-                start += text.len();
+                let end = start + text.len() as u32;
+                for fact in (0..6).map(|bit| Facts(1 << bit)).filter(|fact| of(&text).any(*fact)) {
+                    prop_assert!(all.any(fact));
+                    prop_assert!(survey.blocks_with(fact).any(|block| block.start < end && block.end > start));
+                }
+                start = end;
             }
         }
     }

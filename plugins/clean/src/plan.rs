@@ -25,7 +25,7 @@ pub struct FieldPlan {
     pub name: String,
     pub steps: Vec<Operation>,
     /// The facts about a column that matter to the steps.
-    pub triggers: Facts,
+    pub facts: Facts,
 }
 
 impl Plan {
@@ -74,8 +74,9 @@ impl Plan {
 impl FieldPlan {
     fn new(field: &Field, steps: &[Step]) -> Self {
         let steps = Operation::all(steps);
-        let triggers = steps.iter().filter_map(Operation::triggers).fold(Facts::NONE, Facts::bitor);
-        Self { name: field.name.clone(), steps, triggers }
+        let facts = steps.iter().map(|step| step.triggers().unwrap_or_default() | step.clues());
+        let facts = facts.fold(Facts::NONE, Facts::bitor);
+        Self { name: field.name.clone(), steps, facts }
     }
 }
 

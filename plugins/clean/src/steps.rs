@@ -78,6 +78,11 @@ impl Operation {
         }
     }
 
+    /// The facts that tell whether a value is certain to be left as it is, beside those that trigger the step.
+    pub fn clues(&self) -> Facts {
+        if matches!(self.0, Step::Email(_)) { Facts::NOT_PLAIN } else { Facts::NONE }
+    }
+
     /// Whether what the step makes of a value consists of bytes of the value.
     pub fn only_removes(&self) -> bool {
         matches!(self.0, Step::Trim | Step::EmptyAsNull | Step::MaxLength(..))
@@ -122,7 +127,8 @@ fn fall_back(outcome: Result<Outcome, &'static str>, fallback: Fallback, code: &
 }
 
 fn nfc(text: &str, out: &mut String) -> Outcome {
-    if is_nfc_quick(text.chars()) == IsNormalized::Yes {
+    // Before U+0300, where UTF-8 begins to use 0xcc, every character is normal.
+    if text.bytes().all(|byte| byte < 0xcc) || is_nfc_quick(text.chars()) == IsNormalized::Yes {
         return Outcome::Same;
     }
     out.extend(text.nfc());

@@ -1,8 +1,11 @@
 //! E-mail addresses: RFC 5321's form, with letters of any language (RFC 6531). Only what cannot be an address is refused:
 //! whether somebody reads it, no syntax tells.
 
+use lockstep_plugin_sdk::types::BytesColumn;
+
 use super::{Outcome, space};
 use crate::config::LocalPart;
+use crate::facts::{Facts, Survey};
 
 /// Bytes of the part before the `@` (RFC 5321, 4.5.3.1.1).
 const LOCAL_MAX: usize = 64;
@@ -33,6 +36,38 @@ pub fn normalize(text: &str, local: LocalPart, out: &mut String) -> Result<Outco
         changed.make_ascii_lowercase();
     }
     Ok(Outcome::Written)
+}
+
+/// Marks the rows whose values are not certain to be addresses in their form. The survey knows where something is not plain; where
+/// nothing is, only `@`s have to be counted.
+#[inline(never)]
+pub fn mark(values: &BytesColumn, survey: &Survey, local: LocalPart, marks: &mut [u8]) {
+    let BytesColumn { offsets, data } = values;
+    let mut ats = memchr::memchr_iter(b'@', data).peekable();
+    let mut odd = survey.blocks_with(Facts::NOT_PLAIN).peekable();
+    for (mark, pair) in marks.iter_mut().zip(offsets.windows(2)) {
+        let &[start, end] = pair else { continue };
+        let (mut count, mut at) = (0, start as usize);
+        while let Some(found) = ats.next_if(|found| *found < end as usize) {
+            (count, at) = (count + 1, found);
+        }
+        while odd.next_if(|block| block.end <= start).is_some() {}
+        let is_odd = odd.peek().is_some_and(|block| block.start < end);
+        let bytes = data.get(start as usize..end as usize).unwrap_or_default();
+        let passes = if is_odd {
+            bytes.is_empty() || is_clean(bytes, local)
+        } else {
+            bytes.is_empty() || (count == 1 && is_clean_around(bytes, at - start as usize))
+        };
+        *mark |= u8::from(!passes);
+    }
+}
+
+/// Whether plain text, in which separators stand alone, is an address with its `@` there.
+fn is_clean_around(plain: &[u8], at: usize) -> bool {
+    let is_end = |byte: Option<&u8>| byte.is_some_and(|byte| !matches!(byte, b'.' | b'-'));
+    let domain = plain.len().saturating_sub(at + 1);
+    (1..=LOCAL_MAX).contains(&at) && (1..=LABEL_MAX).contains(&domain) && is_end(plain.first()) && is_end(plain.last())
 }
 
 /// Whether this is a plain address in its form: ASCII, without quotes, brackets and two separators in a row. A clean address may
@@ -110,7 +145,7 @@ fn check_local(name: &str) -> Result<(), &'static str> {
 
 /// RFC 5322's `atext`, the dot, and everything beyond ASCII.
 fn is_local(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte >= 0x80 || b".!#$%&'*+-/=?^_`{|}~".contains(&byte)
+    byte >= 0x80 || CLASSES.get(usize::from(byte)).is_some_and(|class| *class != 0)
 }
 
 /// `"john doe"@example.com`: anything printable, with a backslash before quotes and backslashes.

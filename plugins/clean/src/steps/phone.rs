@@ -3,8 +3,8 @@
 //! Nothing is guessed. A number that lacks what makes it unique (the trunk prefix that tells an area code is there), or that says
 //! more than E.164 can (an extension), is refused with the reason rather than changed into another number.
 
-use super::Outcome;
 use super::calling_codes::{CallingCode, Region, Trunk, calling_code};
+use super::{Outcome, space};
 
 /// Digits of a number with its calling code (E.164, 6).
 const DIGITS_MAX: usize = 15;
@@ -18,15 +18,15 @@ pub fn normalize(text: &str, region: Option<Region>, out: &mut String) -> Result
     if is_clean(text.as_bytes()) {
         return Ok(Outcome::Same);
     }
-    let trimmed = text.trim();
-    if trimmed.is_empty() {
+    let kept = space::trimmed(text);
+    if kept.is_empty() {
         return Ok(if text.is_empty() { Outcome::Same } else { Outcome::Part(0..0) });
     }
-    let dialled = Dialled::read(trimmed)?;
+    let dialled = Dialled::read(text.get(kept).unwrap_or_default())?;
     let (code, national) = dialled.international(region)?;
-    let number = code.digits.chars().chain(national.iter().map(|digit| char::from(*digit)));
     out.push('+');
-    out.extend(number);
+    out.push_str(code.digits);
+    out.push_str(std::str::from_utf8(national).unwrap_or_default());
     if (DIGITS_MIN + 1..=DIGITS_MAX + 1).contains(&out.len()) {
         Ok(Outcome::Written)
     } else {

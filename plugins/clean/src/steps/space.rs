@@ -11,28 +11,28 @@ pub fn trim(text: &str) -> Outcome {
 
 /// Where the text begins and ends without white space around it.
 pub fn trimmed(text: &str) -> Range<usize> {
-    if has_clean_ends(text.as_bytes()) {
-        return 0..text.len();
+    let bytes = text.as_bytes();
+    let is_other = |byte: &u8| !is_ascii_space(*byte);
+    let Some(start) = bytes.iter().position(is_other) else { return 0..0 };
+    let end = bytes.iter().rposition(is_other).map_or(start, |last| last + 1);
+    // Other white space begins and ends beyond ASCII.
+    let is_ascii = |index: usize| bytes.get(index).is_some_and(u8::is_ascii);
+    if is_ascii(start) && is_ascii(end - 1) {
+        return start..end;
     }
     let end = text.trim_end().len();
     let start = text.len() - text.trim_start().len();
     start.min(end)..end
 }
 
-/// Whether both ends are ASCII and no white space; so are those of empty text.
-#[inline]
-pub fn has_clean_ends(bytes: &[u8]) -> bool {
-    match bytes {
-        [] => true,
-        [only] => is_clean_end(*only),
-        [first, .., last] => is_clean_end(*first) & is_clean_end(*last),
-    }
-}
-
 /// ASCII, and not one of its six kinds of white space.
 #[inline]
-fn is_clean_end(byte: u8) -> bool {
-    byte.is_ascii() & (byte != b' ') & (byte.wrapping_sub(9) >= 5)
+pub const fn is_clean_end(byte: u8) -> bool {
+    byte.is_ascii() & !is_ascii_space(byte)
+}
+
+const fn is_ascii_space(byte: u8) -> bool {
+    (byte == b' ') | (byte.wrapping_sub(9) < 5)
 }
 
 /// Every run of white space becomes one space.
@@ -64,6 +64,13 @@ mod tests {
 
     #[test]
     fn ends_are_trimmed() {
+        for character in '\0'..='\u{3010}' {
+            for text in
+                [format!("{character}a{character}"), format!(" {character}é{character} "), format!(" {character}")]
+            {
+                assert_eq!(text.get(trimmed(&text)), Some(text.trim()), "{text:?}");
+            }
+        }
         for (text, expected) in
             [("", ""), (" \t", ""), ("\u{a0}a b\u{3000}", "a b"), ("a", "a"), ("\u{feff}a", "\u{feff}a")]
         {
