@@ -29,6 +29,12 @@ fn describe<S: Store>(store: &S, config: &Config, file: &StoredFile, stream: Str
     Ok(Stream { fields: columns.map(|(name, logical)| guessed(name, logical)).collect(), ..stream })
 }
 
+/// What is known of the columns behind one piece, if it is read in one way.
+struct Look {
+    classes: Vec<Classes>,
+    mistakes: usize,
+}
+
 /// What is known of the columns so far.
 struct Guess<'a> {
     file: &'a FileDialect,
@@ -47,23 +53,23 @@ impl<'a> Guess<'a> {
         let beginning = beginning.ok_or_else(|| Error::config(format!("`{path}` cannot be read")))?;
         let classes = vec![Classes::default(); beginning.names.len()];
         let mut guess = Self { file, beginning, classes, unescaped: Vec::new() };
-        guess.look_at(text, guess.beginning.records_at, tail);
+        guess.classes = guess.look_at(text, guess.beginning.records_at, tail).classes;
         Ok(guess)
     }
 
     /// A piece begins anywhere: perhaps inside of quotes. The way of reading it that has fewer mistakes counts.
     fn look_at_middle(&mut self, text: &[u8], tail: Tail) {
-        let outside = next_line(text, 0, tail).map(|start| (self.mistakes(text, start, tail), start));
+        let outside = next_line(text, 0, tail).map(|start| self.look_at(text, start, tail));
         let best = match outside {
-            Some((0, start)) => Some(start),
+            Some(look) if look.mistakes == 0 => Some(look),
             _ => {
                 let inside = self.behind_quote(text).and_then(|behind| next_line(text, behind, tail));
-                let inside = inside.map(|start| (self.mistakes(text, start, tail), start));
-                outside.into_iter().chain(inside).min_by_key(|(mistakes, _)| *mistakes).map(|(_, start)| start)
+                let inside = inside.map(|start| self.look_at(text, start, tail));
+                outside.into_iter().chain(inside).min_by_key(|look| look.mistakes)
             }
         };
-        if let Some(start) = best {
-            self.look_at(text, start, tail);
+        if let Some(look) = best {
+            self.classes = look.classes;
         }
     }
 
@@ -72,29 +78,25 @@ impl<'a> Guess<'a> {
         memchr::memchr(self.file.quote?, text).map(|index| index + 1)
     }
 
-    fn mistakes(&self, text: &[u8], start: usize, tail: Tail) -> usize {
-        let mut mistakes = 0;
-        for_each_record(self.splitter(), text, start, tail, |spans| {
-            mistakes += usize::from(spans.is_none_or(|spans| spans.len() != self.classes.len()));
-        });
-        mistakes
-    }
-
-    fn splitter(&self) -> Splitter {
-        Splitter::new(self.beginning.dialect.clone())
-    }
-
-    fn look_at(&mut self, text: &[u8], start: usize, tail: Tail) {
-        for_each_record(self.splitter(), text, start, tail, |spans| {
+    fn look_at(&mut self, text: &[u8], start: usize, tail: Tail) -> Look {
+        let mut look = Look { classes: self.classes.clone(), mistakes: 0 };
+        for_each_record(Splitter::new(self.beginning.dialect.clone()), text, start, tail, |spans| {
             // Records of another width will be refused when they are read.
-            if let Some(spans) = spans.filter(|spans| spans.len() == self.classes.len()) {
-                spans.iter().enumerate().for_each(|(index, span)| self.look_at_field(text, index, *span));
+            match spans.filter(|spans| spans.len() == look.classes.len()) {
+                Some(spans) => {
+                    let fields = look.classes.iter_mut().zip(spans);
+                    fields.for_each(|(classes, span)| self.look_at_field(text, *span, classes));
+                }
+                None => look.mistakes += 1,
             }
         });
+        look
     }
 
-    fn look_at_field(&mut self, text: &[u8], index: usize, span: Span) {
-        let Some(classes) = self.classes.get_mut(index).filter(|classes| !classes.is_settled()) else { return };
+    fn look_at_field(&mut self, text: &[u8], span: Span, classes: &mut Classes) {
+        if classes.is_settled() {
+            return;
+        }
         let raw = span.of(text);
         let may_be_null = span.quoting == Quoting::Plain || self.file.null_quoted;
         if may_be_null && self.file.nulls.iter().any(|null| null == raw) {
