@@ -228,14 +228,12 @@ fn grants(connection: &Connection, access: Access) -> Result<Grants> {
 fn database(connection: &Connection, alias: &str, grant: &project::SqlGrant, access: Access) -> Result<Database> {
     let origin = format!("{}.{alias}", connection.name);
     match &grant.database {
-        project::Database::Path(path) if access == Access::ReadOnly => Ok(Database::sqlite_to_read(path, &origin)?),
-        project::Database::Path(path) => Ok(Database::sqlite(path, &origin)?),
+        project::Database::Path(path) => Ok(Database::sqlite(path, &origin, access)?),
         project::Database::Url(reference) => {
             let usage = project::SecretUse { reference, connection: &connection.name, alias, place: &grant.place };
             let url = usage.resolve()?;
             Ok(Database::postgres(url.expose(), &origin).map_err(|failure| {
-                let path = format!("connection.{}.sql.{alias}.url", connection.name);
-                let message = format!("`{path}`: {}", failure.message);
+                let message = format!("`{}`: {}", usage.path(), failure.message);
                 Failure { origin: grant.place.to_string(), message, ..failure }
             })?)
         }

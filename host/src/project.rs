@@ -123,11 +123,15 @@ impl Project {
 }
 
 impl SecretUse<'_> {
+    /// The key that holds the reference: `connection.db.sql.main.url`.
+    pub fn path(&self) -> String {
+        format!("connection.{}.sql.{}.url", self.connection, self.alias)
+    }
+
     /// Follows the reference; an error says where in the project it stands.
     pub fn resolve(&self) -> Result<Secret, ProjectErrors> {
         self.reference.resolve().map_err(|source| {
-            let path = format!("connection.{}.sql.{}.url", self.connection, self.alias);
-            ProjectError::SecretUnresolved { place: self.place.clone(), path, source }.into()
+            ProjectError::SecretUnresolved { place: self.place.clone(), path: self.path(), source }.into()
         })
     }
 }

@@ -392,11 +392,7 @@ impl<'a> ColumnView<'a> {
     #[inline]
     pub fn bytes(self, row: usize) -> Option<&'a [u8]> {
         match &self.0.values {
-            Values::Bytes(column) if self.is_valid(row) => {
-                let start = *column.offsets.get(row)? as usize;
-                let end = *column.offsets.get(row + 1)? as usize;
-                column.data.get(start..end)
-            }
+            Values::Bytes(column) if self.is_valid(row) => column.value(row),
             _ => None,
         }
     }

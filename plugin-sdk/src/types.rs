@@ -116,6 +116,15 @@ impl Page {
     }
 }
 
+impl BytesColumn {
+    /// The bytes of a row, whether they are null or not; none if there is no such row.
+    #[inline]
+    pub fn value(&self, row: usize) -> Option<&[u8]> {
+        let &[start, end] = self.offsets.get(row..row + 2)? else { return None };
+        self.data.get(start as usize..end as usize)
+    }
+}
+
 impl RowError {
     /// A row that could not be processed, by its position in the batch.
     pub fn new(row: u32, error: Error) -> Self {

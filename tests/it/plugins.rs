@@ -6,7 +6,7 @@ use lockstep::connector::{
     Cursor, Effect, Evolve, Failure, Flushed, Page, PageLimits, PageStatus, PrepareOptions, ReadMode, ReadRequest,
     Sink, Source, WriteMode, WriteRequest, WriteResults,
 };
-use lockstep::plugin::{Catalog, Database, Grants, Limits, PluginConnector, Runtime};
+use lockstep::plugin::{Access, Catalog, Database, Grants, Limits, PluginConnector, Runtime};
 use lockstep::record::{Batch, ChangeKind, Changes, Field, Properties, Stream, batch_from_json, row_to_json};
 use lockstep::world::World;
 use serde_json::{Map, Value, json};
@@ -35,7 +35,7 @@ pub fn postgres(url: &str) -> PluginConnector {
 }
 
 pub fn sqlite(path: &std::path::Path) -> PluginConnector {
-    connect("sqlite", Database::sqlite(path, "test.main").unwrap())
+    connect("sqlite", Database::sqlite(path, "test.main", Access::ReadWrite).unwrap())
 }
 
 pub type Record = Map<String, Value>;

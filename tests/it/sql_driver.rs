@@ -13,6 +13,7 @@ mod types;
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, BinaryArray, BooleanArray, Float64Array, Int64Array, StringArray};
+use lockstep::plugin::Access;
 use lockstep::plugin::capability::sql::{Database, RowPage, Session};
 use lockstep::record::{Batch, Column, Field, LogicalType};
 use lockstep_test_servers::Postgres;

@@ -6,7 +6,7 @@ mod reading;
 mod types;
 mod writing;
 
-use lockstep::plugin::{Database, PluginConnector};
+use lockstep::plugin::{Access, Database, PluginConnector};
 use lockstep_test_servers::Folder;
 
 use crate::plugins::sqlite;
@@ -21,13 +21,13 @@ impl File {
 
     /// Runs statements in a session of their own.
     async fn run(&self, statements: &str) {
-        let session = Database::sqlite(&self.path(), "other").unwrap().open().await.unwrap();
+        let session = Database::sqlite(&self.path(), "other", Access::ReadWrite).unwrap().open().await.unwrap();
         session.script(statements).await.unwrap();
     }
 
     /// The first column of a result as text, a line for each row.
     async fn ask(&self, statement: &str) -> String {
-        let session = Database::sqlite(&self.path(), "other").unwrap().open().await.unwrap();
+        let session = Database::sqlite(&self.path(), "other", Access::ReadWrite).unwrap().open().await.unwrap();
         let mut rows = session.query(statement, None, &["text".parse().unwrap()]).await.unwrap();
         let mut lines = Vec::new();
         while let Some(page) = rows.next(1000, 1 << 20).await.unwrap() {

@@ -165,23 +165,26 @@ impl<'a> Work<'a> {
         Ok(setup)
     }
 
+    /// Where the reading begins; none is the beginning.
+    fn start(&self) -> Option<&Vec<u8>> {
+        self.state.cursor.as_ref().filter(|_| !self.run.options.full)
+    }
+
     /// Into an empty target a reading from the beginning is loaded.
     fn write_mode(&self, setup: &Setup) -> WriteMode {
-        let from_beginning = self.state.cursor.is_none() || self.run.options.full;
-        if from_beginning && setup.target_is_empty { WriteMode::Load } else { WriteMode::Upsert }
+        if self.start().is_none() && setup.target_is_empty { WriteMode::Load } else { WriteMode::Upsert }
     }
 
     /// Moves everything the source has to say. Answers whether the reading was complete, from the beginning to the end.
     async fn read_and_write(&mut self, setup: &Setup, mode: WriteMode) -> Result<bool, SyncError> {
-        let stored = self.state.cursor.clone();
-        let cursor = if self.run.options.full { None } else { stored.clone() };
+        let cursor = self.start().cloned();
         let reading = Reading {
             caution: self.caution(),
             source: self.mirror.source.connector.clone(),
             request: read_request(self.mirror, setup, cursor.map(Cursor)),
             limits: self.mirror.page,
         };
-        let delivery = self.delivery(setup, mode, Position::Moving(stored));
+        let delivery = self.delivery(setup, mode, Position::Moving(self.state.cursor.clone()));
         self.run.observer.phase("reading");
         self.pipeline(setup, reading, delivery).await
     }

@@ -50,14 +50,15 @@ pub fn clean(column: &mut Column, field: &FieldPlan, scratch: &mut Scratch, reje
     Gate::new(&steps).stop(values, survey, stopped);
     let mut rebuild = Rebuild::new(spare);
     let mut nulls = Vec::new();
-    let mut same = Same::default();
+    // The last value that all steps left as it is: columns that only a step itself can judge often have few different ones.
+    let mut same = None;
     for row in stopped.rows() {
-        let bytes = value_of(values, row);
-        if same.is(bytes) || !is_set(valid, row) || !is_set(present, row) {
+        let bytes = values.value(row).unwrap_or_default();
+        if same == Some(bytes) || !is_set(valid, row) || !is_set(present, row) {
             continue;
         }
         match run(&steps, bytes, value, next) {
-            Verdict::Same => same.set(bytes),
+            Verdict::Same => same = Some(bytes),
             Verdict::Changed(clean) => rebuild.replace(values, row, clean.as_bytes()),
             Verdict::Null if rejections.is_delete(row) => {}
             Verdict::Null => {
@@ -71,25 +72,6 @@ pub fn clean(column: &mut Column, field: &FieldPlan, scratch: &mut Scratch, reje
     }
     rebuild.finish(values);
     set_null(valid, values.offsets.len().saturating_sub(1), &nulls);
-}
-
-fn value_of(values: &BytesColumn, row: usize) -> &[u8] {
-    let Some(&[start, end]) = values.offsets.get(row..row + 2) else { return &[] };
-    values.data.get(start as usize..end as usize).unwrap_or_default()
-}
-
-/// The last value that all steps left as it is. Columns that only a step itself can judge often have few different values.
-#[derive(Default)]
-struct Same<'a>(Option<&'a [u8]>);
-
-impl<'a> Same<'a> {
-    fn is(&self, bytes: &[u8]) -> bool {
-        self.0 == Some(bytes)
-    }
-
-    fn set(&mut self, bytes: &'a [u8]) {
-        self.0 = Some(bytes);
-    }
 }
 
 /// The steps that may have something to do in a column of which these facts hold. Behind a step that writes bytes of its own,

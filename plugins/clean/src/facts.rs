@@ -97,13 +97,11 @@ fn facts(block: &[u8], neighbours: &[u8], wanted: Facts) -> Facts {
         facts |= Facts::LOWER.when(any(block, |byte| byte.wrapping_sub(b'a') < 26));
     }
     if wanted.any(Facts::GAPS) {
-        let pairs = block.iter().zip(neighbours);
-        let doubles = pairs.fold(false, |found, (byte, next)| found | ((*byte == b' ') & (*next == b' ')));
+        let doubles = any_pair(block, neighbours, |byte| byte == b' ');
         facts |= Facts::GAPS.when(doubles | any(block, is_rare_space));
     }
     if wanted.any(Facts::NOT_PLAIN) {
-        let pairs = block.iter().zip(neighbours);
-        let doubles = pairs.fold(false, |found, (byte, next)| found | (is_separator(*byte) & is_separator(*next)));
+        let doubles = any_pair(block, neighbours, is_separator);
         facts |= Facts::NOT_PLAIN.when(doubles | any(block, |byte| !is_plain(byte)));
     }
     facts
@@ -122,6 +120,12 @@ fn any(block: &[u8], is: impl Fn(u8) -> bool) -> bool {
     block.iter().fold(false, |found, byte| found | is(*byte))
 }
 
+/// Whether there are two in a row.
+#[inline]
+fn any_pair(block: &[u8], neighbours: &[u8], is: impl Fn(u8) -> bool) -> bool {
+    block.iter().zip(neighbours).fold(false, |found, (byte, next)| found | (is(*byte) & is(*next)))
+}
+
 /// ASCII white space but the space; 0xc2, 0xe1, 0xe2 and 0xe3 begin the encodings of all other white space.
 fn is_rare_space(byte: u8) -> bool {
     (byte.wrapping_sub(9) < 5) | (byte == 0xc2) | (byte.wrapping_sub(0xe1) < 3)
@@ -136,8 +140,6 @@ mod tests {
     use super::*;
 
     const ALL: Facts = Facts(63);
-
-    const LETTERS: Facts = Facts(Facts::UPPER.0 | Facts::LOWER.0);
 
     fn of(text: &str) -> Facts {
         Survey::default().take(text.as_bytes(), ALL)
@@ -167,12 +169,16 @@ mod tests {
 
     #[test]
     fn letters_are_found() {
-        for (text, facts) in
-            [("aZ", Facts::UPPER | Facts::LOWER), ("AZ", Facts::UPPER), ("az@[`{", Facts::LOWER), ("", Facts::NONE)]
-        {
-            assert_eq!(Survey::default().take(text.as_bytes(), LETTERS), facts, "{text}");
+        for (text, facts) in [
+            ("aZ", Facts::UPPER | Facts::LOWER | Facts::NOT_PLAIN),
+            ("AZ", Facts::UPPER | Facts::NOT_PLAIN),
+            ("az@[`{", Facts::LOWER | Facts::NOT_PLAIN),
+            ("az", Facts::LOWER),
+            ("", Facts::NONE),
+            ("É", Facts::BEYOND_ASCII | Facts::NOT_PLAIN),
+        ] {
+            assert_eq!(of(text), facts, "{text}");
         }
-        assert_eq!(Survey::default().take("É".as_bytes(), LETTERS), Facts::NONE);
     }
 
     #[test]
@@ -192,6 +198,9 @@ mod tests {
         ) {
             let mut survey = Survey::default();
             let all = survey.take(texts.concat().as_bytes(), ALL);
+            for fact in (0..6).map(|bit| Facts(1 << bit)).filter(|fact| survey.blocks_with(*fact).next().is_some()) {
+                prop_assert!(all.any(fact));
+            }
             let mut start = 0;
             for text in texts {
                 let end = start + text.len() as u32;

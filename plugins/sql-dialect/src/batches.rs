@@ -81,10 +81,7 @@ fn keep_bits(bits: &[u8], rows: &[u32]) -> Vec<u8> {
 fn keep_bytes(column: &BytesColumn, rows: &[u32]) -> BytesColumn {
     let mut kept = BytesColumn { offsets: vec![0], data: Vec::new() };
     for row in rows {
-        let row = *row as usize;
-        if let (Some(start), Some(end)) = (column.offsets.get(row), column.offsets.get(row + 1)) {
-            kept.data.extend_from_slice(column.data.get(*start as usize..*end as usize).unwrap_or_default());
-        }
+        kept.data.extend_from_slice(column.value(*row as usize).unwrap_or_default());
         kept.offsets.push(kept.data.len() as u32);
     }
     kept

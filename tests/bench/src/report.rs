@@ -29,7 +29,8 @@ struct Line {
     product: String,
     figure: String,
     goal: String,
-    is_met: bool,
+    /// None without a goal.
+    is_met: Option<bool>,
 }
 
 pub struct Report {
@@ -44,7 +45,7 @@ impl Report {
     }
 
     fn push(&mut self, line: Line) {
-        let met = if line.is_met { "" } else { "   NOT MET" };
+        let met = if line.is_met == Some(false) { "   NOT MET" } else { "" };
         eprintln!("   {}: {} {} (goal {}){met}", line.what, line.product, line.figure, line.goal);
         self.lines.push(line);
     }
@@ -54,11 +55,11 @@ impl Report {
         let (floor, product) = times;
         let ratio = floor.map(|floor| product.as_secs_f64() / floor.as_secs_f64());
         let (is_met, goal) = match goal {
-            Goal::Ratio(most) => (ratio.is_some_and(|ratio| ratio <= most), format!("≤ {most}×")),
+            Goal::Ratio(most) => (Some(ratio.is_some_and(|ratio| ratio <= most)), format!("≤ {most}×")),
             Goal::Seconds(most) => {
-                (product.as_secs_f64() <= most, format!("≤ {}", seconds(Duration::from_secs_f64(most))))
+                (Some(product.as_secs_f64() <= most), format!("≤ {}", seconds(Duration::from_secs_f64(most))))
             }
-            _ => (true, NO_GOAL.to_owned()),
+            _ => (None, NO_GOAL.to_owned()),
         };
         self.push(Line {
             group,
@@ -74,8 +75,8 @@ impl Report {
     pub fn memory(&mut self, group: &'static str, what: &str, peak: u64, goal: Goal) {
         let mebibytes = peak >> 20;
         let (is_met, goal) = match goal {
-            Goal::Mebibytes(most) => (mebibytes <= most, format!("≤ {most} MiB")),
-            _ => (true, NO_GOAL.to_owned()),
+            Goal::Mebibytes(most) => (Some(mebibytes <= most), format!("≤ {most} MiB")),
+            _ => (None, NO_GOAL.to_owned()),
         };
         let product = format!("{mebibytes} MiB");
         self.push(Line {
@@ -92,8 +93,8 @@ impl Report {
     pub fn rate(&mut self, group: &'static str, what: &str, rows: u64, time: Duration, goal: Goal) {
         let millions = rows as f64 / time.as_secs_f64() / 1e6;
         let (is_met, goal) = match goal {
-            Goal::MillionRows(least) => (millions >= least, format!("≥ {least} M rows/s")),
-            _ => (true, NO_GOAL.to_owned()),
+            Goal::MillionRows(least) => (Some(millions >= least), format!("≥ {least} M rows/s")),
+            _ => (None, NO_GOAL.to_owned()),
         };
         let product = format!("{millions:.1} M rows/s");
         self.push(Line {
@@ -139,9 +140,9 @@ impl fmt::Display for Report {
                 )?;
             }
             let met = match line.is_met {
-                _ if line.goal == NO_GOAL => NO_GOAL,
-                true => "yes",
-                false => "**no**",
+                None => NO_GOAL,
+                Some(true) => "yes",
+                Some(false) => "**no**",
             };
             let Line { what, floor, product, figure, goal, .. } = line;
             writeln!(f, "| {what} | {floor} | {product} | {figure} | {goal} | {met} |")?;

@@ -140,7 +140,8 @@ fn postgres_gives_back_what_a_text_load_took() {
 fn sqlite_gives_back_what_a_load_took() {
     run(async {
         let folder = Folder::new("generated");
-        let session = Database::sqlite(&folder.path().join("t.db"), "test").unwrap().open().await.unwrap();
+        let session =
+            Database::sqlite(&folder.path().join("t.db"), "test", Access::ReadWrite).unwrap().open().await.unwrap();
         session.script(&table(|types| types.1, "")).await.unwrap();
         tokio::spawn(async move { check(&session, "delete from t") }).await.unwrap();
     });

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 async fn fresh() -> (Folder, Session) {
     let folder = Folder::new("sqlite");
-    let session = Database::sqlite(&folder.path().join("t.db"), "test").unwrap().open().await.unwrap();
+    let session =
+        Database::sqlite(&folder.path().join("t.db"), "test", Access::ReadWrite).unwrap().open().await.unwrap();
     (folder, session)
 }
 
@@ -238,7 +239,7 @@ fn sessions_are_busy_and_free_as_with_any_database() {
 fn a_dropped_session_rolls_back_and_leaves_nothing_to_the_next() {
     run(async {
         let folder = Folder::new("sqlite");
-        let database = Database::sqlite(&folder.path().join("t.db"), "test").unwrap();
+        let database = Database::sqlite(&folder.path().join("t.db"), "test", Access::ReadWrite).unwrap();
         let session = database.open().await.unwrap();
         session.script("create table t (a integer); create temp table secret (a); pragma foreign_keys = off; begin; insert into t values (1)").await.unwrap();
         drop(session);
@@ -255,11 +256,11 @@ fn files_that_are_no_databases_are_told_apart() {
         let folder = Folder::new("sqlite");
         let path = folder.path().join("note.txt");
         std::fs::write(&path, "this is no database, and long enough to look like one".repeat(100)).unwrap();
-        let failure = Database::sqlite(&path, "test").unwrap().open().await.err().unwrap();
+        let failure = Database::sqlite(&path, "test", Access::ReadWrite).unwrap().open().await.err().unwrap();
         assert_eq!((failure.kind, failure.detail_code.as_str()), (FailureKind::Permanent, "SQLITE_NOTADB"));
         assert!(failure.message.contains("not a SQLite database"), "{failure}");
         let missing = folder.path().join("missing/t.db");
-        let failure = Database::sqlite(&missing, "test").unwrap().open().await.err().unwrap();
+        let failure = Database::sqlite(&missing, "test", Access::ReadWrite).unwrap().open().await.err().unwrap();
         assert_eq!(failure.kind, FailureKind::Config, "{failure}");
     });
 }
@@ -270,7 +271,7 @@ fn a_database_that_is_only_looked_at_stays_as_it_is() {
         let folder = Folder::new("sqlite");
         let path = folder.path().join("t.db");
         let refused = async |statement: &str| {
-            let session = Database::sqlite_to_read(&path, "test").unwrap().open().await.unwrap();
+            let session = Database::sqlite(&path, "test", Access::ReadOnly).unwrap().open().await.unwrap();
             session.script(statement).await.err().unwrap()
         };
         refused("create table t (a integer)").await;
@@ -279,10 +280,10 @@ fn a_database_that_is_only_looked_at_stays_as_it_is() {
         writer.execute_batch("pragma journal_mode = wal; create table t (a integer)").unwrap();
         drop(writer);
         refused("insert into t values (1)").await;
-        let session = Database::sqlite_to_read(&path, "test").unwrap().open().await.unwrap();
+        let session = Database::sqlite(&path, "test", Access::ReadOnly).unwrap().open().await.unwrap();
         assert_eq!(value(&session, "select count(*) from t").await, "0");
         let missing = folder.path().join("missing/t.db");
-        let failure = Database::sqlite_to_read(&missing, "test").unwrap().open().await.err().unwrap();
+        let failure = Database::sqlite(&missing, "test", Access::ReadOnly).unwrap().open().await.err().unwrap();
         assert_eq!(failure.kind, FailureKind::Config, "{failure}");
     });
 }

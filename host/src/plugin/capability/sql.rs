@@ -48,14 +48,10 @@ impl Database {
         postgres::Database::new(url, origin).map(DatabaseKind::Postgres).map(Self)
     }
 
-    /// A SQLite database file, which is made if it is missing. `origin` is what failures call it.
-    pub fn sqlite(path: &Path, origin: &str) -> Result<Self, Failure> {
-        sqlite::Database::new(path, origin, Access::ReadWrite).map(DatabaseKind::Sqlite).map(Self)
-    }
-
-    /// A SQLite database file that is only looked at: one that is missing is as empty as a new one, and is not made.
-    pub fn sqlite_to_read(path: &Path, origin: &str) -> Result<Self, Failure> {
-        sqlite::Database::new(path, origin, Access::ReadOnly).map(DatabaseKind::Sqlite).map(Self)
+    /// A SQLite database file. One that is missing is made, or is as empty as a new one if it may only be read. `origin` is
+    /// what failures call it.
+    pub fn sqlite(path: &Path, origin: &str, access: Access) -> Result<Self, Failure> {
+        sqlite::Database::new(path, origin, access).map(DatabaseKind::Sqlite).map(Self)
     }
 
     /// A session of its own.

@@ -54,12 +54,11 @@ pub fn mark(values: &BytesColumn, survey: &Survey, local: LocalPart, marks: &mut
         while odd.next_if(|block| block.end <= start).is_some() {}
         let is_odd = odd.peek().is_some_and(|block| block.start < end);
         let bytes = data.get(start as usize..end as usize).unwrap_or_default();
-        let passes = if is_odd {
-            bytes.is_empty() || is_clean(bytes, local)
-        } else {
-            bytes.is_empty() || (count == 1 && is_clean_around(bytes, at - start as usize))
+        let is_clean = || match is_odd {
+            true => is_clean(bytes, local),
+            false => count == 1 && is_clean_around(bytes, at - start as usize),
         };
-        *mark |= u8::from(!passes);
+        *mark |= u8::from(!bytes.is_empty() && !is_clean());
     }
 }
 

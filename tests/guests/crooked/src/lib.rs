@@ -43,7 +43,7 @@ struct CrookedTransformer {
 
 impl Transformer for CrookedTransformer {
     fn apply(&mut self, changes: Changes) -> Result<Transformed> {
-        if texts(&changes).any(|text| text == b"bad") {
+        if is_bad(&changes) {
             self.misbehave();
         }
         let mut output = Transformed::row_by_row(changes);
@@ -52,15 +52,9 @@ impl Transformer for CrookedTransformer {
     }
 }
 
-fn texts(changes: &Changes) -> impl Iterator<Item = &[u8]> {
-    let columns = changes.data.columns.iter().filter_map(|column| match &column.values {
-        Values::Bytes(bytes) => Some(bytes),
-        _ => None,
-    });
-    columns.flat_map(|bytes| {
-        let range = |pair: &[u32]| Some(*pair.first()? as usize..*pair.last()? as usize);
-        bytes.offsets.windows(2).filter_map(move |pair| bytes.data.get(range(pair)?))
-    })
+fn is_bad(changes: &Changes) -> bool {
+    let text = BatchView::new(&changes.data).column("text");
+    text.is_some_and(|column| (0..changes.data.rows as usize).any(|row| column.text(row) == Some("bad")))
 }
 
 impl CrookedTransformer {
