@@ -60,6 +60,8 @@ impl Affinity {
 
 /// Whole numbers up to here are exact in a float.
 const FLOAT_EXACT_MAX: u64 = 1 << 53;
+/// 2^63: smaller whole numbers fit into 64 bits.
+const WHOLE_LIMIT: f64 = 9_223_372_036_854_775_808.0;
 /// Decimals of so many digits come back from a float as they went in.
 const FLOAT_DIGITS: usize = 15;
 
@@ -112,6 +114,13 @@ fn as_stored(affinity: Affinity, text: &str) -> String {
         return value.to_string();
     }
     let value: f64 = text.trim().parse().unwrap_or(f64::NAN);
+    // A zero made of text has no sign, and whole numbers that 64 bits hold are kept as such.
+    if value == 0.0 {
+        return format_float(0.0);
+    }
+    if affinity != Affinity::Real && value.fract() == 0.0 && value.abs() < WHOLE_LIMIT {
+        return (value as i64).to_string();
+    }
     format_float(value)
 }
 
@@ -176,13 +185,19 @@ mod tests {
 
     #[test]
     fn text_that_would_become_another_number_is_refused() {
-        for text in ["00123", "1.0", "1e5", "+1", " 1", "12345678901234567890", "0.10", ".5", "5."] {
+        for text in ["00123", "1.0", "1e5", "+1", " 1", "12345678901234567890", "0.10", ".5", "5.", "1.1e16"] {
             assert!(check_text(Affinity::Numeric, text).is_err(), "{text}");
             assert_ne!(stored("STRING", text), text);
         }
         for text in ["1", "-17", "0.5", "abc", "", "0x10", "1e", "NaN", "inf", "12-3", "9223372036854775807"] {
             assert!(check_text(Affinity::Numeric, text).is_ok(), "{text}");
             assert_eq!(stored("STRING", text), text);
+        }
+        for (declared, affinity) in
+            [("STRING", Affinity::Numeric), ("INTEGER", Affinity::Integer), ("REAL", Affinity::Real)]
+        {
+            assert!(check_text(affinity, "-0").is_err(), "{declared}");
+            assert_eq!(stored(declared, "-0"), "0");
         }
         assert!(check_text(Affinity::Text, "00123").is_ok());
     }
