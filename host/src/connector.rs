@@ -225,7 +225,32 @@ pub enum WriteMode {
     Upsert,
     /// The target is empty; a record that is there already fails the flush with [`FailureKind::Conflict`].
     Load,
+    /// Every row is a new record; key fields the system fills in itself may be missing. A record that is there already is left
+    /// alone, its row answered with [`WriteStatus::Conflict`].
+    Insert,
+    /// Every row changes or deletes the record of its key, if the fields under [`expected_name`] still have the values given there;
+    /// else the row is answered with [`WriteStatus::Conflict`]. So is an update of a record that is not there; a delete of one is fine.
+    Update,
 }
+
+impl WriteMode {
+    /// As plugins know it, and as the property `write` of a stream lists it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Upsert => "upsert",
+            Self::Load => "load",
+            Self::Insert => "insert",
+            Self::Update => "update",
+        }
+    }
+}
+
+/// The column that holds what a field must still be for a row to be written: a value, or null for null.
+pub fn expected_name(field: &str) -> String {
+    format!("{EXPECTED_PREFIX}{field}")
+}
+
+pub const EXPECTED_PREFIX: &str = "expected:";
 
 #[derive(Clone, Debug)]
 pub struct WriteRequest {
@@ -249,6 +274,9 @@ pub struct WriteResults {
     /// One per row; none = all ok.
     pub statuses: Option<Vec<WriteStatus>>,
     pub errors: Vec<RowError>,
+    /// One per row: the keys of inserted records, each a JSON list of the key's values as texts in the order of the stream's key
+    /// (`["17"]`); empty where there is none to tell.
+    pub ids: Option<Vec<Vec<u8>>>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -57,11 +57,23 @@ pub enum WriteMode {
     Upsert,
     /// The target is empty: append; answer `conflict` if a record is there already.
     Load,
+    /// Every row is a new record; answer the keys in `ids`, and status 1 for a record that is there already.
+    Insert,
+    /// Every row changes or deletes the record of its key if the columns `expected:…` agree; else answer status 1.
+    Update,
 }
+
+/// A column of this name and a field's holds what the field must still be for a row to be written.
+pub const EXPECTED_PREFIX: &str = "expected:";
 
 impl WriteRequest {
     pub fn write_mode(&self) -> WriteMode {
-        if self.mode == "load" { WriteMode::Load } else { WriteMode::Upsert }
+        match self.mode.as_str() {
+            "load" => WriteMode::Load,
+            "insert" => WriteMode::Insert,
+            "update" => WriteMode::Update,
+            _ => WriteMode::Upsert,
+        }
     }
 
     pub fn option(&self, name: &str) -> Option<&str> {

@@ -428,6 +428,12 @@ pub fn pairs(properties: &Properties) -> Vec<(&str, &str)> {
     properties.0.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
 }
 
+/// One byte string per row.
+pub fn byte_strings(column: wit::BytesColumnResult, rows: usize) -> Result<Vec<Vec<u8>>, Nonsense> {
+    let list = binary(column, rows, None)?;
+    Ok(list.iter().map(|value| value.unwrap_or_default().to_vec()).collect())
+}
+
 pub fn names(names: &[String]) -> Vec<&str> {
     names.iter().map(String::as_str).collect()
 }

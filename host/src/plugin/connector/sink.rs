@@ -3,8 +3,7 @@ use wasmtime::component::ResourceAny;
 
 use super::PluginConnector;
 use crate::connector::{
-    Effect, Evolve, Flushed, PrepareOptions, Prepared, Result, Sink, WriteMode, WriteRequest, WriteResults,
-    WriteStatus, Writer,
+    Effect, Evolve, Flushed, PrepareOptions, Prepared, Result, Sink, WriteRequest, WriteResults, WriteStatus, Writer,
 };
 use crate::plugin::bindings::convert::{self, ChangesParts, FieldParts};
 use crate::plugin::bindings::exports;
@@ -61,14 +60,8 @@ impl Sink for PluginConnector {
         let parts = StreamParts::new(&request.stream);
         let fields = parts.fields.params();
         let options = convert::pairs(&request.options);
-        let wanted = exports::sink::WriteRequest {
-            stream: parts.stream(&fields),
-            mode: match request.mode {
-                WriteMode::Upsert => "upsert",
-                WriteMode::Load => "load",
-            },
-            options: &options,
-        };
+        let wanted =
+            exports::sink::WriteRequest { stream: parts.stream(&fields), mode: request.mode.name(), options: &options };
         let (exports, answer) = guest
             .call(OPEN, async |store, instance| {
                 let exports = indices.load(&mut *store, instance)?;
@@ -148,7 +141,8 @@ impl PluginWriter {
         }
         let label = self.connector.label();
         let errors = results.errors.into_iter().map(|error| convert::row_error(label, error)).collect();
-        Ok(WriteResults { statuses, errors })
+        let ids = results.ids.map(|ids| convert::byte_strings(ids, rows)).transpose()?;
+        Ok(WriteResults { statuses, errors, ids })
     }
 }
 

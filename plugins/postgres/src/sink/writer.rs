@@ -133,7 +133,7 @@ impl TableWriter {
     fn begin_load(&mut self, fields: Vec<Field>) -> Result<()> {
         let table = match self.mode {
             WriteMode::Load => self.target.table.name().path().to_vec(),
-            WriteMode::Upsert => self.find_stage(&fields)?.path(),
+            _ => self.find_stage(&fields)?.path(),
         };
         self.order = KeyOrder::default();
         self.load = Some(Load::begin(&self.session, &table, fields)?);
@@ -242,7 +242,7 @@ impl TableWriter {
 fn explain(mode: WriteMode, error: Error) -> Error {
     match mode {
         WriteMode::Load => fault::while_loading(error),
-        WriteMode::Upsert => error,
+        _ => error,
     }
 }
 

@@ -136,7 +136,7 @@ impl TableWriter {
                 self.begin()?;
                 self.target.table.path()
             }
-            WriteMode::Upsert => self.find_stage(&fields)?,
+            _ => self.find_stage(&fields)?,
         };
         self.load = Some(Load::begin(&self.session, &path, fields)?);
         Ok(())
