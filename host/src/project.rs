@@ -33,8 +33,10 @@ pub use paste::shell_word;
 pub use place::Place;
 pub use secret::{NotAReference, SECRET_BYTES_MAX, Secret, SecretError, SecretRef};
 pub use sync::{
-    DEAD_LETTERS_MAX_DEFAULT, Deletes, Endpoint, FieldLine, FieldValue, Guard, Mode, SchemaPolicy, SyncDef,
-    TransformRef,
+    Archive, CLOCK_DOUBT_DEFAULT, ConflictPolicy, DEAD_LETTERS_MAX_DEFAULT, DeleteConflict, Deletes, Direction,
+    Endpoint, Expression, FieldLine, FieldValue, Guard, HubColumn, HubDef, HubDeletes, HubEndpoint, HubField,
+    MatchField, MatchRule, Matching, Mode, Normaliser, OnExit, Others, Owner, SchemaPolicy, ScoredRule, SyncDef,
+    TOMBSTONES_DEFAULT, TransformRef,
 };
 pub use units::{UnitError, parse_duration, parse_size, write_duration, write_size};
 

@@ -11,6 +11,9 @@
 
 mod digest;
 mod error;
+#[macro_use]
+mod named;
+mod hub;
 mod lock;
 mod rows;
 mod sqlite;
@@ -18,6 +21,12 @@ mod witness;
 
 pub use digest::KeyDigest;
 pub use error::{StoreError, StoreErrorKind};
+pub use hub::{
+    Conflict, ConflictChange, ConflictFilter, ConflictId, ConflictKind, ConflictState, EndpointId, EndpointState,
+    EndpointUpdate, Epoch, EventChange, HubCommit, HubState, HubStore, Intent, IntentCounts, IntentRow, IntentState,
+    LineageEntry, LineageId, Link, LoadedRecords, MatchKey, MatchKeyChange, NewConflict, NewLineage, Presence,
+    RecordId, RecordQuery, WaitingEvent,
+};
 pub use lock::Holder;
 pub use rows::{
     Cause, Closing, Counters, CursorUpdate, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterState, Decision,

@@ -10,8 +10,14 @@ use super::name::{ConnectionName, SyncName};
 use super::place::Place;
 use crate::record::LogicalType;
 
+mod hub;
 mod read;
 
+pub use hub::{
+    Archive, CLOCK_DOUBT_DEFAULT, ConflictPolicy, DeleteConflict, Direction, Expression, HubColumn, HubDef, HubDeletes,
+    HubEndpoint, HubField, MatchField, MatchRule, Matching, Normaliser, OnExit, Others, Owner, ScoredRule,
+    TOMBSTONES_DEFAULT,
+};
 pub(super) use read::{Known, read_sync};
 
 /// Rejected records one run may collect before it stops, unless the project says otherwise: enough to see what is wrong, too few
