@@ -9,6 +9,7 @@ mod key;
 mod mapping;
 mod presence;
 mod schema;
+mod value;
 
 pub use batch::{Batch, BatchError, ChangeKind, Changes, Column};
 pub use cast::{Cast, CastError, Castable, cast, castable};
@@ -21,3 +22,7 @@ pub use lockstep_values::{
 pub use mapping::{FieldMap, MappedChanges, Mapping, MappingError, RejectedValue};
 pub use presence::{Uniform, project, split_uniform};
 pub use schema::{Field, Properties, Stream, arrow_type};
+pub use value::{
+    Value, batch_of_values, read_byte, read_bytes, read_count, read_int, read_value, values_of, write_bytes,
+    write_count, write_int, write_value,
+};
