@@ -10,6 +10,7 @@ pub mod error;
 pub mod plugin;
 pub mod project;
 pub mod record;
+pub mod resolve;
 pub mod schedule;
 pub mod store;
 pub mod sync;

@@ -14,6 +14,7 @@ mod deletes;
 mod deliver;
 mod drift;
 mod error;
+mod hub;
 mod last;
 mod letters;
 mod mirror;
@@ -30,6 +31,7 @@ mod testing;
 mod tests;
 
 pub use error::SyncError;
+pub use hub::{Hub, HubEnd, HubOptions, HubReport, HubRun, run_hub};
 pub use mirror::{MirrorRun, RunOptions, retry_letters, run_mirror};
 pub use observe::{Observer, Silent};
 pub use plan::{MirrorPlan, plan_mirror};

@@ -1,0 +1,315 @@
+//! One event of one endpoint, applied to one record.
+
+use super::merge::{Merged, Statement, merge_group};
+use super::policy::{Dispute, Ruling};
+use super::{
+    DeleteConflict, Deletes, Life, Link, Mechanism, RecordState, Rules, SentKind, Shadow, Source, Verdict, Why,
+};
+use crate::record::Value;
+
+/// What an endpoint says about a record.
+#[derive(Clone, Debug)]
+pub struct Event<'a> {
+    pub endpoint: usize,
+    pub kind: EventKind,
+    /// The remote id it says it under.
+    pub remote: &'a [u8],
+    /// One per field; none where it says nothing.
+    pub values: &'a [Option<Value>],
+    /// When the change was made, by the system's own clock: microseconds since 1970.
+    pub at: Option<i64>,
+    /// By ours.
+    pub now: i64,
+    /// The entry of the lineage that will tell of it.
+    pub lineage: i64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventKind {
+    Upsert,
+    Undelete,
+    Delete,
+}
+
+/// What came of an event.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// One per group that was decided about.
+    pub verdicts: Vec<Why>,
+    /// Groups whose conflict is over without anybody's help.
+    pub settled: Vec<usize>,
+    /// It cannot be decided before: ask again then.
+    pub unsettled: Option<i64>,
+    /// The record was deleted, everywhere or for this endpoint.
+    pub deleted: Option<Deletion>,
+    /// A record that was deleted lives again.
+    pub revived: bool,
+    /// The resolver has to be asked about these, and the event applied again to the state as it was.
+    pub asked: Vec<Dispute>,
+}
+
+/// How a delete was understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deletion {
+    /// Everywhere.
+    Everywhere,
+    /// Only this endpoint's copy.
+    Here,
+    /// Another endpoint has changed it meanwhile: a person decides.
+    Held,
+    /// Another endpoint has changed it meanwhile, and that counts.
+    EditWins,
+    /// Another endpoint has changed it meanwhile, and that does not count.
+    DeleteWins,
+}
+
+impl Facts {
+    /// Whether anything is worth telling.
+    pub fn is_news(&self) -> bool {
+        !self.verdicts.is_empty() || self.deleted.is_some() || self.revived
+    }
+}
+
+/// Applies an event. `resolver` answers disputes of groups that a plugin decides about; none = it has to be asked first.
+pub fn apply(
+    state: &mut RecordState,
+    event: &Event<'_>,
+    rules: &Rules,
+    resolver: &dyn Fn(&Dispute) -> Option<Ruling>,
+) -> Facts {
+    forget_fences(state, event);
+    match event.kind {
+        EventKind::Delete => delete(state, event, rules),
+        EventKind::Upsert | EventKind::Undelete => upsert(state, event, rules, resolver),
+    }
+}
+
+fn forget_fences(state: &mut RecordState, event: &Event<'_>) {
+    if let Some(side) = state.sides.get_mut(event.endpoint) {
+        side.fences.retain(|fence| event.now < fence.until);
+    }
+}
+
+fn delete(state: &mut RecordState, event: &Event<'_>, rules: &Rules) -> Facts {
+    let mut facts = Facts::default();
+    let Some(side) = state.sides.get_mut(event.endpoint) else { return facts };
+    let Link::Linked(remote) = &side.link else {
+        // It was never ours, or is known to be gone.
+        return facts;
+    };
+    let was_ours = side.sent.as_ref().is_some_and(|sent| sent.kind == SentKind::Delete);
+    let is_young = side.fenced_until > event.now && rules.safety.has(Mechanism::CreateFence);
+    if is_young && !was_ours {
+        facts.unsettled = Some(side.fenced_until);
+        return facts;
+    }
+    side.link = Link::Gone(remote.clone());
+    side.missing_since = 0;
+    side.held.clear();
+    side.delete_held = false;
+    if was_ours {
+        side.sent = None;
+        side.fenced_until = event.now.saturating_add(rules.lag(event.endpoint));
+        return facts;
+    }
+    side.sent = None;
+    side.fenced_until = event.now.saturating_add(rules.lag(event.endpoint));
+    if !state.is_live() {
+        return facts;
+    }
+    facts.deleted = Some(decide_delete(state, event, rules));
+    facts
+}
+
+fn decide_delete(state: &mut RecordState, event: &Event<'_>, rules: &Rules) -> Deletion {
+    if rules.deletes == Deletes::Ignore {
+        return Deletion::Here;
+    }
+    let collides = rules.safety.has(Mechanism::EditAgainstDelete) && has_unseen(state, event.endpoint, rules);
+    let deletion = match (collides, rules.delete_conflict) {
+        (false, _) => Deletion::Everywhere,
+        (true, DeleteConflict::Manual) => Deletion::Held,
+        (true, DeleteConflict::EditWins) => Deletion::EditWins,
+        (true, DeleteConflict::DeleteWins) => Deletion::DeleteWins,
+    };
+    match deletion {
+        Deletion::Everywhere | Deletion::DeleteWins => bury(state, event),
+        Deletion::EditWins => forget_copy(state, event.endpoint),
+        Deletion::Held | Deletion::Here => {}
+    }
+    deletion
+}
+
+/// Whether the record holds something the endpoint had not seen when it deleted it.
+fn has_unseen(state: &RecordState, endpoint: usize, rules: &Rules) -> bool {
+    let Some(side) = state.side(endpoint) else { return false };
+    let maps = |field: usize| rules.reads(endpoint, field) || rules.writes(endpoint, field);
+    state
+        .canon
+        .iter()
+        .enumerate()
+        .any(|(field, canon)| maps(field) && canon.value.is_some() && side.shadow(field).seen() != canon.value.as_ref())
+}
+
+fn bury(state: &mut RecordState, event: &Event<'_>) {
+    state.life = Life::Deleted { at: event.now, by: Source::Endpoint(event.endpoint) };
+    state.version += 1;
+}
+
+/// The endpoint's copy is gone and is to be made anew.
+fn forget_copy(state: &mut RecordState, endpoint: usize) {
+    let fields = state.canon.len();
+    if let Some(side) = state.sides.get_mut(endpoint) {
+        side.link = Link::None;
+        side.shadow = vec![Shadow::Absent; fields];
+        side.sent = None;
+        side.fences.clear();
+    }
+}
+
+fn upsert(
+    state: &mut RecordState,
+    event: &Event<'_>,
+    rules: &Rules,
+    resolver: &dyn Fn(&Dispute) -> Option<Ruling>,
+) -> Facts {
+    let mut facts = Facts::default();
+    let Some(side) = state.sides.get(event.endpoint) else { return facts };
+    match &side.link {
+        Link::Left(_) => return facts,
+        Link::Gone(_) if side.fenced_until > event.now && rules.safety.has(Mechanism::DeleteFence) => {
+            // A list may still show what is deleted.
+            facts.unsettled = Some(side.fenced_until);
+            return facts;
+        }
+        Link::Gone(_) | Link::None => relink(state, event, &mut facts),
+        Link::Linked(_) => {}
+    }
+    if !facts.revived && !state.is_live() && !edit_of_deleted(state, event, rules, &mut facts) {
+        return facts;
+    }
+    if let Some(side) = state.sides.get_mut(event.endpoint) {
+        side.missing_since = 0;
+    }
+    merge_all(state, event, rules, resolver, &mut facts);
+    facts
+}
+
+/// A remote record that is this one from now on: found by matching, or made anew under an id that was gone.
+fn relink(state: &mut RecordState, event: &Event<'_>, facts: &mut Facts) {
+    let was_deleted = !state.is_live();
+    let fields = state.canon.len();
+    let Some(side) = state.sides.get_mut(event.endpoint) else { return };
+    side.link = Link::Linked(event.remote.into());
+    side.shadow = vec![Shadow::Absent; fields];
+    side.sent = None;
+    side.delete_held = false;
+    if was_deleted {
+        facts.revived = true;
+        revive(state);
+        // What it was before it died is no objection to what it is now.
+        state.canon.iter_mut().for_each(|canon| canon.value = None);
+    }
+}
+
+/// The record lives again; endpoints that have lost it are to get it anew.
+pub fn revive(state: &mut RecordState) {
+    state.life = Life::Live;
+    state.version += 1;
+    for endpoint in 0..state.sides.len() {
+        if matches!(state.side(endpoint).map(|side| &side.link), Some(Link::Gone(_))) {
+            forget_copy(state, endpoint);
+        }
+        if let Some(side) = state.sides.get_mut(endpoint) {
+            side.delete_held = false;
+        }
+    }
+}
+
+/// A change to a record that was deleted elsewhere and is still there. Answers whether it is to be merged.
+fn edit_of_deleted(state: &mut RecordState, event: &Event<'_>, rules: &Rules, facts: &mut Facts) -> bool {
+    let Some(side) = state.side(event.endpoint) else { return false };
+    let news = |(field, value): (usize, &Option<Value>)| {
+        value.as_ref().is_some_and(|value| {
+            rules.reads(event.endpoint, field)
+                && side.shadow(field).shown() != Some(value)
+                && side.sent_value(field) != Some(value)
+        })
+    };
+    if event.kind == EventKind::Upsert && !event.values.iter().enumerate().any(news) {
+        return false;
+    }
+    if !rules.safety.has(Mechanism::TombstoneCheck) {
+        revive(state);
+        facts.revived = true;
+        return true;
+    }
+    match rules.delete_conflict {
+        // Invariant 4: only a decision brings it back.
+        DeleteConflict::EditWins => {
+            revive(state);
+            facts.revived = true;
+            facts.deleted = Some(Deletion::EditWins);
+            true
+        }
+        DeleteConflict::Manual => {
+            hold_delete(state, event);
+            facts.deleted = Some(Deletion::Held);
+            false
+        }
+        DeleteConflict::DeleteWins => {
+            see_all(state, event);
+            facts.deleted = Some(Deletion::DeleteWins);
+            false
+        }
+    }
+}
+
+fn hold_delete(state: &mut RecordState, event: &Event<'_>) {
+    see_all(state, event);
+    if let Some(side) = state.sides.get_mut(event.endpoint) {
+        side.delete_held = true;
+    }
+}
+
+fn see_all(state: &mut RecordState, event: &Event<'_>) {
+    if let Some(side) = state.sides.get_mut(event.endpoint) {
+        for (field, value) in event.values.iter().enumerate() {
+            if let Some(value) = value {
+                side.set_shadow(field, Shadow::Value(value.clone()));
+            }
+        }
+    }
+}
+
+fn merge_all(
+    state: &mut RecordState,
+    event: &Event<'_>,
+    rules: &Rules,
+    resolver: &dyn Fn(&Dispute) -> Option<Ruling>,
+    facts: &mut Facts,
+) {
+    let statement = Statement {
+        endpoint: event.endpoint,
+        values: event.values,
+        at: event.at,
+        now: event.now,
+        lineage: event.lineage,
+    };
+    for group in 0..rules.groups.len() {
+        match merge_group(state, group, &statement, rules, resolver) {
+            Merged::Nothing | Merged::Agreed { settled: false } => {}
+            Merged::Agreed { settled: true } => facts.settled.push(group),
+            Merged::Unsettled(until) => {
+                facts.unsettled = Some(facts.unsettled.map_or(until, |other: i64| other.max(until)));
+            }
+            Merged::Decided(why) => {
+                if why.verdict != Verdict::Held && why.verdict != Verdict::Quarantined {
+                    facts.settled.push(group);
+                }
+                facts.verdicts.push(why);
+            }
+            Merged::Ask(dispute) => facts.asked.push(dispute),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! When two records are one: fields made comparable, digests to look them up by, and how alike two values are.
+
+use std::collections::BTreeSet;
+
+use crate::record::Value;
+
+/// What of a value counts when records are matched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Normaliser {
+    /// Trimmed, and without regard to case.
+    Text,
+    /// As it is.
+    Exact,
+    /// Only the digits, without leading zeros.
+    Digits,
+    /// Only letters and digits, without regard to case.
+    Name,
+}
+
+/// What equal match fields have in common.
+pub type MatchDigest = [u8; 16];
+
+/// The part of a value that counts; none if nothing is left of it, and a record without it matches nobody.
+pub fn normalise(value: &Value, normaliser: Normaliser) -> Option<String> {
+    let text = match value {
+        Value::Null => return None,
+        Value::Bool(value) => value.to_string(),
+        Value::Int(value) => value.to_string(),
+        Value::Float(bits) => f64::from_bits(*bits).to_string(),
+        Value::Text(text) => text.to_string(),
+        Value::Bytes(bytes) => format!("{bytes:?}"),
+    };
+    let text = match normaliser {
+        Normaliser::Exact => text,
+        Normaliser::Text => text.trim().to_lowercase(),
+        Normaliser::Digits => {
+            let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+            digits.trim_start_matches('0').to_owned()
+        }
+        Normaliser::Name => text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect(),
+    };
+    (!text.is_empty()).then_some(text)
+}
+
+/// The digest of a rule's fields; none if one of them is missing.
+pub fn match_digest(rule: usize, fields: &[(Option<&Value>, Normaliser)]) -> Option<MatchDigest> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&(rule as u64).to_le_bytes());
+    for (value, normaliser) in fields {
+        let text = normalise((*value)?, *normaliser)?;
+        hasher.update(&(text.len() as u64).to_le_bytes());
+        hasher.update(text.as_bytes());
+    }
+    hasher.finalize().as_bytes().first_chunk::<16>().copied()
+}
+
+/// How alike two values are, from 0 to 1: the share of pairs of neighbouring letters they have in common.
+pub fn similarity(left: &Value, right: &Value, normaliser: Normaliser) -> f64 {
+    let (Some(left), Some(right)) = (normalise(left, normaliser), normalise(right, normaliser)) else { return 0.0 };
+    if left == right {
+        return 1.0;
+    }
+    let (left, right) = (pairs(&left), pairs(&right));
+    let all = left.len() + right.len();
+    if all == 0 {
+        return 0.0;
+    }
+    2.0 * left.intersection(&right).count() as f64 / all as f64
+}
+
+fn pairs(text: &str) -> BTreeSet<(char, char)> {
+    text.chars().zip(text.chars().skip(1)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn check(text: &str, normaliser: Normaliser, expected: Option<&str>) {
+        assert_eq!(normalise(&Value::text(text), normaliser).as_deref(), expected);
+    }
+
+    #[test]
+    fn values_are_made_comparable() {
+        check(" Ann@X.de ", Normaliser::Text, Some("ann@x.de"));
+        check("  ", Normaliser::Text, None);
+        check("+49 (0)30 / 12-34", Normaliser::Digits, Some("490301234"));
+        check("O'Neill, Ann", Normaliser::Name, Some("oneillann"));
+        check(" a", Normaliser::Exact, Some(" a"));
+    }
+
+    #[test]
+    fn neighbouring_fields_do_not_run_into_each_other() {
+        let digest = |left: &str, right: &str| {
+            let (left, right) = (Value::text(left), Value::text(right));
+            match_digest(0, &[(Some(&left), Normaliser::Text), (Some(&right), Normaliser::Text)])
+        };
+        assert_ne!(digest("ab", "c"), digest("a", "bc"));
+        assert_eq!(digest("A", "b"), digest("a", "B "));
+        assert_eq!(digest("", "b"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn likeness_is_mutual_and_bounded(left in ".{0,12}", right in ".{0,12}") {
+            let (left, right) = (Value::text(&left), Value::text(&right));
+            let likeness = similarity(&left, &right, Normaliser::Name);
+            prop_assert!((0.0..=1.0).contains(&likeness));
+            prop_assert_eq!(likeness, similarity(&right, &left, Normaliser::Name));
+        }
+    }
+}

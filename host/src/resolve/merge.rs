@@ -1,0 +1,394 @@
+//! One group of fields of one event: is it a change, may it be made, does it collide.
+
+use super::policy::{self, Dispute, Ruling};
+use super::{Canon, Mechanism, Others, RecordState, Rules, Shadow, Source};
+use crate::record::Value;
+
+/// How often a value may come back, within [`FLIP_WINDOW`], before its field is left alone.
+const FLIPS_MAX: u8 = 3;
+/// An hour in microseconds: people change their minds more slowly.
+const FLIP_WINDOW: i64 = 3_600_000_000;
+
+/// What became of a group of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nobody had said anything before.
+    First,
+    /// The endpoint had seen what it changed.
+    Taken,
+    /// Not its field: what is agreed will be written back.
+    Restored,
+    /// Not its field: it may keep it.
+    Ignored,
+    /// A collision: the incoming value won.
+    Won,
+    /// A collision: the agreed value stays.
+    Lost,
+    /// A collision: both changes were made.
+    Merged,
+    /// A collision: a person decides.
+    Held,
+    /// It went back and forth too often.
+    Quarantined,
+}
+
+impl Verdict {
+    pub const ALL: &[Self] = &[
+        Self::First,
+        Self::Taken,
+        Self::Restored,
+        Self::Ignored,
+        Self::Won,
+        Self::Lost,
+        Self::Merged,
+        Self::Held,
+        Self::Quarantined,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Taken => "taken",
+            Self::Restored => "restored",
+            Self::Ignored => "ignored",
+            Self::Won => "won",
+            Self::Lost => "lost",
+            Self::Merged => "merged",
+            Self::Held => "held",
+            Self::Quarantined => "quarantined",
+        }
+    }
+}
+
+/// An agreed value that changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldChange {
+    pub field: usize,
+    pub before: Option<Value>,
+    pub after: Option<Value>,
+}
+
+/// A verdict with everything that led to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Why {
+    pub verdict: Verdict,
+    pub dispute: Dispute,
+    pub changes: Vec<FieldChange>,
+}
+
+/// What an event says about one group, and who says so.
+pub struct Statement<'a> {
+    pub endpoint: usize,
+    pub values: &'a [Option<Value>],
+    pub at: Option<i64>,
+    pub now: i64,
+    /// The entry of the lineage that will tell of it.
+    pub lineage: i64,
+}
+
+/// What came of a statement.
+pub enum Merged {
+    /// It says nothing new.
+    Nothing,
+    /// It says what is agreed already. If somebody had to decide about it, that is over.
+    Agreed {
+        settled: bool,
+    },
+    /// It may be from before our own write: ask again then.
+    Unsettled(i64),
+    Decided(Why),
+    /// The resolver has to be asked.
+    Ask(Dispute),
+}
+
+/// Decides about one group and changes the state accordingly.
+pub fn merge_group(
+    state: &mut RecordState,
+    group: usize,
+    statement: &Statement<'_>,
+    rules: &Rules,
+    resolver: &dyn Fn(&Dispute) -> Option<Ruling>,
+) -> Merged {
+    let endpoint = statement.endpoint;
+    let Some(definition) = rules.groups.get(group) else { return Merged::Nothing };
+    let fields = stated(state, &definition.fields, statement, rules);
+    let changed: Vec<&(usize, Value)> =
+        fields.iter().filter(|(field, value)| differs(state, endpoint, *field, value, rules)).collect();
+    if changed.is_empty() {
+        return Merged::Nothing;
+    }
+    if let Some(until) = fenced(state, endpoint, &changed, statement.now, rules) {
+        return Merged::Unsettled(until);
+    }
+    let dispute = dispute(state, group, &definition.fields, &fields, statement);
+    if let Some((owner, others)) = definition.owner
+        && owner != endpoint
+        && rules.safety.has(Mechanism::Ownership)
+    {
+        return Merged::Decided(not_allowed(state, &fields, statement, dispute, others));
+    }
+    if definition.fields.iter().any(|field| state.canon.get(*field).is_some_and(|canon| canon.quarantined)) {
+        see(state, endpoint, &fields);
+        return Merged::Decided(Why { verdict: Verdict::Quarantined, dispute, changes: Vec::new() });
+    }
+    let verdict = match judge(state, &fields, &dispute, rules) {
+        Judged::Agreed => {
+            see(state, endpoint, &fields);
+            return Merged::Agreed { settled: release(state, endpoint, &definition.fields) };
+        }
+        Judged::Clear(verdict) => (verdict, Ruling::Incoming),
+        Judged::Collision => match policy::rule(&dispute, &definition.policy, rules, resolver) {
+            None => return Merged::Ask(dispute),
+            Some(ruling) => (verdict_of(&ruling), ruling),
+        },
+    };
+    Merged::Decided(carry_out(state, &definition.fields, &fields, statement, dispute, verdict, rules))
+}
+
+/// The fields the event says something about. Of a group that moves together, those it says nothing about stay as the endpoint
+/// last showed them.
+fn stated(state: &RecordState, group: &[usize], statement: &Statement<'_>, rules: &Rules) -> Vec<(usize, Value)> {
+    let endpoint = statement.endpoint;
+    let absent_is_null = !rules.safety.has(Mechanism::AbsentIsNotNull);
+    let said = |field: usize| match statement.values.get(field) {
+        Some(Some(value)) => Some(value.clone()),
+        // Invariant 14: absent never becomes null.
+        _ if absent_is_null => Some(Value::Null),
+        _ => None,
+    };
+    let readable = group.iter().copied().filter(|field| rules.reads(endpoint, *field));
+    let mut fields: Vec<(usize, Value)> = readable.clone().filter_map(|field| Some((field, said(field)?))).collect();
+    if !fields.is_empty() && fields.len() < group.len() {
+        let shown = |field: usize| state.side(endpoint)?.shadow(field).shown().cloned();
+        let silent: Vec<usize> = readable.filter(|field| fields.iter().all(|(known, _)| known != field)).collect();
+        fields.extend(silent.into_iter().filter_map(|field| Some((field, shown(field)?))));
+        fields.sort_by_key(|(field, _)| *field);
+    }
+    fields
+}
+
+/// Whether a value is news: not what the endpoint showed last, and not what we sent it.
+fn differs(state: &mut RecordState, endpoint: usize, field: usize, value: &Value, rules: &Rules) -> bool {
+    let Some(side) = state.sides.get_mut(endpoint) else { return false };
+    if side.shadow(field).shown() == Some(value) && rules.safety.has(Mechanism::EchoTest) {
+        return false;
+    }
+    // Our own write, whose outcome we did not hear of, has arrived.
+    if side.sent_value(field) == Some(value) && rules.safety.has(Mechanism::EchoTest) {
+        side.set_shadow(field, Shadow::Value(value.clone()));
+        return false;
+    }
+    true
+}
+
+/// Invariant 7: if everything that differs may be from before our own writes, nothing is decided before their time is over.
+fn fenced(state: &RecordState, endpoint: usize, changed: &[&(usize, Value)], now: i64, rules: &Rules) -> Option<i64> {
+    if !rules.safety.has(Mechanism::SettleFence) {
+        return None;
+    }
+    let side = state.side(endpoint)?;
+    let until: Option<Vec<i64>> = changed.iter().map(|(field, value)| side.fenced(*field, value, now)).collect();
+    until?.into_iter().max()
+}
+
+fn dispute(
+    state: &RecordState,
+    group: usize,
+    members: &[usize],
+    fields: &[(usize, Value)],
+    statement: &Statement<'_>,
+) -> Dispute {
+    let seen = |field: usize| state.side(statement.endpoint).and_then(|side| side.shadow(field).seen().cloned());
+    let newest = members
+        .iter()
+        .filter_map(|field| state.canon.get(*field))
+        .filter(|canon| canon.value.is_some())
+        .max_by_key(|canon| (canon.lineage, canon.at));
+    Dispute {
+        group,
+        base: members.iter().map(|field| seen(*field)).collect(),
+        current: members.iter().map(|field| state.value(*field).cloned()).collect(),
+        incoming: members
+            .iter()
+            .map(|field| fields.iter().find(|(known, _)| known == field).map(|(_, value)| value.clone()))
+            .collect(),
+        current_source: newest.map_or(Source::Endpoint(statement.endpoint), |canon| canon.source),
+        incoming_source: Source::Endpoint(statement.endpoint),
+        current_at: newest.and_then(|canon| canon.at),
+        incoming_at: statement.at,
+    }
+}
+
+fn not_allowed(
+    state: &mut RecordState,
+    fields: &[(usize, Value)],
+    statement: &Statement<'_>,
+    dispute: Dispute,
+    others: Others,
+) -> Why {
+    let verdict = match others {
+        Others::Restore => Verdict::Restored,
+        Others::Ignore => Verdict::Ignored,
+    };
+    for (field, value) in fields {
+        let agreed = state.value(*field).cloned();
+        let shadow = match (others, agreed) {
+            (Others::Ignore, Some(of)) => Shadow::Form { shows: value.clone(), of },
+            _ => Shadow::Value(value.clone()),
+        };
+        if let Some(side) = state.sides.get_mut(statement.endpoint) {
+            side.set_shadow(*field, shadow);
+        }
+    }
+    Why { verdict, dispute, changes: Vec::new() }
+}
+
+enum Judged {
+    Agreed,
+    Clear(Verdict),
+    Collision,
+}
+
+fn judge(state: &RecordState, fields: &[(usize, Value)], dispute: &Dispute, rules: &Rules) -> Judged {
+    if fields.iter().all(|(field, value)| state.value(*field) == Some(value)) {
+        return Judged::Agreed;
+    }
+    if fields.iter().all(|(field, _)| state.value(*field).is_none()) {
+        return Judged::Clear(Verdict::First);
+    }
+    let seen_all =
+        dispute.base.iter().zip(&dispute.current).all(|(base, current)| current.is_none() || base == current);
+    if seen_all || !rules.safety.has(Mechanism::BaseComparison) {
+        Judged::Clear(Verdict::Taken)
+    } else {
+        Judged::Collision
+    }
+}
+
+fn verdict_of(ruling: &Ruling) -> Verdict {
+    match ruling {
+        Ruling::Incoming => Verdict::Won,
+        Ruling::Current => Verdict::Lost,
+        Ruling::Merged(_) => Verdict::Merged,
+        Ruling::Manual => Verdict::Held,
+    }
+}
+
+fn carry_out(
+    state: &mut RecordState,
+    members: &[usize],
+    fields: &[(usize, Value)],
+    statement: &Statement<'_>,
+    dispute: Dispute,
+    (verdict, ruling): (Verdict, Ruling),
+    rules: &Rules,
+) -> Why {
+    let endpoint = statement.endpoint;
+    see(state, endpoint, fields);
+    let values: Vec<(usize, Value)> = match ruling {
+        Ruling::Current => Vec::new(),
+        Ruling::Manual => {
+            if rules.safety.has(Mechanism::ManualHold)
+                && let Some(side) = state.sides.get_mut(endpoint)
+            {
+                let new = members.iter().filter(|field| !side.held.contains(field)).copied().collect::<Vec<_>>();
+                side.held.extend(new);
+            }
+            Vec::new()
+        }
+        Ruling::Incoming => fields.to_vec(),
+        Ruling::Merged(values) => {
+            members.iter().zip(values).filter_map(|(field, value)| Some((*field, value?))).collect()
+        }
+    };
+    if verdict != Verdict::Held {
+        release(state, endpoint, members);
+    }
+    let mut why = Why { verdict, dispute, changes: Vec::new() };
+    for (field, value) in values {
+        let Some(canon) = state.canon.get_mut(field) else { continue };
+        if canon.value.as_ref() == Some(&value) {
+            continue;
+        }
+        let before = canon.value.clone();
+        if set(canon, value.clone(), Source::Endpoint(endpoint), statement, rules) {
+            why.verdict = Verdict::Quarantined;
+            canon.quarantined = true;
+        }
+        why.changes.push(FieldChange { field, before, after: Some(value) });
+    }
+    if !why.changes.is_empty() {
+        state.version += 1;
+    }
+    why
+}
+
+/// Gives a field a value. Answers whether it has come back too often.
+fn set(canon: &mut Canon, value: Value, source: Source, statement: &Statement<'_>, rules: &Rules) -> bool {
+    let after = short_digest(&value);
+    let is_flip = canon.before != 0 && canon.before == after && statement.now - canon.flipped_at < FLIP_WINDOW;
+    canon.flips = if is_flip { canon.flips.saturating_add(1) } else { 0 };
+    canon.flipped_at = if canon.value.is_some() { statement.now } else { 0 };
+    canon.before = canon.value.as_ref().map_or(0, short_digest);
+    canon.value = Some(value);
+    canon.source = source;
+    canon.at = statement.at;
+    canon.lineage = statement.lineage;
+    canon.flips > FLIPS_MAX && rules.safety.has(Mechanism::Breaker)
+}
+
+/// Only to see whether a value has come back: a rare mistake makes a person look at a field.
+fn short_digest(value: &Value) -> u32 {
+    use std::hash::{Hash as _, Hasher as _};
+    let mut hasher = siphasher::sip::SipHasher13::new();
+    value.hash(&mut hasher);
+    // Zero means that there was none.
+    (hasher.finish() as u32).max(1)
+}
+
+/// The endpoint shows these values now.
+fn see(state: &mut RecordState, endpoint: usize, fields: &[(usize, Value)]) {
+    if let Some(side) = state.sides.get_mut(endpoint) {
+        for (field, value) in fields {
+            side.set_shadow(*field, Shadow::Value(value.clone()));
+        }
+    }
+}
+
+/// Answers whether somebody had to decide about these fields.
+fn release(state: &mut RecordState, endpoint: usize, members: &[usize]) -> bool {
+    let Some(side) = state.sides.get_mut(endpoint) else { return false };
+    let before = side.held.len();
+    side.held.retain(|field| !members.contains(field));
+    side.held.len() < before
+}
+
+/// Somebody sets agreed values by hand, or takes a run back.
+pub fn set_by_person(state: &mut RecordState, values: &[(usize, Value)], now: i64, lineage: i64) -> Vec<FieldChange> {
+    let mut changes = Vec::new();
+    for (field, value) in values {
+        let Some(canon) = state.canon.get_mut(*field) else { continue };
+        let before = canon.value.replace(value.clone());
+        let (quarantined, flips) = (false, 0);
+        *canon = Canon {
+            source: Source::Person,
+            at: Some(now),
+            lineage,
+            before: before.as_ref().map_or(0, short_digest),
+            flips,
+            flipped_at: if before.is_some() { now } else { 0 },
+            quarantined,
+            value: canon.value.take(),
+        };
+        for side in &mut state.sides {
+            side.held.retain(|held| held != field);
+        }
+        if before.as_ref() != Some(value) {
+            changes.push(FieldChange { field: *field, before, after: Some(value.clone()) });
+        }
+    }
+    if !changes.is_empty() {
+        state.version += 1;
+    }
+    changes
+}

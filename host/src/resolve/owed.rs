@@ -1,0 +1,87 @@
+//! What an endpoint is owed: always computed from the state, never remembered, so that nothing that was lost, repeated or put in
+//! another order on the way can make it wrong.
+
+use super::{Deletes, ExitRule, Life, Link, RecordState, Rules, Shadow};
+use crate::record::Value;
+
+/// What has to be written to one endpoint so that it agrees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Owed {
+    Nothing,
+    /// With these fields.
+    Create(Vec<usize>),
+    /// These fields.
+    Update(Vec<usize>),
+    Delete,
+    /// The endpoint's own way to archive, then no more.
+    Archive,
+    /// Nothing is written; the copy is no longer kept in agreement.
+    Unlink,
+    /// The copy belongs to the endpoint's segment again.
+    Relink,
+}
+
+/// Whether a record is one that an endpoint is to have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Segment {
+    Inside,
+    Outside,
+}
+
+/// What an endpoint is owed. Nothing while the outcome of a write is unknown.
+pub fn owed(state: &RecordState, endpoint: usize, rules: &Rules, segment: Segment) -> Owed {
+    let (Some(side), Some(rule)) = (state.side(endpoint), rules.endpoints.get(endpoint)) else { return Owed::Nothing };
+    if side.sent.is_some() {
+        return Owed::Nothing;
+    }
+    if let Life::Deleted { .. } = state.life {
+        return match (&side.link, rules.deletes) {
+            (Link::Linked(_), _) if side.delete_held || !rule.is_written => Owed::Nothing,
+            (Link::Linked(_), Deletes::Propagate) => Owed::Delete,
+            (Link::Linked(_), Deletes::Archive) => Owed::Archive,
+            _ => Owed::Nothing,
+        };
+    }
+    match (&side.link, segment) {
+        (Link::None, Segment::Inside) if rule.is_written => create(state, endpoint, rules),
+        (Link::Left(_), Segment::Inside) => Owed::Relink,
+        (Link::Linked(_), Segment::Inside) if rule.is_written => update(state, endpoint, rules),
+        (Link::Linked(_), Segment::Outside) => match rule.on_exit {
+            ExitRule::Delete if rule.is_written => Owed::Delete,
+            ExitRule::Archive if rule.is_written => Owed::Archive,
+            _ => Owed::Unlink,
+        },
+        _ => Owed::Nothing,
+    }
+}
+
+fn create(state: &RecordState, endpoint: usize, rules: &Rules) -> Owed {
+    let fields = writable(state, endpoint, rules).map(|(field, _)| field).collect::<Vec<_>>();
+    if fields.is_empty() { Owed::Nothing } else { Owed::Create(fields) }
+}
+
+fn update(state: &RecordState, endpoint: usize, rules: &Rules) -> Owed {
+    let Some(side) = state.side(endpoint) else { return Owed::Nothing };
+    let fields: Vec<usize> = writable(state, endpoint, rules)
+        .filter(|(field, value)| disagrees(side.shadow(*field), value))
+        .map(|(field, _)| field)
+        .collect();
+    if fields.is_empty() { Owed::Nothing } else { Owed::Update(fields) }
+}
+
+fn writable<'a>(state: &'a RecordState, endpoint: usize, rules: &'a Rules) -> impl Iterator<Item = (usize, &'a Value)> {
+    let side = state.side(endpoint);
+    state.canon.iter().enumerate().filter_map(move |(field, canon)| {
+        let may = rules.writes(endpoint, field) && !canon.quarantined && side.is_some_and(|side| !side.is_held(field));
+        Some((field, canon.value.as_ref().filter(|_| may)?))
+    })
+}
+
+/// Whether an endpoint shows something else, other than its own form of it.
+pub fn disagrees(shadow: &Shadow, value: &Value) -> bool {
+    match shadow {
+        Shadow::Absent => true,
+        Shadow::Value(shown) => shown != value,
+        Shadow::Form { of, shows } => of != value && shows != value,
+    }
+}

@@ -1,0 +1,92 @@
+//! What the project says about an entity, in numbers.
+
+use super::{Policy, Safety};
+
+/// Everything that decides about records of one hub.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// Every field is in exactly one.
+    pub groups: Vec<Group>,
+    /// The group of each field.
+    pub group_of: Vec<usize>,
+    /// In the order of the project, which is their rank.
+    pub endpoints: Vec<EndpointRule>,
+    pub deletes: Deletes,
+    pub delete_conflict: DeleteConflict,
+    /// Microseconds.
+    pub clock_doubt: i64,
+    pub safety: Safety,
+}
+
+/// Fields that are decided about together; mostly one.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// The field's or the group's name.
+    pub name: String,
+    pub fields: Vec<usize>,
+    pub policy: Policy,
+    pub owner: Option<(usize, Others)>,
+}
+
+/// What becomes of a change to a field by somebody who does not own it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Others {
+    /// The owner's value is written back.
+    Restore,
+    /// It stays until the owner's value changes.
+    Ignore,
+}
+
+#[derive(Clone, Debug)]
+pub struct EndpointRule {
+    pub name: String,
+    /// Which fields its records say something about, if it is read.
+    pub reads: Vec<bool>,
+    /// Which fields it can be written, if it is written.
+    pub writes: Vec<bool>,
+    pub is_read: bool,
+    pub is_written: bool,
+    /// How long a write may stay invisible, in microseconds.
+    pub lag: i64,
+    pub on_exit: ExitRule,
+}
+
+/// What becomes of a record that leaves an endpoint's segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExitRule {
+    Unlink,
+    Delete,
+    Archive,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deletes {
+    Propagate,
+    Ignore,
+    Archive,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeleteConflict {
+    Manual,
+    EditWins,
+    DeleteWins,
+}
+
+impl Rules {
+    pub fn fields(&self) -> usize {
+        self.group_of.len()
+    }
+
+    pub fn reads(&self, endpoint: usize, field: usize) -> bool {
+        self.endpoints.get(endpoint).and_then(|rule| rule.reads.get(field)).copied().unwrap_or(false)
+    }
+
+    pub fn writes(&self, endpoint: usize, field: usize) -> bool {
+        self.endpoints.get(endpoint).and_then(|rule| rule.writes.get(field)).copied().unwrap_or(false)
+    }
+
+    pub fn lag(&self, endpoint: usize) -> i64 {
+        self.endpoints.get(endpoint).map_or(0, |rule| rule.lag)
+    }
+}

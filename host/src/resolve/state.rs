@@ -1,0 +1,230 @@
+//! What is known about one record.
+
+use crate::record::Value;
+
+/// One record: the agreed values, and what each endpoint last said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordState {
+    pub life: Life,
+    /// Grows with every change of an agreed value.
+    pub version: u64,
+    /// The newest entry of the lineage about this record; 0 = none.
+    pub lineage: i64,
+    /// One per field.
+    pub canon: Vec<Canon>,
+    /// One per endpoint.
+    pub sides: Vec<Side>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    Live,
+    /// Deleted at this time, which is microseconds since 1970, by this source.
+    Deleted {
+        at: i64,
+        by: Source,
+    },
+}
+
+/// Who set something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Source {
+    Endpoint(usize),
+    /// Somebody, by a command.
+    Person,
+}
+
+/// The agreed value of one field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Canon {
+    /// None = nobody has said anything yet.
+    pub value: Option<Value>,
+    pub source: Source,
+    /// When the source says the change was made: microseconds since 1970.
+    pub at: Option<i64>,
+    /// The entry of the lineage that set it; 0 = none.
+    pub lineage: i64,
+    /// A digest of the value before, the number of times in a row that it came back, and when it last did.
+    pub before: u32,
+    pub flips: u8,
+    pub flipped_at: i64,
+    /// It goes back and forth, or somebody has to decide: nobody is written this field.
+    pub quarantined: bool,
+}
+
+impl Default for Canon {
+    fn default() -> Self {
+        Self {
+            value: None,
+            source: Source::Person,
+            at: None,
+            lineage: 0,
+            before: 0,
+            flips: 0,
+            flipped_at: 0,
+            quarantined: false,
+        }
+    }
+}
+
+/// One endpoint's copy of a record.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Side {
+    pub link: Link,
+    /// One per field.
+    pub shadow: Vec<Shadow>,
+    /// A write whose outcome is not known.
+    pub sent: Option<Box<Sent>>,
+    /// Values from before our writes that may still be shown.
+    pub fences: Vec<Fence>,
+    /// Until when the record may not be shown, though it is there, or be shown, though it is gone.
+    pub fenced_until: i64,
+    /// Since when a complete enumeration has not shown it; 0 = it does.
+    pub missing_since: i64,
+    /// Fields somebody has to decide about: they are not written here.
+    pub held: Vec<usize>,
+    /// Somebody has to decide about the delete: it is not done here.
+    pub delete_held: bool,
+}
+
+/// Which remote record a side is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Link {
+    /// There is none yet.
+    #[default]
+    None,
+    Linked(Box<[u8]>),
+    /// It was deleted there.
+    Gone(Box<[u8]>),
+    /// It is there and no longer kept in agreement.
+    Left(Box<[u8]>),
+}
+
+impl Link {
+    pub fn remote(&self) -> Option<&[u8]> {
+        match self {
+            Self::None => None,
+            Self::Linked(remote) | Self::Gone(remote) | Self::Left(remote) => Some(remote),
+        }
+    }
+
+    pub fn is_linked(&self) -> bool {
+        matches!(self, Self::Linked(_))
+    }
+}
+
+/// What an endpoint last said about a field, in the entity's type.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Shadow {
+    #[default]
+    Absent,
+    Value(Value),
+    /// How this endpoint shows the value `of`.
+    Form {
+        shows: Value,
+        of: Value,
+    },
+}
+
+impl Shadow {
+    /// The value as the endpoint shows it.
+    pub fn shown(&self) -> Option<&Value> {
+        match self {
+            Self::Absent => None,
+            Self::Value(value) | Self::Form { shows: value, .. } => Some(value),
+        }
+    }
+
+    /// The agreed value the endpoint has seen.
+    pub fn seen(&self) -> Option<&Value> {
+        match self {
+            Self::Absent => None,
+            Self::Value(value) | Self::Form { of: value, .. } => Some(value),
+        }
+    }
+}
+
+/// A write that has left, or was about to when the process died.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    pub kind: SentKind,
+    /// Fields and the values they were given.
+    pub patch: Vec<(usize, Value)>,
+    pub at: i64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SentKind {
+    Create,
+    Update,
+    Delete,
+}
+
+/// A value that may still be shown until some time, though it is no longer there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fence {
+    pub field: usize,
+    pub before: Value,
+    pub until: i64,
+}
+
+impl RecordState {
+    pub fn new(fields: usize, endpoints: usize) -> Self {
+        Self {
+            life: Life::Live,
+            version: 0,
+            lineage: 0,
+            canon: vec![Canon::default(); fields],
+            sides: (0..endpoints).map(|_| Side::new(fields)).collect(),
+        }
+    }
+
+    pub fn value(&self, field: usize) -> Option<&Value> {
+        self.canon.get(field).and_then(|canon| canon.value.as_ref())
+    }
+
+    /// The agreed values, one per field.
+    pub fn values(&self) -> Vec<Option<Value>> {
+        self.canon.iter().map(|canon| canon.value.clone()).collect()
+    }
+
+    pub fn side(&self, endpoint: usize) -> Option<&Side> {
+        self.sides.get(endpoint)
+    }
+
+    pub fn is_live(&self) -> bool {
+        self.life == Life::Live
+    }
+}
+
+impl Side {
+    pub fn new(fields: usize) -> Self {
+        Self { shadow: vec![Shadow::Absent; fields], ..Self::default() }
+    }
+
+    pub fn shadow(&self, field: usize) -> &Shadow {
+        self.shadow.get(field).unwrap_or(&Shadow::Absent)
+    }
+
+    pub fn set_shadow(&mut self, field: usize, shadow: Shadow) {
+        if let Some(place) = self.shadow.get_mut(field) {
+            *place = shadow;
+        }
+    }
+
+    pub fn is_held(&self, field: usize) -> bool {
+        self.held.contains(&field)
+    }
+
+    /// What was sent for a field, while nobody knows whether it arrived.
+    pub fn sent_value(&self, field: usize) -> Option<&Value> {
+        let sent = self.sent.as_ref()?;
+        sent.patch.iter().find(|(sent, _)| *sent == field).map(|(_, value)| value)
+    }
+
+    /// Until when this value may be from before our own write; none if it is not.
+    pub fn fenced(&self, field: usize, value: &Value, now: i64) -> Option<i64> {
+        let hits = |fence: &&Fence| fence.field == field && fence.before == *value && now < fence.until;
+        self.fences.iter().filter(hits).map(|fence| fence.until).max()
+    }
+}
