@@ -26,6 +26,7 @@ pub const DEAD_LETTERS_MAX_DEFAULT: u64 = 10_000;
 
 /// One sync: `[sync.NAME]`.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "a project has few syncs, and each is read once")]
 pub enum SyncDef {
     Mirror(MirrorDef),
     Hub(HubDef),
