@@ -14,7 +14,7 @@ use crate::plugin::{
     PluginConnector, PluginError, PrivateAddresses, Runtime,
 };
 use crate::project::{
-    self, Connection, ConnectionName, LimitOverrides, Lock, LockCheck, Pin, PluginRef, Project, SyncDef,
+    self, Connection, ConnectionName, LimitOverrides, Lock, LockCheck, MirrorDef, Pin, PluginRef, Project,
 };
 use crate::store::PluginUse;
 use crate::sync::{Mirror, SourceEnd, TargetEnd, TransformEnd};
@@ -66,7 +66,7 @@ impl Assembly {
     }
 
     /// A sync with everything it runs on.
-    pub fn mirror(&mut self, sync: &SyncDef) -> Result<Mirror> {
+    pub fn mirror(&mut self, sync: &MirrorDef) -> Result<Mirror> {
         let source = self.connector(&sync.source.connection)?;
         source.require_source()?;
         let target = self.connector(&sync.target.connection)?;

@@ -35,7 +35,7 @@ pub use secret::{NotAReference, SECRET_BYTES_MAX, Secret, SecretError, SecretRef
 pub use sync::{
     Archive, CLOCK_DOUBT_DEFAULT, ConflictPolicy, DEAD_LETTERS_MAX_DEFAULT, DeleteConflict, Deletes, Direction,
     Endpoint, Expression, FieldLine, FieldValue, Guard, HubColumn, HubDef, HubDeletes, HubEndpoint, HubField,
-    MatchField, MatchRule, Matching, Mode, Normaliser, OnExit, Others, Owner, SchemaPolicy, ScoredRule, SyncDef,
+    MatchField, MatchRule, Matching, MirrorDef, Normaliser, OnExit, Others, Owner, SchemaPolicy, ScoredRule, SyncDef,
     TOMBSTONES_DEFAULT, TransformRef,
 };
 pub use units::{UnitError, parse_duration, parse_size, write_duration, write_size};
@@ -103,7 +103,7 @@ impl Project {
     /// Every plugin the project uses, once each, with a place where it is used.
     pub fn plugins(&self) -> Vec<(&PluginRef, &Place)> {
         let connections = self.connections_in_order().map(|connection| (&connection.plugin, &connection.plugin_place));
-        let transforms = self.syncs_in_order().flat_map(|sync| &sync.transforms);
+        let transforms = self.syncs_in_order().flat_map(SyncDef::transforms);
         let mut seen = BTreeSet::new();
         connections
             .chain(transforms.map(|transform| (&transform.plugin, &transform.place)))
@@ -156,9 +156,9 @@ fn read_project(top: &Section<'_>, dir: &Path) -> Read<Project> {
         name: name?,
         dir: dir.to_owned(),
         connection_order: connections.iter().map(|connection| connection.name.clone()).collect(),
-        sync_order: syncs.iter().map(|sync| sync.name.clone()).collect(),
+        sync_order: syncs.iter().map(|sync| sync.name().clone()).collect(),
         connections: connections.into_iter().map(|connection| (connection.name.clone(), connection)).collect(),
-        syncs: syncs.into_iter().map(|sync| (sync.name.clone(), sync)).collect(),
+        syncs: syncs.into_iter().map(|sync| (sync.name().clone(), sync)).collect(),
     })
 }
 
@@ -187,11 +187,12 @@ fn tables<'a>(top: &Section<'a>, key: &'static str, example: &'static str) -> Re
 
 /// A mirror that deletes whatever its own source does not show would delete what another sync wrote.
 fn check_shared_targets(syncs: &[SyncDef], entries: &[Entry<'_>]) -> Read<()> {
-    let shares = |a: &SyncDef, b: &SyncDef| {
+    let shares = |a: &MirrorDef, b: &MirrorDef| {
         a.name != b.name && a.target.connection == b.target.connection && a.target.stream == b.target.stream
     };
-    for (sync, entry) in syncs.iter().zip(entries).filter(|(sync, _)| sync.deletes == Deletes::Compare) {
-        if let Some(other) = syncs.iter().find(|other| shares(sync, other)) {
+    let mirrors = || syncs.iter().zip(entries).filter_map(|(sync, entry)| Some((sync.as_mirror()?, entry)));
+    for (sync, entry) in mirrors().filter(|(sync, _)| sync.deletes == Deletes::Compare) {
+        if let Some((other, _)) = mirrors().find(|(other, _)| shares(sync, other)) {
             let reason = format!(
                 "has `deletes = \"compare\"`, but `sync.{}` writes to the same stream and would lose its records",
                 other.name

@@ -9,7 +9,10 @@ use crate::assembly::Assembly;
 use crate::connector::Source as _;
 use crate::error::{Error, Result};
 use crate::plugin::{Access, PluginConnector};
-use crate::project::{Connection, ConnectionName, Database, Deletes, FieldLine, Project, SyncDef};
+use crate::project::{
+    Connection, ConnectionName, Database, Deletes, Direction, FieldLine, HubDef, HubDeletes, HubEndpoint, MirrorDef,
+    Project, SyncDef,
+};
 use crate::record::Stream;
 
 /// Look for mistakes in the project before anything runs
@@ -62,7 +65,9 @@ fn check_plugins(
         }
     }
     if errors.is_empty() {
-        errors.extend(project.syncs_in_order().filter_map(|sync| assembly.mirror(sync).err()));
+        errors.extend(
+            project.syncs_in_order().filter_map(SyncDef::as_mirror).filter_map(|sync| assembly.mirror(sync).err()),
+        );
     }
     connectors
 }
@@ -186,15 +191,48 @@ fn sync_table(syncs: &[&SyncDef]) -> Table {
     let columns = ["sync", "source", "target", "fields", "deletes"].map(|title| (title, Align::Left));
     let mut table = Table::new(&columns);
     for sync in syncs {
-        let fields = if sync.fields.is_empty() { "all".to_owned() } else { sync.fields.len().to_string() };
-        let ends = [&sync.source, &sync.target].map(|end| format!("{}: {}", end.connection, end.stream));
-        let [source, target] = ends;
-        table.row([sync.name.to_string(), source, target, fields, deletes(sync.deletes).to_owned()]);
+        table.row(match sync {
+            SyncDef::Mirror(mirror) => mirror_row(mirror),
+            SyncDef::Hub(hub) => hub_row(hub),
+        });
     }
     table
 }
 
+fn mirror_row(sync: &MirrorDef) -> [String; 5] {
+    let fields = if sync.fields.is_empty() { "all".to_owned() } else { sync.fields.len().to_string() };
+    let [source, target] = [&sync.source, &sync.target].map(|end| format!("{}: {}", end.connection, end.stream));
+    [sync.name.to_string(), source, target, fields, deletes(sync.deletes).to_owned()]
+}
+
+/// What is read and what is written; an endpoint may be both.
+fn hub_row(hub: &HubDef) -> [String; 5] {
+    let ends = |takes_part: fn(Direction) -> bool| {
+        let ends = hub.endpoints.iter().filter(|end| takes_part(end.direction));
+        ends.map(|end| format!("{}: {}", end.connection, end.stream)).collect::<Vec<_>>().join("\n")
+    };
+    let (sources, targets) = (ends(Direction::reads), ends(Direction::writes));
+    [hub.name.to_string(), sources, targets, hub.fields.len().to_string(), hub_deletes(hub.deletes).to_owned()]
+}
+
 fn sync_json(sync: &SyncDef) -> Value {
+    match sync {
+        SyncDef::Mirror(mirror) => mirror_json(mirror),
+        SyncDef::Hub(hub) => hub_json(hub),
+    }
+}
+
+fn hub_json(hub: &HubDef) -> Value {
+    let end = |end: &HubEndpoint| json!({"name": end.name, "connection": end.connection, "stream": end.stream, "key": end.key});
+    json!({
+        "name": hub.name,
+        "endpoints": hub.endpoints.iter().map(end).collect::<Vec<_>>(),
+        "fields": hub.fields.iter().map(|field| field.name.clone()).collect::<Vec<_>>(),
+        "deletes": hub_deletes(hub.deletes),
+    })
+}
+
+fn mirror_json(sync: &MirrorDef) -> Value {
     let end =
         |end: &crate::project::Endpoint| json!({"connection": end.connection, "stream": end.stream, "key": end.key});
     let fields: Option<Vec<&FieldLine>> = (!sync.fields.is_empty()).then(|| sync.fields.iter().collect());
@@ -212,6 +250,14 @@ fn deletes(deletes: Deletes) -> &'static str {
         Deletes::Tombstones => "tombstones",
         Deletes::Compare => "compare",
         Deletes::Ignore => "ignore",
+    }
+}
+
+fn hub_deletes(deletes: HubDeletes) -> &'static str {
+    match deletes {
+        HubDeletes::Propagate => "propagate",
+        HubDeletes::Ignore => "ignore",
+        HubDeletes::Archive => "archive",
     }
 }
 

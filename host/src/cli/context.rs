@@ -8,7 +8,7 @@ use super::output::Output;
 use crate::assembly::Assembly;
 use crate::error::{Result, nearest};
 use crate::plugin::Access;
-use crate::project::{PROJECT_FILE, Project, SyncDef, shell_word};
+use crate::project::{MirrorDef, PROJECT_FILE, Project, SyncDef, shell_word};
 use crate::store::{STATE_FOLDER, SqliteStore};
 use crate::world::World;
 
@@ -89,15 +89,21 @@ pub fn select_syncs<'a>(project: &'a Project, names: &[String]) -> Result<Vec<&'
     let mut selected: Vec<&SyncDef> = Vec::new();
     for name in names {
         let sync = project.syncs.get(name.as_str()).ok_or_else(|| unknown_sync(project, name))?;
-        if !selected.iter().any(|known| known.name == sync.name) {
+        if !selected.iter().any(|known| known.name() == sync.name()) {
             selected.push(sync);
         }
     }
     Ok(selected)
 }
 
+/// The sync, for a verb that works with mirrors only.
+pub fn require_mirror<'a>(sync: &'a SyncDef, verb: &'static str) -> Result<&'a MirrorDef> {
+    sync.as_mirror()
+        .ok_or_else(|| CliError::HubNotYet { place: sync.place().clone(), sync: sync.name().to_string(), verb }.into())
+}
+
 fn unknown_sync(project: &Project, name: &str) -> CliError {
-    let defined: Vec<String> = project.syncs_in_order().map(|sync| sync.name.to_string()).collect();
+    let defined: Vec<String> = project.syncs_in_order().map(|sync| sync.name().to_string()).collect();
     let nearest = nearest(name, defined.iter().map(String::as_str)).map(str::to_owned);
     CliError::UnknownName { kind: "sync", name: name.to_owned(), nearest, known: defined }
 }
@@ -125,7 +131,7 @@ mod tests {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let project = project();
         let selected = select_syncs(&project, &names).unwrap();
-        assert_eq!(selected.iter().map(|sync| sync.name.as_str()).collect::<Vec<_>>(), expected);
+        assert_eq!(selected.iter().map(|sync| sync.name().as_str()).collect::<Vec<_>>(), expected);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::context::select_syncs;
+use super::context::{require_mirror, select_syncs};
 use super::output::{Align, Answer, Block, Consent, Table, count, noun};
 use super::run::{Watching, stop_on_ctrl_c, summary};
 use super::{Context, Reply};
@@ -271,7 +271,7 @@ async fn retry(context: &Context, which: &Which) -> Result<Reply> {
 fn mirror(assembly: &mut Assembly, sync: &str) -> Result<Mirror> {
     let project = assembly.project().clone();
     let def = select_syncs(&project, &[sync.to_owned()])?.remove(0).clone();
-    assembly.mirror(&def)
+    assembly.mirror(require_mirror(&def, "dead-letters retry")?)
 }
 
 fn discard(context: &Context, which: &Which, consent: Consent) -> Result<Reply> {

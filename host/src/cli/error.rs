@@ -21,6 +21,8 @@ pub enum CliError {
     ConfirmationNeeded { command: String },
     #[error("{place}: `{path}` names the folder `{}`, which is not there", folder.display())]
     FolderMissing { place: Place, path: String, folder: PathBuf },
+    #[error("{place}: `sync.{sync}` is a hub, and `{verb}` does not work with hubs yet")]
+    HubNotYet { place: Place, sync: String, verb: &'static str },
     #[error("cannot write `{}`", path.display())]
     Write {
         path: PathBuf,
@@ -43,6 +45,7 @@ impl Explain for CliError {
             Self::AlreadyExists { .. } => &codes::ALREADY_EXISTS,
             Self::ConfirmationNeeded { .. } => &codes::CONFIRMATION_NEEDED,
             Self::FolderMissing { .. } => &codes::FILE_MISSING,
+            Self::HubNotYet { .. } => &codes::NOT_YET,
             Self::Write { .. } | Self::StandardOutput(_) => &codes::FILE_IO,
             Self::Answer(_) | Self::Runtime(_) => &codes::ENVIRONMENT,
         }
@@ -60,6 +63,7 @@ impl Explain for CliError {
             Self::UnknownCode { .. } => vec!["`lockstep explain` lists all codes".to_owned()],
             Self::AlreadyExists { .. } => vec!["choose another folder: nothing is overwritten".to_owned()],
             Self::ConfirmationNeeded { command } => vec![format!("if that is what you want: `{command} --yes`")],
+            Self::HubNotYet { .. } => vec!["`lockstep explain LS0209` says what can be done instead".to_owned()],
             Self::FolderMissing { folder, .. } => vec![format!("make it: `mkdir -p {}`", shell_word(folder))],
             _ => Vec::new(),
         }

@@ -110,7 +110,7 @@ mod tests {
         assert_eq!(begin(dir.path()).unwrap(), [PROJECT_FILE, "data/customers.csv", ".gitignore"]);
         let project = Project::load(dir.path()).unwrap();
         assert!(project.name.starts_with("lockstep-init-shop-"), "{}", project.name);
-        let sync = project.syncs_in_order().next().unwrap();
+        let sync = project.syncs_in_order().next().unwrap().as_mirror().unwrap();
         let folder = &project.connections[&sync.source.connection].files["data"].path;
         let header = std::fs::read_to_string(folder.join(&sync.source.stream)).unwrap();
         assert!(sync.source.key.iter().all(|key| header.lines().next().unwrap().split(',').any(|field| field == key)));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::context::select_syncs;
+use super::context::{require_mirror, select_syncs};
 use super::output::{Align, Block, Table, count, noun};
 use super::run::{Watching, stop_on_ctrl_c};
 use super::{Context, Reply};
@@ -30,7 +30,7 @@ pub async fn run(args: &PlanArgs, context: &Context) -> Result<Reply> {
     let interrupt = stop_on_ctrl_c(&context.output);
     let (mut blocks, mut results, mut errors) = (Vec::new(), Vec::new(), Vec::new());
     for sync in select_syncs(&project, &args.syncs)? {
-        let mirror = match assembly.mirror(sync) {
+        let mirror = match require_mirror(sync, "plan").and_then(|sync| assembly.mirror(sync)) {
             Ok(mirror) => mirror,
             Err(error) => {
                 errors.push(error);

@@ -94,8 +94,8 @@ fn users(project: &Project, is: impl Fn(&PluginRef) -> bool) -> Vec<String> {
         .map(|connection| connection.name.to_string());
     let syncs = project
         .syncs_in_order()
-        .filter(|sync| sync.transforms.iter().any(|transform| is(&transform.plugin)))
-        .map(|sync| sync.name.to_string());
+        .filter(|sync| sync.transforms().iter().any(|transform| is(&transform.plugin)))
+        .map(|sync| sync.name().to_string());
     connections.chain(syncs).collect()
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::context::select_syncs;
+use super::context::{require_mirror, select_syncs};
 use super::output::{Exit, Output, SyncProgress, SyncSummary};
 use super::{Context, Reply};
 use crate::assembly::Assembly;
@@ -119,11 +119,11 @@ impl Runner<'_> {
     fn assemble(&mut self, assembly: &mut Assembly, syncs: &[SyncDef]) -> Result<Vec<Mirror>> {
         let mut mirrors = Vec::new();
         for sync in syncs {
-            match assembly.mirror(sync) {
+            match require_mirror(sync, "run").and_then(|sync| assembly.mirror(sync)) {
                 Ok(mirror) => mirrors.push(mirror),
                 Err(error) => self.outcomes.push(Outcome {
-                    sync: sync.name.to_string(),
-                    event: json!({"sync": sync.name, "ok": false}),
+                    sync: sync.name().to_string(),
+                    event: json!({"sync": sync.name(), "ok": false}),
                     error: Some(error),
                     needs_attention: true,
                 }),

@@ -33,7 +33,7 @@ pub async fn run(_args: &StatusArgs, context: &Context) -> Result<Reply> {
 }
 
 fn find<'a>(summaries: &'a [SyncSummary], sync: &SyncDef) -> Option<&'a SyncSummary> {
-    summaries.iter().find(|summary| summary.sync == sync.name.as_str())
+    summaries.iter().find(|summary| summary.sync == sync.name().as_str())
 }
 
 fn table(project: &Project, summaries: &[SyncSummary], now: DateTime<Utc>) -> Table {
@@ -49,7 +49,7 @@ fn table(project: &Project, summaries: &[SyncSummary], now: DateTime<Utc>) -> Ta
     for sync in project.syncs_in_order() {
         let Some(summary) = find(summaries, sync) else {
             table.row([
-                sync.name.to_string(),
+                sync.name().to_string(),
                 "never ran".into(),
                 "-".into(),
                 "-".into(),
@@ -127,7 +127,7 @@ fn next_steps(context: &Context, summaries: &[SyncSummary], holds: &[Hold]) -> O
 
 fn to_json(sync: &SyncDef, summary: Option<&SyncSummary>) -> Value {
     json!({
-        "sync": sync.name,
+        "sync": sync.name(),
         "phase": summary.map_or("new", |summary| summary.phase.name()),
         "last_success_at": summary.and_then(|summary| summary.last_success_at),
         "last_compare_at": summary.and_then(|summary| summary.last_compare_at),

@@ -26,9 +26,16 @@ pub const DEAD_LETTERS_MAX_DEFAULT: u64 = 10_000;
 
 /// One sync: `[sync.NAME]`.
 #[derive(Clone, Debug)]
-pub struct SyncDef {
+#[allow(clippy::large_enum_variant, reason = "a project has few syncs, and each is read once")]
+pub enum SyncDef {
+    Mirror(MirrorDef),
+    Hub(HubDef),
+}
+
+/// One-way: the target becomes what the source is.
+#[derive(Clone, Debug)]
+pub struct MirrorDef {
     pub name: SyncName,
-    pub mode: Mode,
     pub source: Endpoint,
     pub target: Endpoint,
     /// In the order of the file; empty = every field under its own name.
@@ -46,12 +53,6 @@ pub struct SyncDef {
     pub dead_letters_max: u64,
     /// Where the sync begins in the file.
     pub place: Place,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// One-way: the target becomes what the source is.
-    Mirror,
 }
 
 /// A stream of a connection, with what discovery cannot know.
@@ -132,6 +133,74 @@ pub enum SchemaPolicy {
     Ignore,
     /// New fields are added to the target; removed or retyped ones pause all the same.
     Evolve,
+}
+
+impl SyncDef {
+    pub fn name(&self) -> &SyncName {
+        match self {
+            Self::Mirror(mirror) => &mirror.name,
+            Self::Hub(hub) => &hub.name,
+        }
+    }
+
+    /// Where the sync begins in the file.
+    pub fn place(&self) -> &Place {
+        match self {
+            Self::Mirror(mirror) => &mirror.place,
+            Self::Hub(hub) => &hub.place,
+        }
+    }
+
+    /// How often `run --watch` runs it; none = as often as that command's own default.
+    pub fn trigger_every(&self) -> Option<Duration> {
+        match self {
+            Self::Mirror(mirror) => mirror.trigger_every,
+            Self::Hub(hub) => hub.trigger_every,
+        }
+    }
+
+    pub fn as_mirror(&self) -> Option<&MirrorDef> {
+        match self {
+            Self::Mirror(mirror) => Some(mirror),
+            Self::Hub(_) => None,
+        }
+    }
+
+    pub fn as_hub(&self) -> Option<&HubDef> {
+        match self {
+            Self::Hub(hub) => Some(hub),
+            Self::Mirror(_) => None,
+        }
+    }
+
+    /// The streams it reads or writes, by connection, in the order of the file; a stream of both ends stands there twice.
+    pub fn streams(&self) -> Vec<(&ConnectionName, &str)> {
+        match self {
+            Self::Mirror(mirror) => {
+                [&mirror.source, &mirror.target].map(|end| (&end.connection, end.stream.as_str())).to_vec()
+            }
+            Self::Hub(hub) => hub.endpoints.iter().map(|end| (&end.connection, end.stream.as_str())).collect(),
+        }
+    }
+
+    /// The connections it uses, each once, in the order of the file.
+    pub fn connections(&self) -> Vec<&ConnectionName> {
+        let mut connections: Vec<&ConnectionName> = Vec::new();
+        for (connection, _) in self.streams() {
+            if !connections.contains(&connection) {
+                connections.push(connection);
+            }
+        }
+        connections
+    }
+
+    /// The transform plugins it uses: a mirror's transforms, a hub's resolvers.
+    pub fn transforms(&self) -> Vec<&TransformRef> {
+        match self {
+            Self::Mirror(mirror) => mirror.transforms.iter().collect(),
+            Self::Hub(hub) => hub.resolvers().collect(),
+        }
+    }
 }
 
 impl Default for Guard {

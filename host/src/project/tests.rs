@@ -56,6 +56,10 @@ fn parse(text: &str) -> Result<Project, ProjectErrors> {
     Project::parse(text, Path::new("shop"), PROJECT_FILE)
 }
 
+fn mirror<'a>(project: &'a Project, name: &str) -> &'a MirrorDef {
+    project.syncs[name].as_mirror().unwrap()
+}
+
 fn everything() -> Project {
     parse(EVERYTHING)
         .unwrap_or_else(|errors| panic!("{:#?}", errors.iter().map(ToString::to_string).collect::<Vec<_>>()))
@@ -88,7 +92,7 @@ fn connections_are_read() {
 #[test]
 fn syncs_are_read() {
     let project = everything();
-    let sync = &project.syncs["orders"];
+    let sync = mirror(&project, "orders");
     assert_eq!(sync.source.key, ["id", "line"]);
     assert_eq!(
         (sync.source.modified.as_deref(), sync.source.lookback),
@@ -114,7 +118,7 @@ fn fields_are_read_in_the_order_of_the_file() {
         field: field.into(),
         default: default.map(Into::into),
     };
-    let lines: Vec<_> = project.syncs["orders"]
+    let lines: Vec<_> = mirror(&project, "orders")
         .fields
         .iter()
         .map(|line| (line.target.as_str(), line.value.clone(), line.logical))
@@ -134,7 +138,8 @@ fn fields_are_read_in_the_order_of_the_file() {
 
 #[test]
 fn what_is_left_out_has_its_default() {
-    let sync = &everything().syncs["all"];
+    let project = everything();
+    let sync = mirror(&project, "all");
     assert!(sync.fields.is_empty() && sync.transforms.is_empty() && sync.source.key.is_empty());
     assert_eq!((sync.deletes, sync.compare_every), (Deletes::Tombstones, None));
     assert_eq!((sync.guard, sync.schema), (Guard { rows: 20, share: 0.05 }, SchemaPolicy::Pause));
@@ -144,7 +149,7 @@ fn what_is_left_out_has_its_default() {
 #[test]
 fn order_and_places_are_those_of_the_file() {
     let project = everything();
-    assert_eq!(project.syncs_in_order().map(|sync| sync.name.as_str()).collect::<Vec<_>>(), ["orders", "all"]);
+    assert_eq!(project.syncs_in_order().map(|sync| sync.name().as_str()).collect::<Vec<_>>(), ["orders", "all"]);
     assert_eq!(
         project.connections_in_order().map(|connection| connection.name.as_str()).collect::<Vec<_>>(),
         ["files", "db"]
@@ -155,7 +160,7 @@ fn order_and_places_are_those_of_the_file() {
     assert_eq!(files.config_place("/nested/list/1").line(), 7);
     assert_eq!(files.config_place("/nowhere").line(), 7);
     assert_eq!(project.connections["db"].config_place("/x").line(), 11);
-    assert_eq!(project.syncs["orders"].fields[2].place.line(), 32);
+    assert_eq!(mirror(&project, "orders").fields[2].place.line(), 32);
 }
 
 #[test]
@@ -178,8 +183,8 @@ fn tables_may_be_written_either_way() {
     )
     .unwrap();
     assert_eq!(project.connections["a"].files["data"].place.line(), 5);
-    assert_eq!(project.syncs["s"].transforms.len(), 2);
-    assert_eq!(project.syncs["s"].transforms[1].place.line(), 17);
+    assert_eq!(mirror(&project, "s").transforms.len(), 2);
+    assert_eq!(mirror(&project, "s").transforms[1].place.line(), 17);
 }
 
 #[test]

@@ -9,13 +9,13 @@ use super::error::SyncError;
 use super::retry::Caution;
 use crate::connector::{Effect, Evolve, PageLimits, PrepareOptions, ReadMode, Sink, Source, Transform};
 use crate::error::nearest;
-use crate::project::{Endpoint, FieldLine, FieldValue, SchemaPolicy, SyncDef};
+use crate::project::{Endpoint, FieldLine, FieldValue, MirrorDef, SchemaPolicy};
 use crate::record::{Field, FieldMap, LogicalType, Mapping, Properties, Stream};
 use crate::store::{PluginUse, SchemaPin, SyncState};
 
 /// A mirror with everything it runs on.
 pub struct Mirror {
-    pub def: SyncDef,
+    pub def: MirrorDef,
     pub source: SourceEnd,
     pub transforms: Vec<TransformEnd>,
     pub target: TargetEnd,

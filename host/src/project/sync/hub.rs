@@ -64,6 +64,16 @@ pub struct HubEndpoint {
     pub place: Place,
 }
 
+impl HubDef {
+    /// The plugins that decide about conflicts, in the order of the fields.
+    pub fn resolvers(&self) -> impl Iterator<Item = &TransformRef> {
+        self.fields.iter().filter_map(|field| match &field.conflict {
+            ConflictPolicy::Resolver(resolver) => Some(resolver),
+            _ => None,
+        })
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Direction {
     /// Its changes are taken; nothing is written to it.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{
-    DEAD_LETTERS_MAX_DEFAULT, Deletes, Endpoint, FieldLine, FieldValue, Guard, Mode, SchemaPolicy, SyncDef,
+    DEAD_LETTERS_MAX_DEFAULT, Deletes, Endpoint, FieldLine, FieldValue, Guard, MirrorDef, SchemaPolicy, SyncDef,
     TransformRef,
 };
 use crate::project::connection::{read_config, read_plugin};
@@ -80,9 +80,8 @@ pub(in crate::project) fn read_sync(entry: &Entry<'_>, known: &Known<'_>) -> Rea
     section.close(LATER);
     mode?;
     let (deletes, compare_every) = deletes?;
-    let sync = SyncDef {
+    let sync = MirrorDef {
         name: name?,
-        mode: Mode::Mirror,
         source: source?,
         target: target?,
         fields: fields?,
@@ -96,13 +95,13 @@ pub(in crate::project) fn read_sync(entry: &Entry<'_>, known: &Known<'_>) -> Rea
         place: entry.place.clone(),
     };
     check_whole(&section, &sync)?;
-    Ok(sync)
+    Ok(SyncDef::Mirror(sync))
 }
 
 const MODE_EXAMPLE: &str = "mode = \"mirror\"";
 
-fn read_mode(section: &Section<'_>) -> Read<Written<Mode>> {
-    let modes = [("mirror", Written::Now(Mode::Mirror)), ("hub", Written::Later("makes a hub"))];
+fn read_mode(section: &Section<'_>) -> Read<Written<()>> {
+    let modes = [("mirror", Written::Now(())), ("hub", Written::Later("makes a hub"))];
     section.required("mode", MODE_EXAMPLE)?.choice(&modes)
 }
 
@@ -114,7 +113,7 @@ fn read_later_mode(section: &Section<'_>) -> crate::project::reader::Reported {
 }
 
 /// What can only be judged once every part is known.
-fn check_whole(section: &Section<'_>, sync: &SyncDef) -> Read<()> {
+fn check_whole(section: &Section<'_>, sync: &MirrorDef) -> Read<()> {
     let (source, target) = (&sync.source, &sync.target);
     if source.connection == target.connection && source.stream == target.stream {
         return Err(section.invalid(

@@ -11,7 +11,7 @@ use super::{
     FakeSink, FakeSource, FakeStore, FakeTransform, Power, Record, SeededRandom, SimClock, invariants, record,
 };
 use crate::connector::{PageLimits, Source};
-use crate::project::{Deletes, Endpoint, Guard, Mode, Place, SchemaPolicy, SyncDef};
+use crate::project::{Deletes, Endpoint, Guard, MirrorDef, Place, SchemaPolicy};
 use crate::store::{DeadLetter, DeadLetterFilter, DeadLetterState, Decision, HoldId, PluginUse, Store, SyncState};
 use crate::sync::deliver::Grouping;
 use crate::sync::mirror::{retry_letters_grouped, run_mirror_grouped};
@@ -51,7 +51,7 @@ pub struct Lab {
     pub clock: SimClock,
     pub random: SeededRandom,
     pub notes: Arc<Notes>,
-    pub def: SyncDef,
+    pub def: MirrorDef,
     pub transforms: Vec<FakeTransform>,
     pub page_rows: u32,
     pub grouping: Grouping,
@@ -102,9 +102,8 @@ impl Lab {
             clock: SimClock::default(),
             random: SeededRandom::new(seed),
             notes: Arc::new(Notes::default()),
-            def: SyncDef {
+            def: MirrorDef {
                 name: "people".parse().unwrap(),
-                mode: Mode::Mirror,
                 source: endpoint("files", "people"),
                 target: endpoint("db", "people_copy"),
                 fields: Vec::new(),
