@@ -3,7 +3,7 @@
 use super::merge::{Merged, Statement, merge_group};
 use super::policy::{Dispute, Ruling};
 use super::{
-    DeleteConflict, Deletes, Life, Link, Mechanism, RecordState, Rules, SentKind, Shadow, Source, Verdict, Why,
+    DeleteConflict, Deletes, Life, Link, Mechanism, RecordState, Rules, SentKind, Shadow, Source, Why,
 };
 use crate::record::Value;
 
@@ -44,6 +44,8 @@ pub struct Facts {
     pub deleted: Option<Deletion>,
     /// A record that was deleted lives again.
     pub revived: bool,
+    /// The state is no longer what it was.
+    pub is_touched: bool,
     /// The resolver has to be asked about these, and the event applied again to the state as it was.
     pub asked: Vec<Dispute>,
 }
@@ -103,6 +105,7 @@ fn delete(state: &mut RecordState, event: &Event<'_>, rules: &Rules) -> Facts {
         facts.unsettled = Some(side.fenced_until);
         return facts;
     }
+    facts.is_touched = true;
     side.link = Link::Gone(remote.clone());
     side.missing_since = 0;
     side.held.clear();
@@ -182,14 +185,18 @@ fn upsert(
             facts.unsettled = Some(side.fenced_until);
             return facts;
         }
-        Link::Gone(_) | Link::None => relink(state, event, &mut facts),
+        Link::Gone(_) | Link::None => {
+            facts.is_touched = true;
+            relink(state, event, &mut facts);
+        }
         Link::Linked(_) => {}
     }
     if !facts.revived && !state.is_live() && !edit_of_deleted(state, event, rules, &mut facts) {
         return facts;
     }
-    if let Some(side) = state.sides.get_mut(event.endpoint) {
+    if let Some(side) = state.sides.get_mut(event.endpoint).filter(|side| side.missing_since != 0) {
         side.missing_since = 0;
+        facts.is_touched = true;
     }
     merge_all(state, event, rules, resolver, &mut facts);
     facts
@@ -207,8 +214,18 @@ fn relink(state: &mut RecordState, event: &Event<'_>, facts: &mut Facts) {
     if was_deleted {
         facts.revived = true;
         revive(state);
-        // What it was before it died is no objection to what it is now.
-        state.canon.iter_mut().for_each(|canon| canon.value = None);
+        forget_values(state, event);
+    }
+}
+
+/// What a record was before it died is no objection to what it is now, and where nobody shows it any more it does not come back.
+fn forget_values(state: &mut RecordState, event: &Event<'_>) {
+    for field in 0..state.canon.len() {
+        let is_shown = state.sides.iter().any(|side| side.link.is_linked() && side.shadow(field) != &Shadow::Absent);
+        let is_said = event.values.get(field).is_some_and(Option::is_some);
+        if let Some(canon) = state.canon.get_mut(field).filter(|_| is_said || !is_shown) {
+            canon.value = None;
+        }
     }
 }
 
@@ -239,6 +256,7 @@ fn edit_of_deleted(state: &mut RecordState, event: &Event<'_>, rules: &Rules, fa
     if event.kind == EventKind::Upsert && !event.values.iter().enumerate().any(news) {
         return false;
     }
+    facts.is_touched = true;
     if !rules.safety.has(Mechanism::TombstoneCheck) {
         revive(state);
         facts.revived = true;
@@ -298,15 +316,18 @@ fn merge_all(
     };
     for group in 0..rules.groups.len() {
         match merge_group(state, group, &statement, rules, resolver) {
-            Merged::Nothing | Merged::Agreed { settled: false } => {}
-            Merged::Agreed { settled: true } => facts.settled.push(group),
+            Merged::Nothing => {}
+            Merged::Echo => facts.is_touched = true,
+            Merged::Agreed { settled } => {
+                facts.is_touched = true;
+                facts.settled.extend(settled.then_some(group));
+            }
             Merged::Unsettled(until) => {
                 facts.unsettled = Some(facts.unsettled.map_or(until, |other: i64| other.max(until)));
             }
-            Merged::Decided(why) => {
-                if why.verdict != Verdict::Held && why.verdict != Verdict::Quarantined {
-                    facts.settled.push(group);
-                }
+            Merged::Decided { why, settled } => {
+                facts.is_touched = true;
+                facts.settled.extend(settled.then_some(group));
                 facts.verdicts.push(why);
             }
             Merged::Ask(dispute) => facts.asked.push(dispute),

@@ -144,6 +144,7 @@ const SHADOW_FORM: u8 = 3;
 const SHADOW_FORM_OF: u8 = 4;
 
 const SIDE_HAS_MORE: u8 = 0x80;
+const SIDE_IS_QUEUED: u8 = 0x40;
 
 fn write_side(out: &mut Vec<u8>, side: &Side, canon: &[Canon]) {
     let (kind, remote) = match &side.link {
@@ -158,7 +159,8 @@ fn write_side(out: &mut Vec<u8>, side: &Side, canon: &[Canon]) {
         || side.delete_held
         || side.fenced_until != 0
         || side.missing_since != 0;
-    out.push(kind | if has_more { SIDE_HAS_MORE } else { 0 });
+    let flag = |is: bool, bit: u8| if is { bit } else { 0 };
+    out.push(kind | flag(has_more, SIDE_HAS_MORE) | flag(side.is_queued, SIDE_IS_QUEUED));
     if let Some(remote) = remote {
         write_bytes(out, remote);
     }
@@ -261,14 +263,15 @@ fn write_more(out: &mut Vec<u8>, side: &Side) {
 
 fn read_side(bytes: &mut &[u8], canon: &[Canon], fields: usize) -> Option<Side> {
     let head = read_byte(bytes)?;
-    let link = match head & !SIDE_HAS_MORE {
+    let link = match head & !(SIDE_HAS_MORE | SIDE_IS_QUEUED) {
         0 => Link::None,
         1 => Link::Linked(read_bytes(bytes)?.into()),
         2 => Link::Gone(read_bytes(bytes)?.into()),
         3 => Link::Left(read_bytes(bytes)?.into()),
         _ => return None,
     };
-    let mut side = Side { link, shadow: read_shadows(bytes, canon, fields)?, ..Side::default() };
+    let shadow = read_shadows(bytes, canon, fields)?;
+    let mut side = Side { link, shadow, is_queued: head & SIDE_IS_QUEUED != 0, ..Side::default() };
     if head & SIDE_HAS_MORE != 0 {
         read_more(bytes, &mut side)?;
     }

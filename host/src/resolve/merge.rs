@@ -90,13 +90,18 @@ pub struct Statement<'a> {
 pub enum Merged {
     /// It says nothing new.
     Nothing,
+    /// It is what we wrote.
+    Echo,
     /// It says what is agreed already. If somebody had to decide about it, that is over.
     Agreed {
         settled: bool,
     },
     /// It may be from before our own write: ask again then.
     Unsettled(i64),
-    Decided(Why),
+    Decided {
+        why: Why,
+        settled: bool,
+    },
     /// The resolver has to be asked.
     Ask(Dispute),
 }
@@ -112,10 +117,20 @@ pub fn merge_group(
     let endpoint = statement.endpoint;
     let Some(definition) = rules.groups.get(group) else { return Merged::Nothing };
     let fields = stated(state, &definition.fields, statement, rules);
-    let changed: Vec<&(usize, Value)> =
-        fields.iter().filter(|(field, value)| differs(state, endpoint, *field, value, rules)).collect();
+    let mut echoes = false;
+    let changed: Vec<&(usize, Value)> = fields
+        .iter()
+        .filter(|(field, value)| match news(state, endpoint, *field, value, rules) {
+            News::Change => true,
+            News::Echo => {
+                echoes = true;
+                false
+            }
+            News::Nothing => false,
+        })
+        .collect();
     if changed.is_empty() {
-        return Merged::Nothing;
+        return if echoes { Merged::Echo } else { Merged::Nothing };
     }
     if let Some(until) = fenced(state, endpoint, &changed, statement.now, rules) {
         return Merged::Unsettled(until);
@@ -125,11 +140,13 @@ pub fn merge_group(
         && owner != endpoint
         && rules.safety.has(Mechanism::Ownership)
     {
-        return Merged::Decided(not_allowed(state, &fields, statement, dispute, others));
+        let why = not_allowed(state, &fields, statement, dispute, others);
+        return Merged::Decided { why, settled: false };
     }
     if definition.fields.iter().any(|field| state.canon.get(*field).is_some_and(|canon| canon.quarantined)) {
         see(state, endpoint, &fields);
-        return Merged::Decided(Why { verdict: Verdict::Quarantined, dispute, changes: Vec::new() });
+        let why = Why { verdict: Verdict::Quarantined, dispute, changes: Vec::new() };
+        return Merged::Decided { why, settled: false };
     }
     let verdict = match judge(state, &fields, &dispute, rules) {
         Judged::Agreed => {
@@ -142,7 +159,8 @@ pub fn merge_group(
             Some(ruling) => (verdict_of(&ruling), ruling),
         },
     };
-    Merged::Decided(carry_out(state, &definition.fields, &fields, statement, dispute, verdict, rules))
+    let settled = verdict.0 != Verdict::Held && release(state, endpoint, &definition.fields);
+    Merged::Decided { why: carry_out(state, &definition.fields, &fields, statement, dispute, verdict, rules), settled }
 }
 
 /// The fields the event says something about. Of a group that moves together, those it says nothing about stay as the endpoint
@@ -167,18 +185,27 @@ fn stated(state: &RecordState, group: &[usize], statement: &Statement<'_>, rules
     fields
 }
 
+enum News {
+    Nothing,
+    /// Our own write, whose outcome we did not hear of, has arrived.
+    Echo,
+    Change,
+}
+
 /// Whether a value is news: not what the endpoint showed last, and not what we sent it.
-fn differs(state: &mut RecordState, endpoint: usize, field: usize, value: &Value, rules: &Rules) -> bool {
-    let Some(side) = state.sides.get_mut(endpoint) else { return false };
-    if side.shadow(field).shown() == Some(value) && rules.safety.has(Mechanism::EchoTest) {
-        return false;
+fn news(state: &mut RecordState, endpoint: usize, field: usize, value: &Value, rules: &Rules) -> News {
+    let Some(side) = state.sides.get_mut(endpoint) else { return News::Nothing };
+    if !rules.safety.has(Mechanism::EchoTest) {
+        return News::Change;
     }
-    // Our own write, whose outcome we did not hear of, has arrived.
-    if side.sent_value(field) == Some(value) && rules.safety.has(Mechanism::EchoTest) {
+    if side.shadow(field).shown() == Some(value) {
+        return News::Nothing;
+    }
+    if side.sent_value(field) == Some(value) {
         side.set_shadow(field, Shadow::Value(value.clone()));
-        return false;
+        return News::Echo;
     }
-    true
+    News::Change
 }
 
 /// Invariant 7: if everything that differs may be from before our own writes, nothing is decided before their time is over.
@@ -301,9 +328,6 @@ fn carry_out(
             members.iter().zip(values).filter_map(|(field, value)| Some((*field, value?))).collect()
         }
     };
-    if verdict != Verdict::Held {
-        release(state, endpoint, members);
-    }
     let mut why = Why { verdict, dispute, changes: Vec::new() };
     for (field, value) in values {
         let Some(canon) = state.canon.get_mut(field) else { continue };

@@ -85,6 +85,8 @@ pub struct Side {
     pub held: Vec<usize>,
     /// Somebody has to decide about the delete: it is not done here.
     pub delete_held: bool,
+    /// An intent for it is on record.
+    pub is_queued: bool,
 }
 
 /// Which remote record a side is.
