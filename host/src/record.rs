@@ -4,15 +4,18 @@
 
 mod batch;
 mod cast;
+mod expression;
 mod json;
 mod key;
 mod mapping;
 mod presence;
+mod projection;
 mod schema;
 mod value;
 
 pub use batch::{Batch, BatchError, ChangeKind, Changes, Column};
 pub use cast::{Cast, CastError, Castable, cast, castable};
+pub use expression::{Expression, ExpressionError};
 pub use json::{JsonError, batch_from_json, row_to_json};
 pub use key::{Digest, KeyError, Keys, RowDigester};
 pub use lockstep_values::{
@@ -21,6 +24,7 @@ pub use lockstep_values::{
 };
 pub use mapping::{FieldMap, MappedChanges, Mapping, MappingError, RejectedValue};
 pub use presence::{Uniform, project, split_uniform};
+pub use projection::{ColumnRule, Projection, ProjectionError, Purpose, ReadRows, Row, VALUE_VARIABLE};
 pub use schema::{Field, Properties, Stream, arrow_type};
 pub use value::{
     Value, batch_of_values, read_byte, read_bytes, read_count, read_int, read_value, values_of, write_bytes,
