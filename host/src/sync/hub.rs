@@ -11,9 +11,11 @@ mod enumerate;
 mod guard;
 mod identify;
 mod ingest;
+mod plan;
 mod recover;
 mod resolver;
 mod setup;
+mod verify;
 mod waiting;
 mod work;
 mod write;
@@ -22,7 +24,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::plan::{HubPlan, PlanCounts, PlannedWrite, plan_hub};
 use self::setup::settle;
+pub use self::verify::{Drift, Repair, verify_hub};
 use self::work::Work;
 use super::error::SyncError;
 use super::observe::Observer;
@@ -34,7 +38,8 @@ use crate::error::Explain as _;
 use crate::project::HubDef;
 use crate::resolve::Safety;
 use crate::store::{
-    ConflictFilter, ConflictState, Counters, HubStore, NewRun, Outcome, PluginUse, RunEnd, RunError, RunId, RunKind,
+    ConflictFilter, ConflictState, Counters, HubState, HubStore, NewRun, Outcome, PluginUse, RunEnd, RunError, RunId,
+    RunKind,
 };
 use crate::world::World;
 
@@ -110,15 +115,8 @@ impl HubReport {
 /// Runs a hub once. What goes wrong stands in the report; only a state that cannot be reached is an error.
 pub async fn run_hub(hub: &Hub, run: &HubRun) -> Result<HubReport, SyncError> {
     let started = run.world.clock.elapsed();
-    let names: Vec<String> = hub.def.endpoints.iter().map(|endpoint| endpoint.name.clone()).collect();
     let sync = hub.def.name.to_string();
-    let id = run.store.begin_run(&NewRun {
-        sync: sync.clone(),
-        kind: if run.options.full { RunKind::Full } else { RunKind::Incremental },
-        started_at: run.world.clock.now(),
-        plugins: hub.ends.iter().map(|end| end.plugin.clone()).collect(),
-    })?;
-    let state = run.store.open_hub(&sync, &names)?;
+    let (id, state) = begin(hub, run)?;
     let mut report = HubReport {
         sync: sync.clone(),
         run: id,
@@ -143,6 +141,19 @@ pub async fn run_hub(hub: &Hub, run: &HubRun) -> Result<HubReport, SyncError> {
         Err(error) => Err(error),
     };
     finish(hub, run, outcome, report, started)
+}
+
+/// Begins a run and takes the hub's lease.
+fn begin(hub: &Hub, run: &HubRun) -> Result<(RunId, HubState), SyncError> {
+    let names: Vec<String> = hub.def.endpoints.iter().map(|endpoint| endpoint.name.clone()).collect();
+    let sync = hub.def.name.as_str();
+    let id = run.store.begin_run(&NewRun {
+        sync: sync.to_owned(),
+        kind: if run.options.full { RunKind::Full } else { RunKind::Incremental },
+        started_at: run.world.clock.now(),
+        plugins: hub.ends.iter().map(|end| end.plugin.clone()).collect(),
+    })?;
+    Ok((id, run.store.open_hub(sync, &names)?))
 }
 
 fn finish(
@@ -200,8 +211,8 @@ impl Work<'_> {
                 Err(error) => first_error = Some(self.endpoint_failed(error, first_error)?),
             }
         }
-        if let Some(plan) = &self.run.options.plan {
-            self.check_plan(plan)?;
+        if let Some(plan) = self.run.options.plan.clone() {
+            self.check_plan(&plan)?;
         }
         self.run.observer.phase("writing");
         let delivered = self.deliver_all(held).await;
@@ -285,11 +296,5 @@ impl Work<'_> {
             waiting += counts.planned + counts.sent + counts.unknown + counts.parked + counts.held;
         }
         Ok(waiting)
-    }
-
-    /// Nothing is written if what would be written is not what was planned.
-    fn check_plan(&self, plan: &str) -> Result<(), SyncError> {
-        let _ = plan;
-        Ok(())
     }
 }
