@@ -33,6 +33,10 @@ pub enum SyncError {
     Expression { sync: String, place: String, error: ExpressionError },
     #[error("sync `{sync}`: the fixed value of `{field}` does not fit: {reason}")]
     FixedValue { sync: String, field: String, reason: String },
+    #[error("conflict {conflict} is {state}")]
+    ConflictClosed { conflict: i64, state: String },
+    #[error("conflict {conflict} ({kind}) cannot end like that")]
+    Unresolvable { conflict: i64, kind: String, possible: String },
     #[error("sync `{sync}`: more than {max} records of this run were rejected; the last one: {last}")]
     DeadLettersFull { sync: String, max: u64, last: String },
     #[error("sync `{sync}`: what was approved as {hold} is no longer what would be deleted")]
@@ -87,6 +91,8 @@ impl Explain for SyncError {
             Self::Projection { error, .. } => error.code(),
             Self::Expression { error, .. } => error.code(),
             Self::FixedValue { .. } => &codes::PROJECT_VALUE,
+            Self::ConflictClosed { .. } => &codes::NOT_FOUND,
+            Self::Unresolvable { .. } => &codes::USAGE,
             Self::DeadLettersFull { .. } => &codes::DEAD_LETTERS_FULL,
             Self::PlanMoved { .. } => &codes::PLAN_MOVED,
             Self::Internal(..) => &codes::INTERNAL,
@@ -123,6 +129,8 @@ impl Explain for SyncError {
             Self::Projection { error, .. } => error.hints(),
             Self::Expression { error, .. } => error.hints(),
             Self::FixedValue { .. } => Vec::new(),
+            Self::ConflictClosed { .. } => vec!["`lockstep conflicts list` shows those that are open".into()],
+            Self::Unresolvable { possible, .. } => vec![format!("possible are {possible}")],
             Self::DeadLettersFull { sync, .. } => vec![
                 "`lockstep dead-letters list` shows them with their causes".into(),
                 format!("if so many are expected, raise it: `dead_letters = {{ max = 100000 }}` in [sync.{sync}]"),

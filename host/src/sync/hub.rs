@@ -4,6 +4,7 @@
 //! state whenever it is asked for, never remembered. A write is durable as an intent before its first byte leaves, and confirmed
 //! from what the endpoint answers or shows afterwards.
 
+mod book;
 mod confirm;
 mod decide;
 mod deliver;
@@ -24,6 +25,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::book::{Book, Decision, Resolution, RolledBack, Step};
 pub use self::plan::{HubPlan, PlanCounts, PlannedWrite, plan_hub};
 use self::setup::settle;
 pub use self::verify::{Drift, Repair, verify_hub};
