@@ -365,6 +365,10 @@ score = { block = [], fields = { name = 1 }, link = 0.9, review = 0.6 }"#,
         r#"error[LS0204]: lockstep.toml:20: `sync.customer.score.block` must name at least one field
 hint: for example `score = { block = ["zip"], fields = { name = 0.7, street = 0.3 }, link = 0.9, review = 0.6 }`"#,
     );
+}
+
+#[test]
+fn scores_of_fields_that_are_wrong() {
     check(
         MATCH,
         r#"match = ["email"]
