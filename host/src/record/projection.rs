@@ -25,8 +25,8 @@ pub const VALUE_VARIABLE: &str = "value";
 
 /// One column of an endpoint's records.
 ///
-/// Without expressions a column is read and written. One that has only a `read` expression is only read, one that has only a
-/// `write` expression only written, one with a `constant` only written, and only when a record is made.
+/// A column is read and written, through an expression or as it is; one with a `constant` is only written, and only when a record
+/// is made.
 #[derive(Clone, Debug)]
 pub struct ColumnRule {
     /// The endpoint's field.
@@ -42,20 +42,41 @@ pub struct ColumnRule {
     pub default: Option<Value>,
     /// Of the type of the endpoint's field.
     pub constant: Option<Value>,
+    pub flow: Flow,
+}
+
+/// Which ways a column's values go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Flow {
+    #[default]
+    Both,
+    /// Nothing is ever written there, so nothing need be writable.
+    Read,
+    /// Another column is where the field is read.
+    Write,
 }
 
 impl ColumnRule {
     /// A column that is read and written without further ado.
     pub fn plain(remote: Field, entity: usize) -> Self {
-        Self { remote, entity, read: None, write: None, values: Vec::new(), default: None, constant: None }
+        Self {
+            remote,
+            entity,
+            read: None,
+            write: None,
+            values: Vec::new(),
+            default: None,
+            constant: None,
+            flow: Flow::Both,
+        }
     }
 
     fn is_read(&self) -> bool {
-        self.constant.is_none() && (self.read.is_some() || self.write.is_none())
+        self.constant.is_none() && self.flow != Flow::Write
     }
 
     fn is_written(&self) -> bool {
-        self.constant.is_some() || self.write.is_some() || self.read.is_none()
+        self.constant.is_some() || self.flow != Flow::Read
     }
 }
 

@@ -308,11 +308,12 @@ fn the_default_comes_after_the_expression() {
 }
 
 #[test]
-fn an_expression_for_one_way_alone_makes_a_column_of_one_way() {
+fn a_column_may_go_one_way_only() {
+    let expression = |text| Some(expression(text, "text"));
     let read =
-        ColumnRule { read: Some(expression("lower(value)", "text")), ..ColumnRule::plain(field("r", "text"), 0) };
+        ColumnRule { read: expression("lower(value)"), flow: Flow::Read, ..ColumnRule::plain(field("r", "text"), 0) };
     let write =
-        ColumnRule { write: Some(expression("upper(value)", "text")), ..ColumnRule::plain(field("w", "text"), 0) };
+        ColumnRule { write: expression("upper(value)"), flow: Flow::Write, ..ColumnRule::plain(field("w", "text"), 0) };
     let projection = Projection::new([field("name", "text")].into(), vec![read, write]).unwrap();
     let fields: Arc<[Field]> = [field("r", "text"), field("w", "text")].into();
     let page = batch_from_json(&fields, &[json!({"r": "Ab", "w": "Cd"})]).unwrap();

@@ -9,7 +9,7 @@ use crate::error::nearest;
 use crate::project::{
     self, ConflictPolicy, HubColumn, HubDef, HubDeletes, HubEndpoint, HubField, MatchField, OnExit, ScoredRule,
 };
-use crate::record::{ColumnRule, Expression, Field, LogicalType, Projection, Properties, Stream, Value};
+use crate::record::{ColumnRule, Expression, Field, Flow, LogicalType, Projection, Properties, Stream, Value};
 use crate::resolve::{
     DeleteConflict, Deletes, EndpointRule, ExitRule, Group, Mechanism, Normaliser, Others, Policy, Rules,
 };
@@ -254,7 +254,7 @@ fn ready(hub: &Hub, run: &HubRun, endpoint: usize, stream: Stream, entity: &Arc<
             continue;
         }
         expectable.push(is_expectable(column, remote.logical, entity.get(index).map(|field| field.logical)));
-        rules.push(column_rule(hub, column, remote, index, entity)?);
+        rules.push(column_rule(hub, column, remote, index, entity, def.direction.writes())?);
     }
     let projection = Projection::new(entity.clone(), rules).map_err(|error| SyncError::Projection {
         sync: hub.def.name.to_string(),
@@ -356,6 +356,7 @@ fn column_rule(
     remote: Field,
     index: usize,
     entity: &[Field],
+    writes: bool,
 ) -> Result<ColumnRule, SyncError> {
     let logical = entity.get(index).map_or(LogicalType::Text, |field| field.logical);
     let compile = |expression: &Option<project::Expression>, logical: LogicalType| {
@@ -370,6 +371,7 @@ fn column_rule(
         constant: column.constant.as_ref().map(|value| fixed(hub, value, &remote)).transpose()?,
         entity: index,
         remote,
+        flow: if writes { Flow::Both } else { Flow::Read },
     })
 }
 
