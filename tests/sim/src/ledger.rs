@@ -182,8 +182,8 @@ impl Ledger {
 
     fn remember(&mut self, unit: usize, tokens: &Tokens, before: Option<Tokens>) {
         let name = (unit, tokens.clone());
+        // Two people who write the same mean different things by it.
         match self.parents.get(&name) {
-            Some(known) if *known == before => {}
             Some(_) => drop(self.ambiguous.insert(name)),
             None => drop(self.parents.insert(name, before)),
         }

@@ -59,7 +59,14 @@ impl Work {
                     continue;
                 };
                 let base = if is_first { None } else { Some(of(&record.sides[system].shadow)) };
-                if base.as_ref() == Some(&incoming) || incoming == current {
+                // Two who count the same have counted twice.
+                let is_counter = self.plan.fields[fields[0]].decides == Decides::Counter && base.is_some();
+                if base.as_ref() == Some(&incoming) || (incoming == current && !is_counter) {
+                    continue;
+                }
+                if record.is_deleted {
+                    // Too late: what is deleted stays deleted, and who wrote can read that.
+                    disputes.push(dispute(at, "delete", format!("{:?}", texts_of(&self.plan, fields, &incoming))));
                     continue;
                 }
                 let is_clear = base.as_ref() == Some(&current) || self.has(Bug::BlindMerge);
