@@ -14,10 +14,11 @@ use crate::plugin::{
     PluginConnector, PluginError, PrivateAddresses, Runtime,
 };
 use crate::project::{
-    self, Connection, ConnectionName, LimitOverrides, Lock, LockCheck, MirrorDef, Pin, PluginRef, Project,
+    self, ConflictPolicy, Connection, ConnectionName, HubDef, LimitOverrides, Lock, LockCheck, MirrorDef, Pin,
+    PluginRef, Project, TransformRef,
 };
 use crate::store::PluginUse;
-use crate::sync::{Mirror, SourceEnd, TargetEnd, TransformEnd};
+use crate::sync::{Hub, HubEnd, Mirror, SourceEnd, TargetEnd, TransformEnd};
 use crate::world::World;
 
 /// A project with its plugins.
@@ -65,7 +66,7 @@ impl Assembly {
         std::mem::take(&mut self.notes)
     }
 
-    /// A sync with everything it runs on.
+    /// A mirror with everything it runs on.
     pub fn mirror(&mut self, sync: &MirrorDef) -> Result<Mirror> {
         let source = self.connector(&sync.source.connection)?;
         source.require_source()?;
@@ -73,10 +74,7 @@ impl Assembly {
         target.require_sink()?;
         let mut transforms = Vec::with_capacity(sync.transforms.len());
         for transform in &sync.transforms {
-            let binary = self.binary(&transform.plugin)?;
-            let limits = self.runtime.limits().clone();
-            let connector = PluginConnector::transform(&self.runtime, &binary, &transform.config, limits)
-                .map_err(|error| at(error, || transform.place.to_string()))?;
+            let connector = self.transform(transform)?;
             let plugin = plugin_use("transform", &connector);
             transforms.push(TransformEnd { connector: Arc::new(connector), plugin });
         }
@@ -96,6 +94,46 @@ impl Assembly {
             },
             page,
         })
+    }
+
+    /// A hub with everything it runs on.
+    pub fn hub(&mut self, sync: &HubDef) -> Result<Hub> {
+        let mut ends = Vec::with_capacity(sync.endpoints.len());
+        let mut page = PageLimits { rows: u32::MAX, bytes: u64::MAX };
+        for endpoint in &sync.endpoints {
+            let connector = self.connector(&endpoint.connection)?;
+            if endpoint.direction.reads() {
+                connector.require_source()?;
+            }
+            if endpoint.direction.writes() {
+                connector.require_sink()?;
+            }
+            let limits = self.page_limits(&endpoint.connection);
+            page = PageLimits { rows: page.rows.min(limits.rows), bytes: page.bytes.min(limits.bytes) };
+            let plugin = plugin_use(&endpoint.name, &connector);
+            let (readable, writable) = (connector.require_source().is_ok(), endpoint.direction.writes());
+            let connector = Arc::new(connector);
+            ends.push(HubEnd {
+                source: readable.then(|| connector.clone() as Arc<dyn crate::connector::Source>),
+                sink: writable.then(|| connector as Arc<dyn crate::connector::Sink>),
+                plugin,
+            });
+        }
+        let mut resolvers = HashMap::new();
+        for field in &sync.fields {
+            if let ConflictPolicy::Resolver(resolver) = &field.conflict {
+                let connector: Arc<dyn crate::connector::Transform> = Arc::new(self.transform(resolver)?);
+                resolvers.insert(field.name.clone(), connector);
+            }
+        }
+        Ok(Hub { def: sync.clone(), ends, resolvers, page })
+    }
+
+    fn transform(&mut self, transform: &TransformRef) -> Result<PluginConnector> {
+        let binary = self.binary(&transform.plugin)?;
+        let limits = self.runtime.limits().clone();
+        PluginConnector::transform(&self.runtime, &binary, &transform.config, limits)
+            .map_err(|error| at(error, || transform.place.to_string()))
     }
 
     /// A connection's plugin, ready to be called.

@@ -34,15 +34,15 @@ pub use place::Place;
 pub use secret::{NotAReference, SECRET_BYTES_MAX, Secret, SecretError, SecretRef};
 pub use sync::{
     Archive, CLOCK_DOUBT_DEFAULT, ConflictPolicy, DEAD_LETTERS_MAX_DEFAULT, DeleteConflict, Deletes, Direction,
-    Endpoint, Expression, FieldLine, FieldValue, Guard, HubColumn, HubDef, HubDeletes, HubEndpoint, HubField,
-    MatchField, MatchRule, Matching, MirrorDef, Normaliser, OnExit, Others, Owner, SchemaPolicy, ScoredRule, SyncDef,
-    TOMBSTONES_DEFAULT, TransformRef,
+    Endpoint, Expression, ExpressionUse, FieldLine, FieldValue, Guard, HubColumn, HubDef, HubDeletes, HubEndpoint,
+    HubField, MatchField, MatchRule, Matching, MirrorDef, Normaliser, OnExit, Others, Owner, Purpose, SchemaPolicy,
+    ScoredRule, SyncDef, TOMBSTONES_DEFAULT, TransformRef,
 };
 pub use units::{UnitError, parse_duration, parse_size, write_duration, write_size};
 
 use connection::read_connection;
 use reader::{Entry, File, Read, Section};
-use sync::{Known, read_sync};
+use sync::{Known, check_between, read_sync, split_by_mode};
 
 /// The project file's name.
 pub const PROJECT_FILE: &str = "lockstep.toml";
@@ -145,13 +145,14 @@ fn read_project(top: &Section<'_>, dir: &Path) -> Read<Project> {
     top.close(&[]);
     let (connection_entries, sync_entries) = (connections?, syncs?);
     let names: Vec<String> = connection_entries.iter().map(|entry| entry.key.clone()).collect();
-    let known = Known { connections: &names };
+    let (hubs, mirrors) = split_by_mode(&sync_entries);
+    let known = Known { connections: &names, hubs: &hubs, mirrors: &mirrors };
     let connections: Vec<Read<Connection>> =
         connection_entries.iter().map(|entry| read_connection(entry, dir)).collect();
     let syncs: Vec<Read<SyncDef>> = sync_entries.iter().map(|entry| read_sync(entry, &known)).collect();
     let connections: Vec<Connection> = connections.into_iter().collect::<Read<_>>()?;
     let syncs: Vec<SyncDef> = syncs.into_iter().collect::<Read<_>>()?;
-    check_shared_targets(&syncs, &sync_entries)?;
+    check_between(&syncs, &sync_entries)?;
     Ok(Project {
         name: name?,
         dir: dir.to_owned(),
@@ -183,24 +184,6 @@ fn tables<'a>(top: &Section<'a>, key: &'static str, example: &'static str) -> Re
         Some(entry) => Ok(entry.section()?.entries(example)),
         None => Ok(Vec::new()),
     }
-}
-
-/// A mirror that deletes whatever its own source does not show would delete what another sync wrote.
-fn check_shared_targets(syncs: &[SyncDef], entries: &[Entry<'_>]) -> Read<()> {
-    let shares = |a: &MirrorDef, b: &MirrorDef| {
-        a.name != b.name && a.target.connection == b.target.connection && a.target.stream == b.target.stream
-    };
-    let mirrors = || syncs.iter().zip(entries).filter_map(|(sync, entry)| Some((sync.as_mirror()?, entry)));
-    for (sync, entry) in mirrors().filter(|(sync, _)| sync.deletes == Deletes::Compare) {
-        if let Some((other, _)) = mirrors().find(|(other, _)| shares(sync, other)) {
-            let reason = format!(
-                "has `deletes = \"compare\"`, but `sync.{}` writes to the same stream and would lose its records",
-                other.name
-            );
-            return Err(entry.invalid_with(reason, "deletes = \"tombstones\""));
-        }
-    }
-    Ok(())
 }
 
 fn read_limited(path: &Path) -> io::Result<Vec<u8>> {

@@ -21,6 +21,7 @@ mod witness;
 
 pub use digest::KeyDigest;
 pub use error::{StoreError, StoreErrorKind};
+pub use hub::chain::{BrokenChain, verify_chain};
 pub use hub::{
     Conflict, ConflictChange, ConflictFilter, ConflictId, ConflictKind, ConflictState, EndpointId, EndpointState,
     EndpointUpdate, Epoch, EventChange, HubCommit, HubState, HubStore, Intent, IntentCounts, IntentRow, IntentState,

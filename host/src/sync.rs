@@ -31,7 +31,10 @@ mod testing;
 mod tests;
 
 pub use error::SyncError;
-pub use hub::{Hub, HubEnd, HubOptions, HubReport, HubRun, run_hub};
+pub use hub::{
+    Book, Decision, Drift, Hub, HubEnd, HubOptions, HubPlan, HubReport, HubRun, PlanCounts, PlannedWrite, Repair,
+    Resolution, RolledBack, Step, plan_hub, run_hub, verify_hub,
+};
 pub use mirror::{MirrorRun, RunOptions, retry_letters, run_mirror};
 pub use observe::{Observer, Silent};
 pub use plan::{MirrorPlan, plan_mirror};

@@ -7,6 +7,7 @@ use crate::Error;
 use crate::project::{PROJECT_FILE, Project};
 
 mod connections;
+mod hubs;
 mod syncs;
 
 /// A project without a mistake.

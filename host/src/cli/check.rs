@@ -309,4 +309,17 @@ mod tests {
         assert_eq!(reply.exit, Exit::Done);
         assert_eq!(reply.result["connections"][0], json!({"name": "a", "plugin": "csv", "grants": []}));
     }
+
+    #[test]
+    fn a_hub_is_described() {
+        let hub = "[sync.people]\nmode = \"hub\"\nmatch = [\"name\"]\nendpoints.a = { stream = \"x\" }\n\
+                   endpoints.b = { connection = \"a\", stream = \"y\", direction = \"read\" }\n\
+                   fields.name = { a = \"name\", b = \"name\" }";
+        let dir = TempDir::new("check-hub");
+        let project = project(dir.path(), hub);
+        let row = hub_row(project.syncs["people"].as_hub().unwrap());
+        assert_eq!(row, ["people", "a: x\na: y", "a: x", "1", "propagate"]);
+        let described = &describe(&project).result["syncs"][0];
+        assert_eq!(described["endpoints"][1], json!({"name": "b", "connection": "a", "stream": "y", "key": []}));
+    }
 }

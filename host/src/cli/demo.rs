@@ -61,7 +61,7 @@ pub async fn run(args: &DemoArgs, context: &Context) -> Result<Reply> {
 
 /// Runs the demo's sync. Dead letters are part of the story, an error is not.
 async fn sync(demo: &Context) -> Result<()> {
-    let args = RunArgs { syncs: Vec::new(), once: true, watch: false, full: false, accept_schema: false };
+    let args = RunArgs { syncs: Vec::new(), once: true, watch: false, full: false, accept_schema: false, plan: None };
     let reply = runs::run(&args, demo).await?;
     reply.errors.into_iter().next().map_or(Ok(()), Err)
 }

@@ -6,15 +6,18 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::context::{require_mirror, select_syncs};
+use super::context::select_syncs;
 use super::output::{Exit, Output, SyncProgress, SyncSummary};
 use super::{Context, Reply};
 use crate::assembly::Assembly;
 use crate::error::{Error, Result};
 use crate::project::SyncDef;
 use crate::schedule::Schedule;
-use crate::store::Store;
-use crate::sync::{Interrupt, Mirror, MirrorRun, Observer, RunOptions, RunReport, run_mirror};
+use crate::store::{HubStore, RunId, Store};
+use crate::sync::{
+    HeldDeletes, Hub, HubOptions, HubReport, HubRun, Interrupt, Mirror, MirrorRun, Observer, RunOptions, RunReport,
+    run_hub, run_mirror,
+};
 
 /// How often `--watch` runs a sync that does not say.
 const WATCH_EVERY: Duration = Duration::from_secs(60);
@@ -50,26 +53,31 @@ pub struct RunArgs {
     /// Go on with the schemas as they are now, where a sync paused because one changed
     #[arg(long)]
     pub accept_schema: bool,
+
+    /// Write only if what would be written is exactly what `plan` has shown under this hash; for one hub
+    #[arg(long, value_name = "HASH", requires = "syncs", conflicts_with = "watch")]
+    pub plan: Option<String>,
 }
 
 pub async fn run(args: &RunArgs, context: &Context) -> Result<Reply> {
     let mut assembly = context.assembly()?;
     let project = assembly.project().clone();
     let syncs: Vec<SyncDef> = select_syncs(&project, &args.syncs)?.into_iter().cloned().collect();
-    let store: Arc<dyn Store> = Arc::new(context.store(&command_line(args))?);
+    let store: Arc<dyn HubStore> = Arc::new(context.store(&command_line(args))?);
     let mut runner = Runner {
         context,
         store,
         options: RunOptions { full: args.full, accept_schema: args.accept_schema },
+        plan: args.plan.clone(),
         interrupt: stop_on_ctrl_c(&context.output),
         outcomes: Vec::new(),
     };
-    let mirrors = runner.assemble(&mut assembly, &syncs)?;
+    let jobs = runner.assemble(&mut assembly, &syncs)?;
     if args.watch {
-        runner.watch(&mirrors).await?;
+        runner.watch(&jobs).await?;
     } else {
-        for mirror in &mirrors {
-            runner.run(mirror).await?;
+        for job in &jobs {
+            runner.run(job).await?;
         }
     }
     Ok(runner.reply())
@@ -97,11 +105,35 @@ pub(super) fn stop_on_ctrl_c(output: &Output) -> Interrupt {
     interrupt
 }
 
+/// A sync that is ready to run.
+enum Job {
+    Mirror(Mirror),
+    Hub(Hub),
+}
+
+impl Job {
+    fn name(&self) -> &str {
+        match self {
+            Self::Mirror(mirror) => mirror.name(),
+            Self::Hub(hub) => hub.def.name.as_str(),
+        }
+    }
+
+    fn every(&self) -> Duration {
+        let every = match self {
+            Self::Mirror(mirror) => mirror.def.trigger_every,
+            Self::Hub(hub) => hub.def.trigger_every,
+        };
+        every.unwrap_or(WATCH_EVERY)
+    }
+}
+
 /// Runs syncs and remembers what became of them.
 struct Runner<'a> {
     context: &'a Context,
-    store: Arc<dyn Store>,
+    store: Arc<dyn HubStore>,
     options: RunOptions,
+    plan: Option<String>,
     interrupt: Interrupt,
     outcomes: Vec<Outcome>,
 }
@@ -116,11 +148,15 @@ struct Outcome {
 
 impl Runner<'_> {
     /// Syncs whose plugins cannot be loaded are reported; the others run.
-    fn assemble(&mut self, assembly: &mut Assembly, syncs: &[SyncDef]) -> Result<Vec<Mirror>> {
-        let mut mirrors = Vec::new();
+    fn assemble(&mut self, assembly: &mut Assembly, syncs: &[SyncDef]) -> Result<Vec<Job>> {
+        let mut jobs = Vec::new();
         for sync in syncs {
-            match require_mirror(sync, "run").and_then(|sync| assembly.mirror(sync)) {
-                Ok(mirror) => mirrors.push(mirror),
+            let job = match sync {
+                SyncDef::Mirror(mirror) => assembly.mirror(mirror).map(Job::Mirror),
+                SyncDef::Hub(hub) => assembly.hub(hub).map(Job::Hub),
+            };
+            match job {
+                Ok(job) => jobs.push(job),
                 Err(error) => self.outcomes.push(Outcome {
                     sync: sync.name().to_string(),
                     event: json!({"sync": sync.name(), "ok": false}),
@@ -131,45 +167,75 @@ impl Runner<'_> {
         }
         assembly.take_notes().iter().for_each(|note| self.context.output.note(note));
         assembly.save_lock()?;
-        Ok(mirrors)
+        Ok(jobs)
     }
 
-    async fn run(&mut self, mirror: &Mirror) -> Result<()> {
+    async fn run(&mut self, job: &Job) -> Result<()> {
         if self.interrupt.is_set() {
             return Ok(());
         }
-        let progress = self.context.output.progress(mirror.name());
-        let run = MirrorRun {
-            store: self.store.clone(),
-            world: self.context.world.clone(),
-            observer: Arc::new(Watching {
-                progress: progress.clone(),
-                output: self.context.output.clone(),
-                sync: mirror.name().to_owned(),
-            }),
-            interrupt: self.interrupt.clone(),
-            options: self.options,
-        };
-        let report = run_mirror(mirror, &run).await;
-        progress.end();
-        self.note(report?);
+        let progress = self.context.output.progress(job.name());
+        let observer = Arc::new(Watching {
+            progress: progress.clone(),
+            output: self.context.output.clone(),
+            sync: job.name().to_owned(),
+        });
+        match job {
+            Job::Mirror(mirror) => {
+                let run = MirrorRun {
+                    store: self.store.clone() as Arc<dyn Store>,
+                    world: self.context.world.clone(),
+                    observer,
+                    interrupt: self.interrupt.clone(),
+                    options: self.options,
+                };
+                let report = run_mirror(mirror, &run).await;
+                progress.end();
+                self.note(report?);
+            }
+            Job::Hub(hub) => {
+                let run = HubRun {
+                    store: self.store.clone(),
+                    world: self.context.world.clone(),
+                    observer,
+                    interrupt: self.interrupt.clone(),
+                    options: HubOptions { full: self.options.full, plan: self.plan.clone(), ..HubOptions::default() },
+                };
+                let report = run_hub(hub, &run).await;
+                progress.end();
+                self.note_hub(report?);
+            }
+        }
         Ok(())
     }
 
     fn note(&mut self, report: RunReport) {
-        let summary = summary(&report);
-        self.context.output.finished(&summary);
-        if let Some(held) = &report.held {
+        let (summary, is_clean) = (summary(&report), report.is_clean());
+        self.show_held(&report.sync, report.held.as_slice());
+        self.tell(summary, report.run, is_clean, report.error.map(Error::from));
+    }
+
+    fn note_hub(&mut self, report: HubReport) {
+        let (summary, is_clean) = (hub_summary(&report), report.is_clean());
+        self.show_held(&report.sync, &report.held);
+        self.tell(summary, report.run, is_clean, report.error.map(Error::from));
+    }
+
+    fn show_held(&self, sync: &str, held: &[HeldDeletes]) {
+        for held in held {
             let approve = self.context.command(&format!("approve {}", held.hold));
-            self.context.output.note(&format!("{}: {}; `{approve}` lets them go", report.sync, held.reason));
+            self.context.output.note(&format!("{sync}: {}; `{approve}` lets them go", held.reason));
         }
+    }
+
+    fn tell(&mut self, summary: SyncSummary, run: RunId, is_clean: bool, error: Option<Error>) {
+        self.context.output.finished(&summary);
         let mut event = summary.to_event();
         if let Some(object) = event.as_object_mut() {
-            object.insert("ok".to_owned(), json!(report.is_clean()));
-            object.insert("run".to_owned(), json!(report.run));
+            object.insert("ok".to_owned(), json!(is_clean));
+            object.insert("run".to_owned(), json!(run));
         }
-        let needs_attention = !report.is_clean();
-        self.remember(Outcome { sync: report.sync, event, error: report.error.map(Error::from), needs_attention });
+        self.remember(Outcome { sync: summary.sync, event, error, needs_attention: !is_clean });
     }
 
     /// In place of the sync's outcome before: only the last one counts, however often others ran meanwhile.
@@ -181,10 +247,9 @@ impl Runner<'_> {
     }
 
     /// Goes on until interrupted. What fails is tried again at its next beat; only the last outcome of each sync counts.
-    async fn watch(&mut self, mirrors: &[Mirror]) -> Result<()> {
+    async fn watch(&mut self, jobs: &[Job]) -> Result<()> {
         let clock = self.context.world.clock.clone();
-        let every = mirrors.iter().map(|mirror| mirror.def.trigger_every.unwrap_or(WATCH_EVERY));
-        let mut schedule = Schedule::new(every, clock.elapsed());
+        let mut schedule = Schedule::new(jobs.iter().map(Job::every), clock.elapsed());
         while let Some((index, wait)) = schedule.next(clock.elapsed())
             && !self.interrupt.is_set()
         {
@@ -193,10 +258,10 @@ impl Runner<'_> {
                 continue;
             }
             schedule.began(index, clock.elapsed());
-            if let Some(mirror) = mirrors.get(index) {
-                self.run(mirror).await?;
+            if let Some(job) = jobs.get(index) {
+                self.run(job).await?;
+                self.warn(job.name());
             }
-            self.warn(mirrors.get(index).map_or("", |mirror| mirror.name()));
         }
         Ok(())
     }
@@ -234,6 +299,24 @@ pub(super) fn summary(report: &RunReport) -> SyncSummary {
         held: report.held.as_ref().map_or(0, |held| held.deletes),
         dead_letters: counters.rejected,
         elapsed: report.elapsed,
+        ..SyncSummary::default()
+    }
+}
+
+pub(super) fn hub_summary(report: &HubReport) -> SyncSummary {
+    let counters = &report.counters;
+    SyncSummary {
+        sync: report.sync.clone(),
+        read: counters.read,
+        written: counters.written,
+        unchanged: counters.unchanged,
+        deleted: counters.deleted,
+        held: report.held.iter().map(|held| held.deletes).sum(),
+        dead_letters: counters.rejected,
+        conflicts: report.conflicts,
+        waiting: report.waiting,
+        elapsed: report.elapsed,
+        ..SyncSummary::default()
     }
 }
 

@@ -84,6 +84,7 @@ codes! {
     STATE_VERSION = "LS0803" User "the state was written by a newer Lockstep";
     DISK_FULL = "LS0804" Environment "the disk is full";
     STATE_IO = "LS0805" Environment "the state could not be read or written";
+    STATE_FENCED = "LS0806" Environment "a sync was taken over by another run";
 
     ENVIRONMENT = "LS0901" Environment "something this machine should have is missing";
     INTERRUPTED = "LS0902" Environment "the command was interrupted";

@@ -88,11 +88,13 @@ pub(super) struct Section<'a> {
     pub(super) place: Place,
     table: &'a dyn TableLike,
     asked: RefCell<Vec<&'static str>>,
+    /// Keys about which everything has been said.
+    refused: RefCell<Vec<String>>,
 }
 
 impl<'a> Section<'a> {
     fn new(file: &'a File, path: String, place: Place, table: &'a dyn TableLike) -> Self {
-        Self { file, path, place, table, asked: RefCell::default() }
+        Self { file, path, place, table, asked: RefCell::default(), refused: RefCell::default() }
     }
 
     /// The value of a key. `example` is a line that would do.
@@ -103,13 +105,15 @@ impl<'a> Section<'a> {
     }
 
     pub(super) fn required(&self, key: &'static str, example: &'static str) -> Read<Entry<'a>> {
-        self.optional(key, example).ok_or_else(|| {
-            self.file.report(ProjectError::MissingKey {
-                place: self.place.clone(),
-                table: self.path.clone(),
-                key: key.to_owned(),
-                example: example.to_owned(),
-            })
+        self.optional(key, example).ok_or_else(|| self.missing(key, example))
+    }
+
+    pub(super) fn missing(&self, key: &str, example: &str) -> Reported {
+        self.file.report(ProjectError::MissingKey {
+            place: self.place.clone(),
+            table: self.path.clone(),
+            key: key.to_owned(),
+            example: example.to_owned(),
         })
     }
 
@@ -122,6 +126,14 @@ impl<'a> Section<'a> {
             .collect()
     }
 
+    /// Notes down keys that belong elsewhere; `reason` says where. To be said before the section is closed.
+    pub(super) fn refuse(&self, is_foreign: impl Fn(&str) -> bool, reason: &str, example: &str) {
+        for entry in self.entries("").into_iter().filter(|entry| is_foreign(&entry.key)) {
+            entry.invalid_with(reason, example);
+            self.refused.borrow_mut().push(entry.key);
+        }
+    }
+
     /// Notes down every key nobody asked for.
     pub(super) fn close(&self, later: &[Later]) {
         self.close_with(|key| later.iter().find(|(name, _)| *name == key).map(|(_, what)| *what));
@@ -129,8 +141,9 @@ impl<'a> Section<'a> {
 
     /// The same where the keys of later versions are not known beforehand; `later` says what such a key would do.
     pub(super) fn close_with(&self, later: impl Fn(&str) -> Option<&'static str>) {
-        let asked = self.asked.borrow();
-        for entry in self.entries("").into_iter().filter(|entry| !asked.contains(&entry.key.as_str())) {
+        let (asked, refused) = (self.asked.borrow(), self.refused.borrow());
+        let is_open = |entry: &Entry<'_>| !asked.contains(&entry.key.as_str()) && !refused.contains(&entry.key);
+        for entry in self.entries("").into_iter().filter(is_open) {
             match later(&entry.key) {
                 Some(what) => entry.not_yet(what),
                 None => entry.unknown(&self.path, &asked),
@@ -158,6 +171,7 @@ impl<'a> Section<'a> {
 }
 
 /// A value where it stands.
+#[derive(Clone)]
 pub(super) struct Entry<'a> {
     file: &'a File,
     pub(super) key: String,
@@ -168,6 +182,7 @@ pub(super) struct Entry<'a> {
     example: &'static str,
 }
 
+#[derive(Clone, Copy)]
 enum Node<'a> {
     Value(&'a Value),
     Table(&'a dyn TableLike),
@@ -301,6 +316,10 @@ impl<'a> Entry<'a> {
         }
     }
 
+    pub(super) fn is_list(&self) -> bool {
+        matches!(self.node, Node::Value(Value::Array(_)) | Node::Tables(_))
+    }
+
     /// The elements of a list, whichever way TOML writes it.
     pub(super) fn elements(&self) -> Read<Vec<Entry<'a>>> {
         match self.node {
@@ -368,6 +387,13 @@ impl<'a> Entry<'a> {
         }
     }
 
+    /// The entry some keys further down, or the last one on the way that is there.
+    pub(super) fn below(&self, keys: &[&str]) -> Entry<'a> {
+        let Some((key, rest)) = keys.split_first() else { return self.clone() };
+        let child = self.children().into_iter().find(|child| child.key == *key);
+        child.map_or_else(|| self.clone(), |child| child.below(rest))
+    }
+
     /// `reason` ends the sentence that begins with the key.
     pub(super) fn invalid(&self, reason: impl fmt::Display) -> Reported {
         self.invalid_with(reason, self.example)
@@ -409,7 +435,8 @@ impl<'a> Entry<'a> {
         })
     }
 
-    fn unknown(&self, table: &str, known: &[&'static str]) -> Reported {
+    /// The entry stands in `table`, which has other keys.
+    pub(super) fn unknown(&self, table: &str, known: &[&str]) -> Reported {
         self.file.report(ProjectError::UnknownKey {
             place: self.place.clone(),
             table: table.to_owned(),

@@ -10,15 +10,18 @@ use super::name::{ConnectionName, SyncName};
 use super::place::Place;
 use crate::record::LogicalType;
 
+mod between;
+mod cycle;
 mod hub;
 mod read;
 
+pub(super) use between::check_between;
 pub use hub::{
-    Archive, CLOCK_DOUBT_DEFAULT, ConflictPolicy, DeleteConflict, Direction, Expression, HubColumn, HubDef, HubDeletes,
-    HubEndpoint, HubField, MatchField, MatchRule, Matching, Normaliser, OnExit, Others, Owner, ScoredRule,
-    TOMBSTONES_DEFAULT,
+    Archive, CLOCK_DOUBT_DEFAULT, ConflictPolicy, DeleteConflict, Direction, Expression, ExpressionUse, HubColumn,
+    HubDef, HubDeletes, HubEndpoint, HubField, MatchField, MatchRule, Matching, Normaliser, OnExit, Others, Owner,
+    Purpose, ScoredRule, TOMBSTONES_DEFAULT,
 };
-pub(super) use read::{Known, read_sync};
+pub(super) use read::{Known, read_sync, split_by_mode};
 
 /// Rejected records one run may collect before it stops, unless the project says otherwise: enough to see what is wrong, too few
 /// to fill a disk.

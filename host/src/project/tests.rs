@@ -10,6 +10,8 @@ use super::testing::TempDir;
 use super::*;
 use crate::record::LogicalType;
 
+mod hubs;
+
 const EVERYTHING: &str = r##"
 [project]
 name = "acme"

@@ -2,9 +2,7 @@
 
 use super::merge::{Merged, Statement, merge_group};
 use super::policy::{Dispute, Ruling};
-use super::{
-    DeleteConflict, Deletes, Life, Link, Mechanism, RecordState, Rules, SentKind, Shadow, Source, Why,
-};
+use super::{DeleteConflict, Deletes, Life, Link, Mechanism, RecordState, Rules, SentKind, Shadow, Source, Why};
 use crate::record::Value;
 
 /// What an endpoint says about a record.

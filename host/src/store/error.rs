@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{HoldId, HoldState, Holder, RunId};
+use super::{ConflictId, ConflictState, EndpointId, Epoch, HoldId, HoldState, Holder, RecordId, RunId};
 use crate::error::{Code, Explain, codes};
 
 /// Why the state could not be read or changed. Nothing was changed.
@@ -50,6 +50,29 @@ pub enum StoreErrorKind {
         hold: HoldId,
         state: HoldState,
     },
+    /// Somebody took a hub over and the one who had it goes on.
+    Fenced {
+        sync: String,
+        held: Epoch,
+        newest: Epoch,
+    },
+    /// A remote id would belong to two records.
+    LinkTaken {
+        endpoint: EndpointId,
+        remote: Vec<u8>,
+        record: RecordId,
+        /// To which it belongs.
+        owner: RecordId,
+    },
+    /// A conflict that is no longer open cannot be closed.
+    ConflictState {
+        conflict: ConflictId,
+        state: ConflictState,
+    },
+    /// Somebody wants to store what makes no sense: `record 5 does not exist`.
+    Senseless {
+        what: String,
+    },
     /// Somebody writes through a store that was opened for reading.
     ReadOnly,
 }
@@ -57,6 +80,10 @@ pub enum StoreErrorKind {
 impl StoreErrorKind {
     pub(super) fn corrupt(what: impl Into<String>) -> Self {
         Self::Corrupt { what: what.into() }
+    }
+
+    pub(super) fn senseless(what: impl Into<String>) -> Self {
+        Self::Senseless { what: what.into() }
     }
 
     pub(super) fn io(action: &'static str, path: &Path, error: io::Error) -> Self {
@@ -118,6 +145,23 @@ impl fmt::Display for StoreError {
             StoreErrorKind::NotFound { what } => write!(f, "there is no {what}"),
             StoreErrorKind::RunEnded { run } => write!(f, "run {run} has ended"),
             StoreErrorKind::HoldState { hold, state } => write!(f, "the deletes of hold {hold} are {}", state.name()),
+            StoreErrorKind::Fenced { sync, held, newest } => write!(
+                f,
+                "sync `{sync}` was taken over: this run has lease {}, the newest is lease {}",
+                held.0, newest.0
+            ),
+            StoreErrorKind::LinkTaken { endpoint, remote, record, owner } => write!(
+                f,
+                "`{}` of endpoint {} belongs to record {}, not to record {}",
+                String::from_utf8_lossy(remote),
+                endpoint.0,
+                owner.0,
+                record.0
+            ),
+            StoreErrorKind::ConflictState { conflict, state } => {
+                write!(f, "conflict {} is {}", conflict.0, state.name())
+            }
+            StoreErrorKind::Senseless { what } => write!(f, "the state cannot be changed so: {what}"),
             StoreErrorKind::ReadOnly => f.write_str("the state was opened for reading only"),
         }
     }
@@ -142,8 +186,12 @@ impl Explain for StoreError {
             StoreErrorKind::DiskFull => &codes::DISK_FULL,
             StoreErrorKind::Io { .. } | StoreErrorKind::Database(_) => &codes::STATE_IO,
             StoreErrorKind::NotFound { .. } => &codes::NOT_FOUND,
-            StoreErrorKind::HoldState { .. } => &codes::PLAN_MOVED,
-            StoreErrorKind::RunEnded { .. } | StoreErrorKind::ReadOnly => &codes::INTERNAL,
+            StoreErrorKind::HoldState { .. } | StoreErrorKind::ConflictState { .. } => &codes::PLAN_MOVED,
+            StoreErrorKind::Fenced { .. } => &codes::STATE_FENCED,
+            StoreErrorKind::RunEnded { .. }
+            | StoreErrorKind::LinkTaken { .. }
+            | StoreErrorKind::Senseless { .. }
+            | StoreErrorKind::ReadOnly => &codes::INTERNAL,
         }
     }
 
@@ -166,6 +214,10 @@ impl Explain for StoreError {
             StoreErrorKind::DiskFull => vec![
                 format!("`df -h {}` shows the disk; free some space and run again", quoted(&self.folder)),
                 "nothing is lost: what was not stored is read again".into(),
+            ],
+            StoreErrorKind::Fenced { sync, .. } => vec![
+                format!("`lockstep history {}` shows who goes on with it", quoted(Path::new(sync))),
+                "nothing is lost: what this run has not stored, the other one does".into(),
             ],
             _ => Vec::new(),
         }

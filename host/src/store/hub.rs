@@ -4,6 +4,8 @@
 //! Bodies are opaque here: what is in them is known by whoever decides about records. Everything that belongs together becomes
 //! durable in one [`HubCommit`] or not at all (Invariant 9), and only for the holder of the newest lease (Invariant 10).
 
+pub mod chain;
+
 use chrono::{DateTime, Utc};
 
 use super::rows::{Counters, CursorUpdate, DeadLetterId, HoldId, NewDeadLetter, RunId};
@@ -30,7 +32,7 @@ pub trait HubStore: Store {
     /// How many links an endpoint has.
     fn count_links(&self, endpoint: EndpointId) -> Result<u64>;
 
-    /// Intents that are due, in the order of their records, behind `after`.
+    /// Intents that are due, whatever their state, in the order of their records, behind `after`.
     fn due_intents(
         &self,
         endpoint: EndpointId,
@@ -42,7 +44,7 @@ pub trait HubStore: Store {
     /// How many intents an endpoint has in each state, and when the next one is due.
     fn count_intents(&self, endpoint: EndpointId) -> Result<IntentCounts>;
 
-    /// Events that wait and are due, oldest first.
+    /// Events that wait and are due, those that are due for longest first.
     fn due_events(&self, endpoint: EndpointId, due: DateTime<Utc>, limit: u32) -> Result<Vec<WaitingEvent>>;
 
     /// When the next event of an endpoint that waits is due; none if none waits.
@@ -269,7 +271,22 @@ pub struct IntentCounts {
     pub held: u64,
     /// Of those that are planned, sent or unknown.
     pub deletes: u64,
+    /// Of all but those that are refused or held, which do not wait for a time.
     pub next_due: Option<DateTime<Utc>>,
+}
+
+impl IntentCounts {
+    /// How many are in this state.
+    pub fn of(&mut self, state: IntentState) -> &mut u64 {
+        match state {
+            IntentState::Planned => &mut self.planned,
+            IntentState::Sent => &mut self.sent,
+            IntentState::Unknown => &mut self.unknown,
+            IntentState::Parked => &mut self.parked,
+            IntentState::Refused => &mut self.refused,
+            IntentState::Held => &mut self.held,
+        }
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -100,7 +100,8 @@ pub fn is_abandoned(path: &Path) -> bool {
     }
 }
 
-fn is_gone(pid: u32) -> bool {
+/// Whether it is known that no process of this machine has this number.
+pub fn is_gone(pid: u32) -> bool {
     let processes = Path::new("/proc");
     processes.join("self").exists() && !processes.join(pid.to_string()).exists()
 }

@@ -46,7 +46,16 @@ named! {
 }
 
 named! {
-    RunKind { Full = "full", Incremental = "incremental", Compare = "compare", Retry = "retry" }
+    RunKind {
+        Full = "full",
+        Incremental = "incremental",
+        Compare = "compare",
+        Retry = "retry",
+        /// A person decided something; nothing was read or written.
+        Decision = "decision",
+        /// Another run was taken back.
+        Rollback = "rollback",
+    }
 }
 
 named! {

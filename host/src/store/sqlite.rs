@@ -5,9 +5,11 @@
 //! when the store is closed, which would cost two more. The beginning of a run is flushed with what follows it.
 
 mod changes;
+mod hub;
 mod migrate;
 mod open;
 mod queries;
+mod scratch;
 mod stored;
 mod tables;
 #[cfg(test)]
@@ -36,12 +38,16 @@ pub struct SqliteStore {
     folder: PathBuf,
     access: Access,
     _lock: Option<ProjectLock>,
+    /// The file of a copy, removed when the copy is closed.
+    _scratch: Option<tempfile::TempPath>,
 }
 
 #[derive(Debug)]
 struct Inner {
     connection: Connection,
     witness: Option<Witness>,
+    /// What `synchronous` is when a change is to be durable.
+    synchronous: &'static str,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +72,12 @@ impl SqliteStore {
     /// A state that nobody else sees and that ends with the store.
     pub fn in_memory() -> Result<Self> {
         open::in_memory()
+    }
+
+    /// A copy of the whole state for trying things: nobody else sees it, what happens there never touches this one, and it ends with
+    /// its store. A small state is copied into memory, a big one into a file beside it. Works also where this store only looks.
+    pub fn scratch_copy(&self) -> Result<Self> {
+        scratch::copy(self)
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -118,6 +130,10 @@ impl SqliteStore {
 }
 
 impl Inner {
+    fn new(connection: Connection, witness: Option<Witness>) -> Self {
+        Self { connection, witness, synchronous: "FULL" }
+    }
+
     fn write<T>(&mut self, change: impl FnOnce(&Transaction<'_>) -> Stored<T>) -> Stored<T> {
         let (changed, generation) = self.commit(change)?;
         if let Some(witness) = &mut self.witness {
@@ -130,7 +146,7 @@ impl Inner {
     fn write_ahead<T>(&mut self, change: impl FnOnce(&Transaction<'_>) -> Stored<T>) -> Stored<T> {
         self.connection.pragma_update(None, "synchronous", "NORMAL")?;
         let committed = self.commit(change);
-        self.connection.pragma_update(None, "synchronous", "FULL")?;
+        self.connection.pragma_update(None, "synchronous", self.synchronous)?;
         committed.map(|(changed, _)| changed)
     }
 

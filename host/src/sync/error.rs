@@ -2,7 +2,7 @@
 
 use crate::connector::{Failure, FailureKind};
 use crate::error::{Code, Explain, codes};
-use crate::record::{BatchError, KeyError, MappingError};
+use crate::record::{BatchError, ExpressionError, KeyError, MappingError, ProjectionError};
 use crate::store::StoreError;
 
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +25,18 @@ pub enum SyncError {
     TargetUnfit { sync: String, stream: String, reason: String, hint: String },
     #[error("sync `{sync}`: the schema of `{stream}` changed: {changes}")]
     Drift { sync: String, stream: String, changes: String },
+    #[error("sync `{sync}`: the field `{field}` was {from} and would become {to}")]
+    Retyped { sync: String, field: String, from: String, to: String },
+    #[error("sync `{sync}`: endpoint `{endpoint}`: {error}")]
+    Projection { sync: String, endpoint: String, error: ProjectionError },
+    #[error("{place}: sync `{sync}`: {error}")]
+    Expression { sync: String, place: String, error: ExpressionError },
+    #[error("sync `{sync}`: the fixed value of `{field}` does not fit: {reason}")]
+    FixedValue { sync: String, field: String, reason: String },
+    #[error("conflict {conflict} is {state}")]
+    ConflictClosed { conflict: i64, state: String },
+    #[error("conflict {conflict} ({kind}) cannot end like that")]
+    Unresolvable { conflict: i64, kind: String, possible: String },
     #[error("sync `{sync}`: more than {max} records of this run were rejected; the last one: {last}")]
     DeadLettersFull { sync: String, max: u64, last: String },
     #[error("sync `{sync}`: what was approved as {hold} is no longer what would be deleted")]
@@ -75,7 +87,12 @@ impl Explain for SyncError {
             Self::FieldMissing { .. } => &codes::FIELD_MISSING,
             Self::KeyMissing { .. } => &codes::KEY_MISSING,
             Self::TargetUnfit { .. } => &codes::TARGET_UNFIT,
-            Self::Drift { .. } => &codes::SCHEMA_DRIFT,
+            Self::Drift { .. } | Self::Retyped { .. } => &codes::SCHEMA_DRIFT,
+            Self::Projection { error, .. } => error.code(),
+            Self::Expression { error, .. } => error.code(),
+            Self::FixedValue { .. } => &codes::PROJECT_VALUE,
+            Self::ConflictClosed { .. } => &codes::NOT_FOUND,
+            Self::Unresolvable { .. } => &codes::USAGE,
             Self::DeadLettersFull { .. } => &codes::DEAD_LETTERS_FULL,
             Self::PlanMoved { .. } => &codes::PLAN_MOVED,
             Self::Internal(..) => &codes::INTERNAL,
@@ -103,6 +120,17 @@ impl Explain for SyncError {
                 format!("`lockstep run {sync} --accept-schema` goes on with the schema as it is now"),
                 "nothing was written; fields that are gone keep their values in the target".into(),
             ],
+            Self::Retyped { field, from, .. } => {
+                vec![
+                    format!("keep its type: `type = \"{from}\"` beside `{field}`"),
+                    "a field of another type needs another name".into(),
+                ]
+            }
+            Self::Projection { error, .. } => error.hints(),
+            Self::Expression { error, .. } => error.hints(),
+            Self::FixedValue { .. } => Vec::new(),
+            Self::ConflictClosed { .. } => vec!["`lockstep conflicts list` shows those that are open".into()],
+            Self::Unresolvable { possible, .. } => vec![format!("possible are {possible}")],
             Self::DeadLettersFull { sync, .. } => vec![
                 "`lockstep dead-letters list` shows them with their causes".into(),
                 format!("if so many are expected, raise it: `dead_letters = {{ max = 100000 }}` in [sync.{sync}]"),

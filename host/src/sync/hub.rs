@@ -4,23 +4,57 @@
 //! state whenever it is asked for, never remembered. A write is durable as an intent before its first byte leaves, and confirmed
 //! from what the endpoint answers or shows afterwards.
 
+mod book;
+mod confirm;
+mod decide;
+mod deliver;
+mod enumerate;
+mod guard;
+mod identify;
+mod ingest;
+mod plan;
+mod recover;
+mod resolver;
+mod setup;
+mod verify;
+mod waiting;
+mod work;
+mod write;
+
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::book::{Book, Decision, Resolution, RolledBack, Step};
+pub use self::plan::{HubPlan, PlanCounts, PlannedWrite, plan_hub};
+use self::setup::settle;
+pub use self::verify::{Drift, Repair, verify_hub};
+use self::work::Work;
 use super::error::SyncError;
 use super::observe::Observer;
 use super::read::Interrupt;
-use crate::connector::{PageLimits, Sink, Source};
+use super::report::HeldDeletes;
+use super::retry::Patience;
+use crate::connector::{Effect, PageLimits, Sink, Source, Transform};
+use crate::error::Explain as _;
 use crate::project::HubDef;
 use crate::resolve::Safety;
-use crate::store::{Counters, HubStore, PluginUse, RunId};
+use crate::store::{
+    ConflictFilter, ConflictState, Counters, HubState, HubStore, NewRun, Outcome, PluginUse, RunEnd, RunError, RunId,
+    RunKind,
+};
 use crate::world::World;
+
+/// Passes of a run: a delivery may show what has to be delivered elsewhere.
+const PASSES_MAX: usize = 12;
 
 /// A hub with everything it runs on.
 pub struct Hub {
     pub def: HubDef,
     /// In the order of the definition's endpoints.
     pub ends: Vec<HubEnd>,
+    /// By the fields they decide about.
+    pub resolvers: HashMap<String, Arc<dyn Transform>>,
     /// What is asked of an endpoint per page.
     pub page: PageLimits,
 }
@@ -63,13 +97,206 @@ pub struct HubReport {
     pub conflicts: u64,
     /// Writes that wait: for an answer, for another record, for approval.
     pub waiting: u64,
+    pub held: Vec<HeldDeletes>,
     pub elapsed: Duration,
     pub interrupted: bool,
     pub error: Option<SyncError>,
 }
 
+impl HubReport {
+    /// Whether everything is done and nothing waits for a person.
+    pub fn is_clean(&self) -> bool {
+        self.error.is_none()
+            && self.held.is_empty()
+            && !self.interrupted
+            && self.counters.rejected == 0
+            && self.conflicts == 0
+    }
+}
+
 /// Runs a hub once. What goes wrong stands in the report; only a state that cannot be reached is an error.
 pub async fn run_hub(hub: &Hub, run: &HubRun) -> Result<HubReport, SyncError> {
-    let _ = run;
-    Err(SyncError::internal(hub.def.name.as_str(), "hubs do not run yet"))
+    let started = run.world.clock.elapsed();
+    let sync = hub.def.name.to_string();
+    let (id, state) = begin(hub, run)?;
+    let mut report = HubReport {
+        sync: sync.clone(),
+        run: id,
+        counters: Counters::default(),
+        conflicts: 0,
+        waiting: 0,
+        held: Vec::new(),
+        elapsed: Duration::ZERO,
+        interrupted: false,
+        error: None,
+    };
+    let outcome = match settle(hub, run, state.pin.as_deref(), Effect::Real).await {
+        Ok(settled) => {
+            settled.actions.iter().for_each(|action| run.observer.note(action));
+            let mut work = Work::new(hub, run, id, settled, state);
+            work.open_letters = run.store.sync_state(&sync)?.open_dead_letter_keys;
+            let outcome = work.run(&mut report.held).await;
+            report.counters = work.counters;
+            report.waiting = work.count_waiting()?;
+            outcome
+        }
+        Err(error) => Err(error),
+    };
+    finish(hub, run, outcome, report, started)
+}
+
+/// Begins a run and takes the hub's lease.
+fn begin(hub: &Hub, run: &HubRun) -> Result<(RunId, HubState), SyncError> {
+    let names: Vec<String> = hub.def.endpoints.iter().map(|endpoint| endpoint.name.clone()).collect();
+    let sync = hub.def.name.as_str();
+    let id = run.store.begin_run(&NewRun {
+        sync: sync.to_owned(),
+        kind: if run.options.full { RunKind::Full } else { RunKind::Incremental },
+        started_at: run.world.clock.now(),
+        plugins: hub.ends.iter().map(|end| end.plugin.clone()).collect(),
+    })?;
+    Ok((id, run.store.open_hub(sync, &names)?))
+}
+
+fn finish(
+    hub: &Hub,
+    run: &HubRun,
+    outcome: Result<(), SyncError>,
+    mut report: HubReport,
+    started: Duration,
+) -> Result<HubReport, SyncError> {
+    report.interrupted = match &outcome {
+        Ok(()) => run.interrupt.is_set(),
+        Err(error) => matches!(error, SyncError::Interrupted { .. }),
+    };
+    let error = outcome.err().filter(|_| !report.interrupted);
+    let end = RunEnd {
+        outcome: match (&error, report.interrupted) {
+            (Some(_), _) => Outcome::Failed,
+            (None, true) => Outcome::Interrupted,
+            (None, false) => Outcome::Succeeded,
+        },
+        ended_at: run.world.clock.now(),
+        counters: report.counters,
+        error: error.as_ref().map(|error| RunError { code: error.code().id.to_owned(), message: error.to_string() }),
+        compared: false,
+    };
+    if let Some(SyncError::Store(_)) = &error {
+        // A state that cannot be written cannot be told of it either.
+        let _ = run.store.finish_run(report.run, &end);
+        report.error = error;
+        return Ok(report);
+    }
+    run.store.finish_run(report.run, &end)?;
+    let filter = ConflictFilter {
+        sync: Some(hub.def.name.to_string()),
+        state: Some(ConflictState::Open),
+        ..ConflictFilter::default()
+    };
+    report.conflicts = run.store.conflicts(&filter)?.len() as u64;
+    report.elapsed = run.world.clock.elapsed().saturating_sub(started);
+    report.error = error;
+    Ok(report)
+}
+
+impl Work<'_> {
+    /// Takes in what everybody has to say, then gives everybody what they are owed, until nobody is owed anything more that is due.
+    /// An endpoint that fails holds up nobody else.
+    async fn run(&mut self, held: &mut Vec<HeldDeletes>) -> Result<(), SyncError> {
+        let mut first_error = None;
+        for endpoint in 0..self.settled.ends.len() {
+            if self.run.interrupt.is_set() {
+                return first_error.map_or(Ok(()), Err);
+            }
+            match self.take_in(endpoint).await {
+                Ok(more) => held.extend(more),
+                Err(error) => first_error = Some(self.endpoint_failed(error, first_error)?),
+            }
+        }
+        if let Some(plan) = self.run.options.plan.clone() {
+            self.check_plan(&plan)?;
+        }
+        self.run.observer.phase("writing");
+        let delivered = self.deliver_all(held).await;
+        match (first_error, delivered) {
+            (Some(error), _) | (None, Err(error)) => Err(error),
+            (None, Ok(())) => Ok(()),
+        }
+    }
+
+    /// An error that is about one endpoint is kept for later; any other ends the run.
+    fn endpoint_failed(&self, error: SyncError, first: Option<SyncError>) -> Result<SyncError, SyncError> {
+        match &error {
+            SyncError::Connector { .. } | SyncError::Exhausted { .. } => Ok(first.unwrap_or(error)),
+            _ => Err(error),
+        }
+    }
+
+    async fn take_in(&mut self, endpoint: usize) -> Result<Option<HeldDeletes>, SyncError> {
+        let Some(rule) = self.settled.rules.endpoints.get(endpoint) else { return Ok(None) };
+        if !rule.is_read {
+            return Ok(None);
+        }
+        self.run.observer.phase("reading");
+        self.take_waiting(endpoint).await?;
+        let seen = self.ingest(endpoint).await?;
+        if self.run.interrupt.is_set() {
+            return Ok(None);
+        }
+        if self.needs_enumeration(endpoint) {
+            self.run.observer.phase("looking for deletes");
+            let seen = self.enumerate(endpoint).await?;
+            return self.infer_deletes(endpoint, &seen).await;
+        }
+        if self.end(endpoint)?.mode == crate::connector::ReadMode::Full {
+            return self.infer_deletes(endpoint, &seen).await;
+        }
+        Ok(None)
+    }
+
+    async fn deliver_all(&mut self, held: &mut Vec<HeldDeletes>) -> Result<(), SyncError> {
+        let mut patience: Vec<Patience> = self.settled.ends.iter().map(|_| Patience::default()).collect();
+        let mut failed: Vec<Option<SyncError>> = self.settled.ends.iter().map(|_| None).collect();
+        for _ in 0..PASSES_MAX {
+            let mut done = 0;
+            for endpoint in 0..self.settled.ends.len() {
+                let is_written = self.settled.rules.endpoints.get(endpoint).is_some_and(|rule| rule.is_written);
+                if !is_written || self.run.interrupt.is_set() || failed.get(endpoint).is_some_and(Option::is_some) {
+                    continue;
+                }
+                let delivered = match self.deliver(endpoint).await {
+                    Ok(delivered) => delivered,
+                    Err(error @ (SyncError::Connector { .. } | SyncError::Exhausted { .. })) => {
+                        failed.get_mut(endpoint).map(|place| place.replace(error));
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                };
+                done += delivered.done;
+                self.run.observer.written(delivered.done);
+                let (Some(failure), Some(patience)) = (delivered.failure, patience.get_mut(endpoint)) else { continue };
+                match self.caution.wait(patience, failure).await {
+                    Ok(()) => done += 1,
+                    Err(error @ SyncError::Interrupted { .. }) => return Err(error),
+                    Err(error) => {
+                        failed.get_mut(endpoint).map(|place| place.replace(error));
+                    }
+                }
+            }
+            if done == 0 {
+                break;
+            }
+        }
+        held.append(&mut self.held);
+        failed.into_iter().flatten().next().map_or(Ok(()), Err)
+    }
+
+    fn count_waiting(&self) -> Result<u64, SyncError> {
+        let mut waiting = 0;
+        for endpoint in 0..self.settled.ends.len() {
+            let counts = self.run.store.count_intents(self.endpoint_id(endpoint))?;
+            waiting += counts.planned + counts.sent + counts.unknown + counts.parked + counts.held;
+        }
+        Ok(waiting)
+    }
 }

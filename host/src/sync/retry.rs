@@ -75,12 +75,11 @@ pub(super) struct Caution {
 
 impl Caution {
     pub fn new(sync: &str, run: &MirrorRun) -> Self {
-        Self {
-            sync: sync.to_owned(),
-            world: run.world.clone(),
-            observer: run.observer.clone(),
-            interrupt: run.interrupt.clone(),
-        }
+        Self::of(sync, &run.world, &run.observer, &run.interrupt)
+    }
+
+    pub fn of(sync: &str, world: &World, observer: &Arc<dyn Observer>, interrupt: &Interrupt) -> Self {
+        Self { sync: sync.to_owned(), world: world.clone(), observer: observer.clone(), interrupt: interrupt.clone() }
     }
 
     /// Waits before the next attempt. Fails if there should be none, or if somebody wants to stop.

@@ -66,29 +66,16 @@ fn a_word_that_is_no_mode() {
 }
 
 #[test]
-fn hubs_are_for_later() {
-    let report =
-        check(r#"mode = "mirror""#, "mode = \"hub\"\nmatch = [\"email\"]\nendpoints.crm = { stream = \"Contacts\" }");
-    insta::assert_snapshot!(report, @r#"
-    error[LS0209]: lockstep.toml:13: `sync.customers.mode` makes a hub, which this version does not do yet
-    hint: `lockstep explain LS0209` says what can be done instead
-    "#);
-}
-
-#[test]
 fn keys_of_later_versions_are_not_unknown() {
     let report = check(
         r#"mode = "mirror""#,
-        "mode = \"mirror\"\nmatch = [\"email\"]\ntrigger = { every = \"30s\", on_push = true }\ndeletes = \"propagate\"",
+        "mode = \"mirror\"\nfilter = \"active\"\ntrigger = { every = \"30s\", on_push = true }",
     );
     insta::assert_snapshot!(report, @r#"
-    error[LS0209]: lockstep.toml:14: `sync.customers.match` matches records of several systems, which this version does not do yet
+    error[LS0209]: lockstep.toml:14: `sync.customers.filter` narrows a stream, which this version does not do yet
     hint: `lockstep explain LS0209` says what can be done instead
 
     error[LS0209]: lockstep.toml:15: `sync.customers.trigger.on_push` reacts to pushes, which this version does not do yet
-    hint: `lockstep explain LS0209` says what can be done instead
-
-    error[LS0209]: lockstep.toml:16: `sync.customers.deletes` passes deletes on in both directions, which this version does not do yet
     hint: `lockstep explain LS0209` says what can be done instead
     "#);
 }
@@ -223,14 +210,14 @@ fn a_column_per_endpoint() {
         "[sync.customers]\nfields = { id = \"id\", email = { files = \"EmailAddress\", db = \"email\", owner = \"db\" } }\n",
     );
     insta::assert_snapshot!(report, @r#"
-    error[LS0209]: lockstep.toml:13: `sync.customers.fields.email.files` maps a field per endpoint (in hubs), which this version does not do yet
-    hint: `lockstep explain LS0209` says what can be done instead
+    error[LS0204]: lockstep.toml:13: `sync.customers.fields.email.files` belongs to hubs: a mirror only makes its target what its source is
+    hint: for example `mode = "hub"`
 
-    error[LS0209]: lockstep.toml:13: `sync.customers.fields.email.db` maps a field per endpoint (in hubs), which this version does not do yet
-    hint: `lockstep explain LS0209` says what can be done instead
+    error[LS0204]: lockstep.toml:13: `sync.customers.fields.email.db` belongs to hubs: a mirror only makes its target what its source is
+    hint: for example `mode = "hub"`
 
-    error[LS0209]: lockstep.toml:13: `sync.customers.fields.email.owner` gives a field an owner (in hubs), which this version does not do yet
-    hint: `lockstep explain LS0209` says what can be done instead
+    error[LS0204]: lockstep.toml:13: `sync.customers.fields.email.owner` belongs to hubs: a mirror only makes its target what its source is
+    hint: for example `mode = "hub"`
     "#);
 }
 

@@ -22,6 +22,10 @@ pub struct SyncSummary {
     /// Deletes that wait for approval.
     pub held: u64,
     pub dead_letters: u64,
+    /// Conflicts that wait for a person.
+    pub conflicts: u64,
+    /// Writes that wait for something else.
+    pub waiting: u64,
     pub elapsed: Duration,
 }
 
@@ -36,6 +40,12 @@ impl fmt::Display for SyncSummary {
         }
         if self.held > 0 {
             write!(f, ", {} held", noun(self.held, "delete", "deletes"))?;
+        }
+        if self.conflicts > 0 {
+            write!(f, ", {}", noun(self.conflicts, "conflict", "conflicts"))?;
+        }
+        if self.waiting > 0 {
+            write!(f, ", {} waiting", noun(self.waiting, "write", "writes"))?;
         }
         write!(f, ", {} in {}", noun(self.dead_letters, "dead letter", "dead letters"), elapsed(self.elapsed))
     }
@@ -54,6 +64,8 @@ impl SyncSummary {
             "duplicates": self.duplicates,
             "held": self.held,
             "dead_letters": self.dead_letters,
+            "conflicts": self.conflicts,
+            "waiting": self.waiting,
             "elapsed_ms": u64::try_from(self.elapsed.as_millis()).unwrap_or(u64::MAX),
         })
     }

@@ -56,22 +56,14 @@ pub struct HubEndpoint {
     /// CEL over the entity's fields: the records this endpoint is to have. None = all.
     pub filter: Option<Expression>,
     pub on_exit: OnExit,
+    /// What is done with a record that is gone elsewhere; there in every endpoint that is written if the hub archives deletes.
+    pub archive: Option<Archive>,
     /// How long a write may stay invisible to readers; none = what the plugin says, or no time at all.
     pub visibility_lag: Option<Duration>,
     /// How often all its keys are enumerated to find what was deleted; none = in every run. Endpoints that report deletes, or are
     /// read in full anyway, need none.
     pub enumerate_every: Option<Duration>,
     pub place: Place,
-}
-
-impl HubDef {
-    /// The plugins that decide about conflicts, in the order of the fields.
-    pub fn resolvers(&self) -> impl Iterator<Item = &TransformRef> {
-        self.fields.iter().filter_map(|field| match &field.conflict {
-            ConflictPolicy::Resolver(resolver) => Some(resolver),
-            _ => None,
-        })
-    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -129,7 +121,7 @@ pub struct HubField {
     pub logical: Option<LogicalType>,
     /// Who may set it; none = every endpoint that is read.
     pub owner: Option<Owner>,
-    /// How two values are decided about; none = the hub's own, which is there unless there is only one reader.
+    /// How two values are decided about: the field's own policy, or the hub's.
     pub conflict: ConflictPolicy,
     /// Fields of one group are decided about together.
     pub group: Option<String>,
@@ -178,7 +170,8 @@ pub enum ConflictPolicy {
     /// Waits for a person; everything else goes on.
     #[default]
     Manual,
-    /// Names of endpoints, the strongest first. Those that are not named come last, in the order of the file.
+    /// Names of endpoints, the strongest first. Those that are not named come last, in the order of the file. The hub's own list
+    /// may name endpoints that do not have this field.
     Priority(Vec<String>),
     /// The later change, by the systems' own clocks, if they are further apart than the clock doubt; else the order of the file.
     Newest,
@@ -193,7 +186,8 @@ pub enum ConflictPolicy {
 /// How records of several systems are found to be the same.
 #[derive(Clone, Debug, Default)]
 pub struct Matching {
-    /// Any one of these links: all of its fields are equal after normalising.
+    /// Any one of these links: all of its fields are equal after normalising. Empty, and nothing scored either: every record is
+    /// new to the other systems.
     pub exact: Vec<MatchRule>,
     /// Where no exact rule fits.
     pub scored: Option<ScoredRule>,
@@ -254,4 +248,88 @@ pub enum DeleteConflict {
     Manual,
     EditWins,
     DeleteWins,
+}
+
+impl HubDef {
+    pub fn endpoint(&self, name: &str) -> Option<&HubEndpoint> {
+        self.endpoints.iter().find(|endpoint| endpoint.name == name)
+    }
+
+    pub fn field(&self, name: &str) -> Option<&HubField> {
+        self.fields.iter().find(|field| field.name == name)
+    }
+
+    /// Whether any change of the field can reach this endpoint. What only the endpoint itself may set is never written to it.
+    pub fn is_written(&self, field: &HubField, endpoint: &HubEndpoint) -> bool {
+        let is_given = |column: &HubColumn| {
+            let others = self.endpoints.iter().filter(|other| other.name != endpoint.name);
+            column.constant.is_some() || others.into_iter().any(|other| field.is_taken_from(other))
+        };
+        endpoint.direction.writes() && field.columns.get(&endpoint.name).is_some_and(is_given)
+    }
+
+    /// The endpoint among whose records another hub's references at `endpoint` are found: that of the same name, or else the only
+    /// one of the same connection.
+    pub fn referred_by(&self, endpoint: &HubEndpoint) -> Option<&HubEndpoint> {
+        let of_connection = || self.endpoints.iter().filter(|own| own.connection == endpoint.connection);
+        let only = || Some(of_connection().next()?).filter(|_| of_connection().count() == 1);
+        of_connection().find(|own| own.name == endpoint.name).or_else(only)
+    }
+
+    /// The plugins that decide about conflicts, in the order of the fields.
+    pub fn resolvers(&self) -> impl Iterator<Item = &TransformRef> {
+        self.fields.iter().filter_map(|field| match &field.conflict {
+            ConflictPolicy::Resolver(resolver) => Some(resolver),
+            _ => None,
+        })
+    }
+
+    /// Every expression with what it is for, filters first. One `transform` is there once per endpoint that uses it.
+    pub fn expressions(&self) -> Vec<ExpressionUse<'_>> {
+        let filters = self.endpoints.iter().filter_map(|endpoint| {
+            let purpose = Purpose::Filter { endpoint: &endpoint.name };
+            Some(ExpressionUse { expression: endpoint.filter.as_ref()?, purpose })
+        });
+        filters.chain(self.fields.iter().flat_map(HubField::expressions)).collect()
+    }
+}
+
+/// An expression and what it is for.
+#[derive(Clone, Copy, Debug)]
+pub struct ExpressionUse<'a> {
+    pub expression: &'a Expression,
+    pub purpose: Purpose<'a>,
+}
+
+/// What an expression is for, which says over what it is and what it gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose<'a> {
+    /// Over the entity's fields; gives whether the endpoint is to have the record.
+    Filter { endpoint: &'a str },
+    /// Over `value`, the endpoint's; gives the entity's value.
+    Read { field: &'a str, endpoint: &'a str },
+    /// Over `value`, the entity's; gives the endpoint's value.
+    Write { field: &'a str, endpoint: &'a str },
+}
+
+impl HubField {
+    /// Whether a change of the field at this endpoint is one of the entity, too.
+    pub fn is_taken_from(&self, endpoint: &HubEndpoint) -> bool {
+        self.is_read_from(endpoint) && self.owner.as_ref().is_none_or(|owner| owner.endpoint == endpoint.name)
+    }
+
+    /// Whether the endpoint's value is looked at; not whether it counts.
+    pub fn is_read_from(&self, endpoint: &HubEndpoint) -> bool {
+        let column = self.columns.get(&endpoint.name);
+        endpoint.direction.reads() && column.is_some_and(|column| column.constant.is_none())
+    }
+
+    fn expressions(&self) -> impl Iterator<Item = ExpressionUse<'_>> {
+        self.columns.iter().flat_map(|(endpoint, column)| {
+            let field = self.name.as_str();
+            let read = column.read.as_ref().map(|expression| (expression, Purpose::Read { field, endpoint }));
+            let write = column.write.as_ref().map(|expression| (expression, Purpose::Write { field, endpoint }));
+            [read, write].into_iter().flatten().map(|(expression, purpose)| ExpressionUse { expression, purpose })
+        })
+    }
 }

@@ -1,4 +1,4 @@
-//! Reads `[sync.NAME]`.
+//! Reads `[sync.NAME]`: mirrors here, hubs below.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,10 +15,16 @@ use crate::project::name::ConnectionName;
 use crate::project::reader::{Entry, Later, Read, Section};
 use crate::record::{Field, LogicalType, batch_from_json};
 
+mod hub;
+
 /// What the syncs of a file may refer to.
 pub(in crate::project) struct Known<'a> {
     /// The names of all connections, also of those that are wrong in themselves.
     pub connections: &'a [String],
+    /// The names of all hubs, likewise.
+    pub hubs: &'a [String],
+    /// The names of all other syncs, likewise.
+    pub mirrors: &'a [String],
 }
 
 const SOURCE_EXAMPLE: &str = "source = { connection = \"files\", stream = \"customers.csv\" }";
@@ -32,26 +38,22 @@ const EVERY_MIN: Duration = Duration::from_millis(100);
 /// Guards and limits count records; no table has more.
 const ROWS_MAX: u64 = i64::MAX as u64;
 
+/// What a hub is written with. A mirror has none of it, and one that had it would be a hub whose mode somebody forgot.
+const HUB_KEYS: [&str; 7] = ["match", "score", "endpoints", "conflict", "delete_conflict", "clock_doubt", "tombstones"];
+const HUB_ENDPOINT_KEYS: [&str; 5] = ["direction", "on_exit", "archive", "visibility_lag", "enumerate"];
+const HUB_FIELD_KEYS: [&str; 5] = ["owner", "others", "conflict", "group", "reference"];
+const FOR_HUBS: &str = "belongs to hubs: a mirror only makes its target what its source is";
+const HUB_EXAMPLE: &str = "mode = \"hub\"";
+
 /// Keys of later versions.
-const LATER: &[Later] = &[
-    ("match", "matches records of several systems"),
-    ("endpoints", "keeps several systems in agreement"),
-    ("conflict", "resolves conflicts"),
-    ("filter", "narrows a stream"),
-];
+const LATER: &[Later] = &[("filter", "narrows a stream")];
 const TRIGGER_LATER: &[Later] = &[("on_push", "reacts to pushes"), ("cron", "runs by the calendar")];
-const ENDPOINT_LATER: &[Later] = &[("filter", "narrows a stream"), ("direction", "sets a direction (in hubs)")];
-const FIELD_LATER: &[Later] = &[
-    ("transform", "computes a value"),
-    ("owner", "gives a field an owner (in hubs)"),
-    ("conflict", "resolves conflicts (in hubs)"),
-    ("tags", "marks a field"),
-];
+const FIELD_LATER: &[Later] = &[("transform", "computes a value"), ("tags", "marks a field")];
 
 #[derive(Clone, Copy)]
-enum Written<T> {
-    Now(T),
-    Later(&'static str),
+enum Mode {
+    Mirror,
+    Hub,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -60,25 +62,38 @@ enum Side {
     Target,
 }
 
+/// Splits the names of a project's syncs into those of its hubs and of its mirrors.
+pub(in crate::project) fn split_by_mode(entries: &[Entry<'_>]) -> (Vec<String>, Vec<String>) {
+    let names = |entries: Vec<&Entry<'_>>| entries.into_iter().map(|entry| entry.key.clone()).collect();
+    let (hubs, mirrors) = entries.iter().partition(|entry| entry.below(&["mode"]).as_text() == Some("hub"));
+    (names(hubs), names(mirrors))
+}
+
 pub(in crate::project) fn read_sync(entry: &Entry<'_>, known: &Known<'_>) -> Read<SyncDef> {
     let section = entry.section()?;
-    let name = entry.name();
-    // A hub has other keys throughout: what else stands there would only be misread.
-    let mode = read_mode(&section);
-    if matches!(mode, Ok(Written::Later(_))) {
-        return Err(read_later_mode(&section));
+    match section.required("mode", MODE_EXAMPLE).and_then(|mode| mode.choice(&MODES)) {
+        Ok(Mode::Hub) => hub::read_hub(entry, &section, known).map(SyncDef::Hub),
+        Ok(Mode::Mirror) => read_mirror(entry, &section, known).map(SyncDef::Mirror),
+        Err(reported) => {
+            let _ = read_mirror(entry, &section, known);
+            Err(reported)
+        }
     }
+}
+
+fn read_mirror(entry: &Entry<'_>, section: &Section<'_>, known: &Known<'_>) -> Read<MirrorDef> {
+    let name = entry.name();
     let source = read_endpoint(section.required("source", SOURCE_EXAMPLE), known, Side::Source);
     let target = read_endpoint(section.required("target", TARGET_EXAMPLE), known, Side::Target);
-    let fields = read_fields(&section, known);
-    let transforms = read_transforms(&section);
-    let deletes = read_deletes(&section);
-    let guard = read_guard(&section);
-    let schema = read_schema(&section);
-    let trigger_every = read_trigger(&section);
-    let dead_letters_max = read_dead_letters(&section);
+    let fields = read_fields(section, known);
+    let transforms = read_transforms(section);
+    let deletes = read_deletes(section);
+    let guard = read_guard(section);
+    let schema = read_schema(section);
+    let trigger_every = read_trigger(section);
+    let dead_letters_max = read_dead_letters(section);
+    section.refuse(|key| HUB_KEYS.contains(&key), FOR_HUBS, HUB_EXAMPLE);
     section.close(LATER);
-    mode?;
     let (deletes, compare_every) = deletes?;
     let sync = MirrorDef {
         name: name?,
@@ -94,23 +109,12 @@ pub(in crate::project) fn read_sync(entry: &Entry<'_>, known: &Known<'_>) -> Rea
         dead_letters_max: dead_letters_max?,
         place: entry.place.clone(),
     };
-    check_whole(&section, &sync)?;
-    Ok(SyncDef::Mirror(sync))
+    check_whole(section, &sync)?;
+    Ok(sync)
 }
 
 const MODE_EXAMPLE: &str = "mode = \"mirror\"";
-
-fn read_mode(section: &Section<'_>) -> Read<Written<()>> {
-    let modes = [("mirror", Written::Now(())), ("hub", Written::Later("makes a hub"))];
-    section.required("mode", MODE_EXAMPLE)?.choice(&modes)
-}
-
-fn read_later_mode(section: &Section<'_>) -> crate::project::reader::Reported {
-    match section.optional("mode", MODE_EXAMPLE) {
-        Some(mode) => mode.not_yet("makes a hub"),
-        None => section.invalid("has no mode", MODE_EXAMPLE),
-    }
-}
+const MODES: [(&str, Mode); 2] = [("mirror", Mode::Mirror), ("hub", Mode::Hub)];
 
 /// What can only be judged once every part is known.
 fn check_whole(section: &Section<'_>, sync: &MirrorDef) -> Read<()> {
@@ -142,7 +146,8 @@ fn read_endpoint(entry: Read<Entry<'_>>, known: &Known<'_>, side: Side) -> Read<
     let incremental = read_incremental(modified.as_ref(), lookback.as_ref(), side);
     let types =
         section.optional("types", "types = { amount = \"decimal(18,2)\" }").map(|types| read_types(&types)).transpose();
-    section.close(ENDPOINT_LATER);
+    section.refuse(|key| HUB_ENDPOINT_KEYS.contains(&key), FOR_HUBS, HUB_EXAMPLE);
+    section.close(LATER);
     let (modified, lookback) = incremental?;
     Ok(Endpoint {
         connection: connection?,
@@ -213,7 +218,8 @@ fn read_field(entry: &Entry<'_>, known: &Known<'_>) -> Read<FieldLine> {
     let section = entry.section()?;
     let logical = section.optional("type", "type = \"decimal(18,2)\"").map(|logical| logical.parsed()).transpose();
     let value = read_field_value(entry, &section);
-    section.close_with(|key| later_field_key(key, known));
+    section.refuse(|key| is_hub_field_key(key, known), FOR_HUBS, HUB_EXAMPLE);
+    section.close(FIELD_LATER);
     let line = FieldLine { target, value: value?, logical: logical?, place };
     check_fixed_value(entry, &line)?;
     Ok(line)
@@ -244,19 +250,23 @@ fn scalar(entry: &Entry<'_>) -> Read<Value> {
 }
 
 /// Also `email = { crm = "EmailAddress", erp = "email" }`: one column per endpoint is how hubs are written.
-fn later_field_key(key: &str, known: &Known<'_>) -> Option<&'static str> {
-    let listed = FIELD_LATER.iter().find(|(name, _)| *name == key).map(|(_, what)| *what);
-    let column = known.connections.iter().any(|connection| connection == key);
-    listed.or(column.then_some("maps a field per endpoint (in hubs)"))
+fn is_hub_field_key(key: &str, known: &Known<'_>) -> bool {
+    HUB_FIELD_KEYS.contains(&key) || known.connections.iter().any(|connection| connection == key)
 }
 
 /// A constant or default that does not fit its type would reject every record; better now than then.
 fn check_fixed_value(entry: &Entry<'_>, line: &FieldLine) -> Read<()> {
-    let fixed = match &line.value {
-        FieldValue::Constant(value) | FieldValue::Source { default: Some(value), .. } => value,
-        FieldValue::Source { default: None, .. } => return Ok(()),
-    };
-    let Some(logical) = line.logical else { return Ok(()) };
+    match &line.value {
+        FieldValue::Constant(value) | FieldValue::Source { default: Some(value), .. } => {
+            check_fits(entry, value, line.logical)
+        }
+        FieldValue::Source { default: None, .. } => Ok(()),
+    }
+}
+
+/// Whether a fixed value is one of its type, as far as the type is known.
+fn check_fits(entry: &Entry<'_>, fixed: &Value, logical: Option<LogicalType>) -> Read<()> {
+    let Some(logical) = logical else { return Ok(()) };
     if fixed.is_f64() && matches!(logical, LogicalType::Decimal(_)) {
         return Err(entry.invalid("must have its decimal in quotes: a number with a point is not exact"));
     }
@@ -284,21 +294,12 @@ fn read_transform(entry: &Entry<'_>) -> Read<TransformRef> {
 }
 
 fn read_deletes(section: &Section<'_>) -> Read<(Deletes, Option<Duration>)> {
-    let choices = [
-        ("tombstones", Written::Now(Deletes::Tombstones)),
-        ("compare", Written::Now(Deletes::Compare)),
-        ("ignore", Written::Now(Deletes::Ignore)),
-        ("propagate", Written::Later("passes deletes on in both directions")),
-        ("archive", Written::Later("archives deleted records")),
-    ];
-    let deletes = match section.optional("deletes", "deletes = \"compare\"") {
-        None => Ok(Deletes::default()),
-        Some(entry) => match entry.choice(&choices) {
-            Ok(Written::Later(what)) => Err(entry.not_yet(what)),
-            Ok(Written::Now(deletes)) => Ok(deletes),
-            Err(reported) => Err(reported),
-        },
-    };
+    let choices = [("tombstones", Deletes::Tombstones), ("compare", Deletes::Compare), ("ignore", Deletes::Ignore)];
+    let deletes = section.optional("deletes", "deletes = \"compare\"").map(|entry| match entry.as_text() {
+        Some("propagate" | "archive") => Err(entry.invalid_with(FOR_HUBS, "deletes = \"compare\"")),
+        _ => entry.choice(&choices),
+    });
+    let deletes = deletes.transpose().map(Option::unwrap_or_default);
     let compare = section.optional("compare", "compare = { every = \"1h\" }");
     let every = compare.as_ref().map(|compare| read_every(compare, &[])).transpose();
     match (deletes?, compare) {

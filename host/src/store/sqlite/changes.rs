@@ -8,7 +8,8 @@ use super::stored::{Stored, insert, next_id, update};
 use super::tables::SyncRow;
 use crate::store::{
     Closing, CursorUpdate, DeadLetter, DeadLetterId, DeadLetterState, Decision, Hold, HoldFilter, HoldId, HoldState,
-    NewDeadLetter, NewHold, NewRun, Outcome, PageCommit, PinUpdate, Run, RunEnd, RunId, RunStatus, StoreErrorKind,
+    KeyDigest, NewDeadLetter, NewHold, NewRun, Outcome, PageCommit, PinUpdate, Run, RunEnd, RunId, RunStatus,
+    StoreErrorKind,
 };
 
 /// Runs of one sync that are remembered; ten days of one every 90 seconds.
@@ -39,7 +40,7 @@ pub fn begin_run(transaction: &Transaction<'_>, new: &NewRun) -> Stored<RunId> {
 }
 
 /// The row of a sync, which is made if this is the first time it is heard of.
-fn known_sync(transaction: &Transaction<'_>, name: &str) -> Stored<SyncRow> {
+pub fn known_sync(transaction: &Transaction<'_>, name: &str) -> Stored<SyncRow> {
     if let Some(row) = queries::sync_row(transaction, name)? {
         return Ok(row);
     }
@@ -48,23 +49,24 @@ fn known_sync(transaction: &Transaction<'_>, name: &str) -> Stored<SyncRow> {
     Ok(row)
 }
 
-fn save(transaction: &Transaction<'_>, sync: &mut SyncRow) -> Stored<()> {
+pub fn save(transaction: &Transaction<'_>, sync: &mut SyncRow) -> Stored<()> {
     sync.generation += 1;
     update(transaction, sync)
 }
 
-/// Runs that dead letters or holds speak of are kept.
+/// Runs that dead letters, holds, conflicts or the lineage speak of are kept.
 fn forget_old_runs(transaction: &Transaction<'_>, sync: &str) -> Stored<()> {
     transaction.execute(
         "DELETE FROM run WHERE sync = ?1
          AND id <= (SELECT id FROM run WHERE sync = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)
-         AND id NOT IN (SELECT run FROM dead_letter) AND id NOT IN (SELECT run FROM hold)",
+         AND id NOT IN (SELECT run FROM dead_letter) AND id NOT IN (SELECT run FROM hold)
+         AND id NOT IN (SELECT run FROM conflict) AND id NOT IN (SELECT run FROM lineage_span)",
         (sync, RUNS_MAX),
     )?;
     Ok(())
 }
 
-fn live_run(transaction: &Transaction<'_>, id: RunId) -> Stored<Run> {
+pub fn live_run(transaction: &Transaction<'_>, id: RunId) -> Stored<Run> {
     let run = queries::run(transaction, id)?;
     if run.status == RunStatus::Running { Ok(run) } else { Err(StoreErrorKind::RunEnded { run: id }) }
 }
@@ -72,68 +74,89 @@ fn live_run(transaction: &Transaction<'_>, id: RunId) -> Stored<Run> {
 pub fn commit_page(transaction: &Transaction<'_>, page: &PageCommit) -> Stored<()> {
     let mut run = live_run(transaction, page.run)?;
     let mut sync = known_sync(transaction, &run.sync)?;
-    for id in &page.resolved {
-        close(transaction, &mut sync, queries::dead_letter(transaction, *id)?, Closing::Resolved, page.at)?;
-    }
-    supersede(transaction, &mut sync, page)?;
-    for letter in &page.dead_letters {
-        put_letter(transaction, &mut sync, page, letter)?;
-    }
-    if let Some(id) = page.hold_applied {
-        apply_hold(transaction, id)?;
-    }
+    let aftermath = Aftermath {
+        run: page.run,
+        at: page.at,
+        resolved: &page.resolved,
+        written_keys: &page.written_keys,
+        dead_letters: &page.dead_letters,
+        hold_applied: page.hold_applied,
+    };
+    aftermath.store(transaction, &mut sync)?;
     run.counters = page.counters;
     run.seen_at = page.at;
     update(transaction, &run)?;
     sync.phase = page.phase;
-    match &page.cursor {
-        CursorUpdate::Keep => {}
-        CursorUpdate::Set(cursor) => sync.cursor = Some(cursor.clone()),
-        CursorUpdate::Clear => sync.cursor = None,
-    }
+    take_cursor(&mut sync.cursor, &page.cursor);
     if let Some(pin) = &page.pin {
         sync.pin = Some(pin.clone());
     }
     save(transaction, &mut sync)
 }
 
-/// An old record that was rejected must never overwrite newer data that went through.
-fn supersede(transaction: &Transaction<'_>, sync: &mut SyncRow, page: &PageCommit) -> Stored<()> {
-    for key in &page.written_keys {
-        if sync.open_letters == 0 {
-            return Ok(());
-        }
-        if let Some(letter) = queries::open_letter(transaction, &sync.name, *key)? {
-            close(transaction, sync, letter, Closing::Superseded, page.at)?;
-        }
+pub fn take_cursor(cursor: &mut Option<Vec<u8>>, change: &CursorUpdate) {
+    match change {
+        CursorUpdate::Keep => {}
+        CursorUpdate::Set(new) => *cursor = Some(new.clone()),
+        CursorUpdate::Clear => *cursor = None,
     }
-    Ok(())
 }
 
-fn put_letter(
-    transaction: &Transaction<'_>,
-    sync: &mut SyncRow,
-    page: &PageCommit,
-    letter: &NewDeadLetter,
-) -> Stored<()> {
-    let (run, letter) = (page.run, letter.clone());
-    if let Some(known) = queries::open_letter(transaction, &sync.name, letter.key)? {
-        let attempts = known.attempts + 1;
-        return update(transaction, &DeadLetter { run, attempts, last_at: page.at, letter, ..known });
+/// What every commit, of a page or of a hub, says about letters and holds.
+pub struct Aftermath<'a> {
+    pub run: RunId,
+    pub at: DateTime<Utc>,
+    pub resolved: &'a [DeadLetterId],
+    pub written_keys: &'a [KeyDigest],
+    pub dead_letters: &'a [NewDeadLetter],
+    pub hold_applied: Option<HoldId>,
+}
+
+impl Aftermath<'_> {
+    pub fn store(&self, transaction: &Transaction<'_>, sync: &mut SyncRow) -> Stored<()> {
+        for id in self.resolved {
+            close(transaction, sync, queries::dead_letter(transaction, *id)?, Closing::Resolved, self.at)?;
+        }
+        self.supersede(transaction, sync)?;
+        for letter in self.dead_letters {
+            self.put_letter(transaction, sync, letter)?;
+        }
+        self.hold_applied.map_or(Ok(()), |id| apply_hold(transaction, id))
     }
-    sync.open_letters += 1;
-    sync.open_keys = sync.open_keys.toggled(letter.key);
-    let row = DeadLetter {
-        id: DeadLetterId(next_id::<DeadLetter>(transaction)?),
-        sync: sync.name.clone(),
-        run,
-        state: DeadLetterState::Open,
-        attempts: 1,
-        first_at: page.at,
-        last_at: page.at,
-        letter,
-    };
-    insert(transaction, &row)
+
+    /// An old record that was rejected must never overwrite newer data that went through.
+    fn supersede(&self, transaction: &Transaction<'_>, sync: &mut SyncRow) -> Stored<()> {
+        for key in self.written_keys {
+            if sync.open_letters == 0 {
+                return Ok(());
+            }
+            if let Some(letter) = queries::open_letter(transaction, &sync.name, *key)? {
+                close(transaction, sync, letter, Closing::Superseded, self.at)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn put_letter(&self, transaction: &Transaction<'_>, sync: &mut SyncRow, letter: &NewDeadLetter) -> Stored<()> {
+        let (run, at, letter) = (self.run, self.at, letter.clone());
+        if let Some(known) = queries::open_letter(transaction, &sync.name, letter.key)? {
+            let attempts = known.attempts + 1;
+            return update(transaction, &DeadLetter { run, attempts, last_at: at, letter, ..known });
+        }
+        sync.open_letters += 1;
+        sync.open_keys = sync.open_keys.toggled(letter.key);
+        let row = DeadLetter {
+            id: DeadLetterId(next_id::<DeadLetter>(transaction)?),
+            sync: sync.name.clone(),
+            run,
+            state: DeadLetterState::Open,
+            attempts: 1,
+            first_at: at,
+            last_at: at,
+            letter,
+        };
+        insert(transaction, &row)
+    }
 }
 
 /// Closes a letter of this sync; says whether it was open.

@@ -8,7 +8,7 @@ use super::stored::Stored;
 use crate::store::StoreErrorKind;
 
 /// The step at position n leads from version n to version n + 1. A step that was released is never changed.
-pub const STEPS: &[&str] = &[include_str!("../migrations/0001-begin.sql")];
+pub const STEPS: &[&str] = &[include_str!("../migrations/0001-begin.sql"), include_str!("../migrations/0002-hub.sql")];
 
 /// `LKSP`: tells our files from other people's.
 const APPLICATION_ID: i64 = 0x4c4b_5350;

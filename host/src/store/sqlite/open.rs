@@ -13,8 +13,8 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::migrate::{STEPS, check_version, migrate};
 use super::stored::Stored;
-use super::{Access, Inner, SqliteStore, changes, queries};
-use crate::store::lock::{Holder, ProjectLock, lock_path};
+use super::{Access, Inner, SqliteStore, changes, queries, scratch};
+use crate::store::lock::{Holder, ProjectLock, is_gone, lock_path};
 use crate::store::witness::Witness;
 use crate::store::{Result, STATE_FOLDER, StoreErrorKind};
 
@@ -24,7 +24,11 @@ const CHECKED_BYTES_MAX: u64 = 64 << 20;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// What the log is cut to once its content is in the file.
 const LOG_BYTES_MAX: i64 = 4 << 20;
-const STATEMENTS_MAX: usize = 64;
+const STATEMENTS_MAX: usize = 160;
+/// A commit of ten thousand records of a hub changes some thousand pages: what does not fit here is written more than once.
+const CACHE_KIB: i64 = 32 << 10;
+/// Pages of the log above which it is folded into the file. Pages that are changed by several commits are then written once.
+const LOG_PAGES: i64 = 4096;
 const PAGES_PER_STEP: i32 = 1000;
 
 pub fn for_writing(project: &Path, command: &str, now: DateTime<Utc>) -> Result<SqliteStore> {
@@ -41,20 +45,20 @@ pub fn for_writing(project: &Path, command: &str, now: DateTime<Utc>) -> Result<
 pub fn for_reading(project: &Path) -> Result<SqliteStore> {
     let folder = project.join(STATE_FOLDER);
     match look_at_state(&folder) {
-        Ok(connection) => Ok(store(Inner { connection, witness: None }, folder, Access::ReadOnly, None)),
+        Ok(connection) => Ok(store(Inner::new(connection, None), folder, Access::ReadOnly, None)),
         Err(error) => Err(error.at(&folder)),
     }
 }
 
 pub fn in_memory() -> Result<SqliteStore> {
     match new_in_memory() {
-        Ok(connection) => Ok(store(Inner { connection, witness: None }, PathBuf::new(), Access::ReadWrite, None)),
+        Ok(connection) => Ok(store(Inner::new(connection, None), PathBuf::new(), Access::ReadWrite, None)),
         Err(error) => Err(error.at(Path::new(""))),
     }
 }
 
 fn store(inner: Inner, folder: PathBuf, access: Access, lock: Option<ProjectLock>) -> SqliteStore {
-    SqliteStore { inner: Mutex::new(inner), folder, access, _lock: lock }
+    SqliteStore { inner: Mutex::new(inner), folder, access, _lock: lock, _scratch: None }
 }
 
 /// The file inside the folder.
@@ -76,6 +80,7 @@ fn make_folder(folder: &Path) -> Stored<()> {
 }
 
 fn open_state(folder: &Path) -> Stored<Inner> {
+    scratch::remove_abandoned(folder, is_gone);
     let path = state_path(folder);
     let mut witness = Witness::new(&path);
     if !has_content(&path)? {
@@ -91,7 +96,7 @@ fn open_state(folder: &Path) -> Stored<Inner> {
     use_log(&connection)?;
     migrate(&mut connection, STEPS, Some(folder))?;
     check_generation(&connection, noted)?;
-    let mut inner = Inner { connection, witness: Some(witness) };
+    let mut inner = Inner::new(connection, Some(witness));
     mark_interrupted(&mut inner)?;
     Ok(inner)
 }
@@ -137,7 +142,7 @@ fn has_content(path: &Path) -> Stored<bool> {
     }
 }
 
-fn configure(connection: &Connection) -> Stored<()> {
+pub fn configure(connection: &Connection) -> Stored<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
@@ -147,6 +152,7 @@ fn configure(connection: &Connection) -> Stored<()> {
     connection.pragma_update(None, "cell_size_check", true)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     // On macOS a plain flush stops at the drive's cache.
     connection.pragma_update(None, "fullfsync", true)?;
     connection.pragma_update(None, "checkpoint_fullfsync", true)?;
@@ -160,6 +166,7 @@ fn use_log(connection: &Connection) -> Stored<()> {
         return Err(StoreErrorKind::Io { action: "keep a write-ahead log beside", path: "state.db".into(), error });
     }
     connection.pragma_update_and_check(None, "journal_size_limit", LOG_BYTES_MAX, |_| Ok(()))?;
+    connection.pragma_update_and_check(None, "wal_autocheckpoint", LOG_PAGES, |_| Ok(()))?;
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 mod corruption;
 mod crash;
 mod files;
+mod hub;
 
 use super::testing::{at, begin, key, letter, new_run, page};
 use super::*;

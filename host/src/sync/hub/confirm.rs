@@ -1,0 +1,250 @@
+//! What becomes of a write once it was answered: confirmed, refused, to be tried again, or to be looked at.
+
+use serde_json::json;
+
+use super::decide::Incoming;
+use super::deliver::{Action, Job, back_off};
+use super::work::{Unit, Work, remote_text};
+use super::write::Outcome;
+use crate::connector::Failure;
+use crate::lineage::{Entry, EntryKind, Item};
+use crate::record::Value;
+use crate::resolve::{Fence, Link, Mechanism, Shadow, Verdict};
+use crate::store::{IntentState, KeyDigest, NewDeadLetter, RecordId, Stage};
+use crate::sync::error::SyncError;
+use crate::sync::letters;
+
+impl Work<'_> {
+    /// Notes what became of each write, and looks at those that are unclear.
+    pub async fn settle_outcomes(
+        &mut self,
+        endpoint: usize,
+        jobs: Vec<Job>,
+        outcomes: Vec<Outcome>,
+    ) -> Result<(), SyncError> {
+        let mut unit = self.load_unit(jobs.iter().map(|job| job.record))?;
+        let (mut collided, mut written) = (Vec::new(), Vec::new());
+        for (job, outcome) in jobs.iter().zip(outcomes) {
+            match outcome {
+                Outcome::Ok { remote } => {
+                    self.confirm(endpoint, job, remote, &mut unit);
+                    written.push(job);
+                }
+                Outcome::Conflict(failure) => {
+                    self.take_back(endpoint, job, 0, &mut unit);
+                    collided.push((job.clone(), failure));
+                }
+                Outcome::Rejected(failure) => self.refuse(endpoint, job.record, &job.patch, &failure, &mut unit),
+                Outcome::Retry(failure) => {
+                    let wait = failure.retry_after.unwrap_or_else(|| back_off(job.attempts));
+                    self.take_back(endpoint, job, super::setup::micros(wait), &mut unit);
+                }
+                Outcome::Unknown(_) => self.leave_open(endpoint, job, &mut unit),
+            }
+        }
+        self.commit(unit)?;
+        if !collided.is_empty() {
+            self.after_collisions(endpoint, collided).await?;
+        }
+        self.read_back(endpoint, &written).await
+    }
+
+    /// A write arrived: what was sent is what the endpoint shows, until it says otherwise.
+    pub fn confirm(&mut self, endpoint: usize, job: &Job, remote: Option<Vec<u8>>, unit: &mut Unit) {
+        let (now, lag) = (self.now(), self.settled.rules.lag(endpoint));
+        let endpoint_id = self.endpoint_id(endpoint);
+        let Some(touched) = unit.get(job.record) else { return };
+        touched.is_dirty = true;
+        let is_live = touched.state.is_live();
+        let fields = touched.state.canon.len();
+        let Some(side) = touched.state.sides.get_mut(endpoint) else { return };
+        side.sent = None;
+        let mut items = Vec::with_capacity(job.patch.len());
+        for (field, value) in &job.patch {
+            let before = side.shadow(*field).shown().cloned();
+            if lag > 0
+                && let Some(before) = before.clone()
+            {
+                side.fences.push(Fence { field: *field, before, until: now.saturating_add(lag) });
+            }
+            side.set_shadow(*field, Shadow::Value(value.clone()));
+            items.push(Item {
+                field: *field,
+                verdict: None,
+                base: None,
+                before,
+                incoming: None,
+                after: Some(value.clone()),
+            });
+        }
+        let kind = match job.action {
+            Action::Create => {
+                if let Some(remote) = remote {
+                    side.link = Link::Linked(remote.clone().into());
+                    side.fenced_until = now.saturating_add(lag);
+                    unit.links.push((endpoint_id, remote, Some(job.record)));
+                }
+                EntryKind::WroteNew
+            }
+            Action::Update => EntryKind::Wrote,
+            Action::Archive => {
+                if let Some(remote) = side.link.remote().map(<[u8]>::to_vec) {
+                    side.link = if is_live { Link::Left(remote.into()) } else { Link::Gone(remote.into()) };
+                }
+                EntryKind::Unlinked
+            }
+            Action::Delete => {
+                let remote = side.link.remote().map(<[u8]>::to_vec);
+                side.fenced_until = now.saturating_add(lag);
+                if let Some(remote) = remote {
+                    if is_live {
+                        // It left the segment: should it come back, it is made anew.
+                        side.link = Link::None;
+                        side.shadow = vec![Shadow::Absent; fields];
+                        unit.links.push((endpoint_id, remote, None));
+                    } else {
+                        side.link = Link::Gone(remote.into());
+                    }
+                }
+                EntryKind::WroteDelete
+            }
+        };
+        match job.action {
+            Action::Delete => self.counters.deleted += 1,
+            _ => self.counters.written += 1,
+        }
+        let mut entry = Entry::new(kind, self.ids.get(endpoint).copied().unwrap_or_default(), 0);
+        entry.items = items;
+        self.tell(unit, job.record, entry);
+    }
+
+    /// Nothing was written: what is owed is computed anew, after a while.
+    fn take_back(&self, endpoint: usize, job: &Job, wait: i64, unit: &mut Unit) {
+        let row = self.intent(IntentState::Planned, self.now().saturating_add(wait), job.attempts + 1, job.action);
+        if let Some(touched) = unit.get(job.record)
+            && let Some(side) = touched.state.sides.get_mut(endpoint)
+        {
+            side.sent = None;
+            touched.is_dirty = true;
+            unit.intents.insert((job.record, endpoint), row);
+        }
+    }
+
+    /// Nobody knows whether it arrived: it is looked at before anything else is done.
+    fn leave_open(&self, endpoint: usize, job: &Job, unit: &mut Unit) {
+        let lag = self.settled.rules.lag(endpoint);
+        let wait = super::setup::micros(back_off(job.attempts)).max(lag);
+        if !self.has(Mechanism::LookBeforeRetry) {
+            return self.take_back(endpoint, job, wait, unit);
+        }
+        let row = self.intent(IntentState::Unknown, self.now().saturating_add(wait), job.attempts + 1, job.action);
+        unit.intents.insert((job.record, endpoint), row);
+    }
+
+    /// The endpoint will not have it: a person has to help. Only this record waits.
+    pub fn refuse(
+        &mut self,
+        endpoint: usize,
+        record: RecordId,
+        patch: &[(usize, Value)],
+        failure: &Failure,
+        unit: &mut Unit,
+    ) {
+        let row = self.intent(IntentState::Refused, i64::MAX, 0, Action::Update);
+        let Some(end) = self.settled.ends.get(endpoint) else { return };
+        let Some(touched) = unit.get(record) else { return };
+        touched.is_dirty = true;
+        let mut values = touched.state.values();
+        let Some(side) = touched.state.sides.get_mut(endpoint) else { return };
+        side.sent = None;
+        let key = side.link.remote().map(|remote| remote_text(remote, &end.key));
+        for (field, value) in patch {
+            if let Some(place) = values.get_mut(*field) {
+                *place = Some(value.clone());
+            }
+        }
+        let key_text = format!("{} {}", end.name, key.unwrap_or_else(|| format!("[new record {}]", record.0)));
+        let body = json!({"endpoint": end.name, "record": record.0, "values": self.shown(&values)});
+        unit.intents.insert((record, endpoint), row);
+        if !self.has(Mechanism::DeadLetters) {
+            return;
+        }
+        unit.letters.push(NewDeadLetter {
+            stage: Stage::Write,
+            key: self.write_letter_key(endpoint, record),
+            key_text,
+            position: None,
+            record: Some(body.to_string()),
+            raw: None,
+            cause: letters::cause(failure),
+            plugin: Some(end.plugin.clone()),
+        });
+        self.letters += 1;
+        self.counters.rejected += 1;
+    }
+
+    /// Under which key a write that was refused is a dead letter.
+    pub fn write_letter_key(&self, endpoint: usize, record: RecordId) -> KeyDigest {
+        let name = self.settled.ends.get(endpoint).map(|end| end.name.as_str()).unwrap_or_default();
+        KeyDigest::of_key(&format!("write {name} {}", record.0))
+    }
+
+    /// A record that could not be taken in because a filter makes nothing of it.
+    pub fn filter_letter(&self, endpoint: usize, row: &Incoming, reason: String) -> NewDeadLetter {
+        let end = self.settled.ends.get(endpoint);
+        let body = json!({"endpoint": end.map(|end| end.name.as_str()), "values": self.shown(&row.values)});
+        NewDeadLetter {
+            stage: Stage::Map,
+            key: self.letter_key(endpoint, &row.remote),
+            key_text: self.letter_text(endpoint, &row.remote),
+            position: None,
+            record: Some(body.to_string()),
+            raw: None,
+            cause: letters::own_cause(&crate::error::codes::DATA_LOSSY, None, format!("the filter: {reason}")),
+            plugin: end.map(|end| end.plugin.clone()),
+        }
+    }
+
+    /// Looks at what was written: an endpoint that shows something else has a form of its own, or somebody was quick.
+    async fn read_back(&mut self, endpoint: usize, written: &[&Job]) -> Result<(), SyncError> {
+        let is_read = self.settled.rules.endpoints.get(endpoint).is_some_and(|rule| rule.is_read);
+        let can_look = self.end(endpoint)?.source.as_ref().is_some_and(|source| source.lookup().is_some());
+        if !is_read || !can_look || !self.has(Mechanism::CanonicalForms) {
+            return Ok(());
+        }
+        let records: Vec<RecordId> = written
+            .iter()
+            .filter(|job| matches!(job.action, Action::Create | Action::Update))
+            .map(|job| job.record)
+            .collect();
+        let differing = self.differing(endpoint, &records).await?;
+        if differing.is_empty() {
+            return Ok(());
+        }
+        self.probe(endpoint, differing).await
+    }
+}
+
+/// Fields of a record that an endpoint shows otherwise than they were sent: the field, what was sent, what is shown.
+pub(super) struct Differing {
+    pub record: RecordId,
+    pub row: Incoming,
+    pub fields: Vec<(usize, Value, Value)>,
+}
+
+/// A form of a value: told like a change, decided by nobody.
+pub(super) fn form_entry(endpoint: i64, fields: &[(usize, Value, Value)]) -> Entry {
+    let mut entry = Entry::new(EntryKind::Form, endpoint, 0);
+    entry.items = fields
+        .iter()
+        .map(|(field, sent, shown)| Item {
+            field: *field,
+            verdict: Some(Verdict::Ignored),
+            base: None,
+            before: Some(sent.clone()),
+            incoming: Some(shown.clone()),
+            after: Some(sent.clone()),
+        })
+        .collect();
+    entry
+}

@@ -1,0 +1,506 @@
+//! What an endpoint says becomes what is agreed: records are found or made, changes merged, conflicts and lineage noted.
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value as Json, json};
+
+use super::identify::Identity;
+use super::work::{Unit, Work, remote_text};
+use crate::connector::Failure;
+use crate::lineage::{Entry, EntryKind, Item};
+use crate::record::{Row, Value};
+use crate::resolve::{
+    Deletion, Dispute, Event, EventKind, Facts, Mechanism, RecordState, Ruling, Segment, Source, Verdict, Why, apply,
+};
+use crate::store::{
+    ConflictChange, ConflictFilter, ConflictKind, ConflictState, EventChange, MatchKey, NewConflict, RecordId,
+    RecordQuery,
+};
+use crate::sync::error::SyncError;
+
+/// How long an event waits for a person before it is looked at again.
+const WAIT_FOR_PERSON: i64 = 3_600_000_000;
+
+/// One record of a page, in the entity's terms.
+#[derive(Clone, Debug)]
+pub(super) struct Incoming {
+    pub remote: Vec<u8>,
+    pub kind: EventKind,
+    pub values: Row,
+    /// By the endpoint's clock.
+    pub at: Option<i64>,
+    /// The record it is known to be.
+    pub adopt: Option<RecordId>,
+    /// It was put off before.
+    pub has_waited: bool,
+}
+
+/// What the resolver said about disputes.
+pub(super) type Answers = HashMap<Dispute, Ruling>;
+
+/// A page that is decided about and not yet durable.
+pub(super) struct Decided {
+    pub unit: Unit,
+    /// The resolver has to be asked about these, and then everything again.
+    pub asked: Vec<Dispute>,
+    /// Conflicts that now wait for a person.
+    pub held: u64,
+}
+
+impl Work<'_> {
+    /// Decides about a page of one endpoint. Nothing is durable yet, and nothing but ids that nobody has seen is used up.
+    pub fn decide(&mut self, endpoint: usize, rows: &[Incoming], answers: &Answers) -> Result<Decided, SyncError> {
+        let mut unit = Unit::default();
+        let loaded = self.load(endpoint, rows, &mut unit)?;
+        let mut decided = Decided { unit, asked: Vec::new(), held: 0 };
+        for (row, (link, keys)) in rows.iter().zip(loaded) {
+            self.decide_row(endpoint, row, link, &keys, answers, &mut decided)?;
+        }
+        Ok(decided)
+    }
+
+    /// Loads what is known about the rows: the record each is linked to, and the match keys of those that are linked to none.
+    #[allow(clippy::type_complexity, reason = "one entry per row, used at once")]
+    fn load(
+        &self,
+        endpoint: usize,
+        rows: &[Incoming],
+        unit: &mut Unit,
+    ) -> Result<Vec<(Option<RecordId>, Vec<Option<MatchKey>>)>, SyncError> {
+        let id = self.endpoint_id(endpoint);
+        let query = RecordQuery {
+            sync: self.name().to_owned(),
+            links: rows.iter().map(|row| (id, row.remote.clone())).collect(),
+            records: rows.iter().filter_map(|row| row.adopt).collect(),
+            ..RecordQuery::default()
+        };
+        let loaded = self.run.store.load_records(&query)?;
+        self.take_bodies(unit, loaded.bodies)?;
+        let keys: Vec<Vec<Option<MatchKey>>> = rows
+            .iter()
+            .zip(&loaded.links)
+            .map(|(row, link)| match (link, row.adopt, row.kind) {
+                (None, None, EventKind::Upsert | EventKind::Undelete) => {
+                    self.keys_of(|field| row.values.get(field).and_then(Option::as_ref))
+                }
+                _ => Vec::new(),
+            })
+            .collect();
+        let mut wanted: Vec<MatchKey> = keys.iter().flatten().flatten().copied().collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        if !wanted.is_empty() && self.has(Mechanism::MatchBeforeCreate) {
+            let query =
+                RecordQuery { sync: self.name().to_owned(), match_keys: wanted.clone(), ..RecordQuery::default() };
+            let found = self.run.store.load_records(&query)?;
+            self.take_bodies(unit, found.bodies)?;
+            for (key, records) in wanted.into_iter().zip(found.match_keys) {
+                unit.keys.entry(key).or_default().extend(records);
+            }
+        }
+        Ok(loaded.links.into_iter().zip(keys).collect())
+    }
+
+    fn decide_row(
+        &mut self,
+        endpoint: usize,
+        row: &Incoming,
+        link: Option<RecordId>,
+        keys: &[Option<MatchKey>],
+        answers: &Answers,
+        decided: &mut Decided,
+    ) -> Result<(), SyncError> {
+        // A row before this one in the same page may have made the link.
+        let linked_here = decided
+            .unit
+            .links
+            .iter()
+            .rev()
+            .find(|(id, remote, _)| *id == self.endpoint_id(endpoint) && *remote == row.remote);
+        let link = linked_here.map_or(link, |(_, _, record)| *record);
+        let known = row.adopt.or(link);
+        let record = match known {
+            Some(record) => record,
+            None if row.kind == EventKind::Delete => return Ok(self.is_done(endpoint, row, &mut decided.unit)),
+            None => match self.find_or_make(endpoint, row, keys, decided)? {
+                Some(record) => record,
+                None => return Ok(()),
+            },
+        };
+        if link.is_none() && row.kind != EventKind::Delete {
+            decided.unit.links.push((self.endpoint_id(endpoint), row.remote.clone(), Some(record)));
+        }
+        self.apply_row(endpoint, row, record, known.is_none() || link.is_none(), answers, decided)
+    }
+
+    /// The record a row that is linked to none belongs to; none if it has to wait, or is nobody's business.
+    fn find_or_make(
+        &mut self,
+        endpoint: usize,
+        row: &Incoming,
+        keys: &[Option<MatchKey>],
+        decided: &mut Decided,
+    ) -> Result<Option<RecordId>, SyncError> {
+        let segment = self.segment(endpoint, &|field| row.values.get(field).cloned().flatten());
+        match segment {
+            Ok(Segment::Inside) => {}
+            Ok(Segment::Outside) => {
+                self.is_done(endpoint, row, &mut decided.unit);
+                return Ok(None);
+            }
+            Err(reason) => {
+                decided.unit.letters.push(self.filter_letter(endpoint, row, reason));
+                return Ok(None);
+            }
+        }
+        match self.identify(endpoint, row, keys, &decided.unit) {
+            Identity::Known(record) => Ok(Some(record)),
+            Identity::New => Ok(Some(self.make(keys, &mut decided.unit))),
+            Identity::Doubtful { kind, candidates } => {
+                self.ask_person(endpoint, row, kind, &candidates, decided);
+                Ok(None)
+            }
+        }
+    }
+
+    fn make(&mut self, keys: &[Option<MatchKey>], unit: &mut Unit) -> RecordId {
+        let id = self.new_record();
+        let state = RecordState::new(self.settled.entity.len(), self.ids.len());
+        let none = vec![None; self.settled.matching.exact.len() + usize::from(self.settled.matching.scored.is_some())];
+        unit.put(id, state, none);
+        for key in keys.iter().flatten() {
+            unit.keys.entry(*key).or_default().push(id);
+        }
+        id
+    }
+
+    /// The event waits, and a person is asked once.
+    fn ask_person(
+        &self,
+        endpoint: usize,
+        row: &Incoming,
+        kind: ConflictKind,
+        candidates: &[(RecordId, f64)],
+        decided: &mut Decided,
+    ) {
+        let Some(end) = self.settled.ends.get(endpoint) else { return };
+        let shown = |(record, score): &(RecordId, f64)| {
+            let values = decided.unit.peek(*record).map(|touched| touched.state.values());
+            json!({"record": record.0, "score": score, "values": self.shown(&values.unwrap_or_default())})
+        };
+        let body = json!({
+            "endpoint": end.name,
+            "key": remote_text(&row.remote, &end.key),
+            "remote": super::book::to_hex(&row.remote),
+            "values": self.shown(&row.values),
+            "candidates": candidates.iter().map(shown).collect::<Vec<_>>(),
+        });
+        let record = candidates.first().map_or(RecordId(0), |(record, _)| *record);
+        self.wait(endpoint, row, self.now() + WAIT_FOR_PERSON, kind.name(), &mut decided.unit);
+        if row.has_waited {
+            return;
+        }
+        decided.held += 1;
+        decided.unit.conflicts.push(ConflictChange::Put(NewConflict {
+            sync: self.name().to_owned(),
+            record,
+            kind,
+            state: ConflictState::Open,
+            subject: format!("{} {}", end.name, remote_text(&row.remote, &end.key)),
+            body: body.to_string(),
+            resolution: None,
+        }));
+    }
+
+    /// Values by the names of their fields, for people.
+    pub fn shown(&self, values: &[Option<Value>]) -> Json {
+        let fields = self.settled.entity.iter().zip(values);
+        let shown =
+            fields.filter_map(|(field, value)| Some((field.name.clone(), value.as_ref()?.to_json(field.logical))));
+        Json::Object(shown.collect::<Map<String, Json>>())
+    }
+
+    fn apply_row(
+        &mut self,
+        endpoint: usize,
+        row: &Incoming,
+        record: RecordId,
+        is_new_link: bool,
+        answers: &Answers,
+        decided: &mut Decided,
+    ) -> Result<(), SyncError> {
+        let now = self.now();
+        let lineage = self.next_lineage + decided.unit.lineage.len() as i64;
+        let rules = &self.settled.rules;
+        let Some(touched) = decided.unit.get(record) else {
+            return Err(SyncError::internal(self.hub.def.name.as_str(), "a record was not loaded"));
+        };
+        let is_new = touched.state.version == 0 && touched.state.lineage == 0;
+        let event =
+            Event { endpoint, kind: row.kind, remote: &row.remote, values: &row.values, at: row.at, now, lineage };
+        let facts = apply(&mut touched.state, &event, rules, &|dispute| answers.get(dispute).cloned());
+        touched.is_dirty |= facts.is_touched;
+        touched.is_changed |= facts.is_touched;
+        decided.asked.extend(facts.asked.iter().cloned());
+        match facts.unsettled {
+            Some(until) => self.wait(endpoint, row, until, "unsettled", &mut decided.unit),
+            None => self.is_done(endpoint, row, &mut decided.unit),
+        }
+        if facts.is_news() || is_new_link {
+            let kind = entry_kind(&facts, is_new, is_new_link);
+            let entry = self.entry(kind, endpoint, row, &facts);
+            self.tell(&mut decided.unit, record, entry);
+        }
+        self.note_conflicts(endpoint, row, record, &facts, decided)
+    }
+
+    /// Nothing waits any more, if anything did.
+    fn is_done(&self, endpoint: usize, row: &Incoming, unit: &mut Unit) {
+        if row.has_waited {
+            let (endpoint, remote) = (self.endpoint_id(endpoint), row.remote.clone());
+            unit.events.push(EventChange::Done { endpoint, remote });
+        }
+    }
+
+    /// Keeps an event that cannot be decided yet.
+    pub fn wait(&self, endpoint: usize, row: &Incoming, until: i64, reason: &str, unit: &mut Unit) {
+        if !self.has(Mechanism::Inbox) {
+            return;
+        }
+        unit.events.push(EventChange::Wait {
+            endpoint: self.endpoint_id(endpoint),
+            remote: row.remote.clone(),
+            due: chrono::DateTime::from_timestamp_micros(until).unwrap_or_default(),
+            reason: reason.to_owned(),
+            body: super::waiting::encode(row),
+        });
+    }
+
+    fn entry(&self, kind: EntryKind, endpoint: usize, row: &Incoming, facts: &Facts) -> Entry {
+        let mut entry = Entry::new(kind, self.ids.get(endpoint).copied().unwrap_or_default(), 0);
+        entry.at = row.at;
+        if let Some(deletion) = facts.deleted {
+            entry.note = deletion_text(deletion).to_owned();
+        }
+        entry.items = facts.verdicts.iter().flat_map(|why| self.items(why)).collect();
+        entry
+    }
+
+    fn items(&self, why: &Why) -> Vec<Item> {
+        let members = self.settled.rules.groups.get(why.dispute.group).map(|group| group.fields.as_slice());
+        let dispute = &why.dispute;
+        let values = dispute.base.iter().zip(&dispute.current).zip(&dispute.incoming);
+        let item =
+            |(field, ((base, current), incoming)): (&usize, ((&Option<Value>, &Option<Value>), &Option<Value>))| {
+                let change = why.changes.iter().find(|change| change.field == *field);
+                let after = change.map_or_else(|| current.clone(), |change| change.after.clone());
+                let is_plain = matches!(why.verdict, Verdict::First | Verdict::Taken);
+                // What nobody argues about needs no more than the new value and the old.
+                if is_plain && change.is_none() {
+                    return None;
+                }
+                Some(Item {
+                    field: *field,
+                    verdict: Some(why.verdict),
+                    base: if is_plain { None } else { base.clone() },
+                    before: current.clone(),
+                    incoming: if is_plain { None } else { incoming.clone() },
+                    after,
+                })
+            };
+        members.unwrap_or_default().iter().zip(values).filter_map(item).collect()
+    }
+
+    fn note_conflicts(
+        &self,
+        endpoint: usize,
+        row: &Incoming,
+        record: RecordId,
+        facts: &Facts,
+        decided: &mut Decided,
+    ) -> Result<(), SyncError> {
+        for why in &facts.verdicts {
+            let (kind, state) = match why.verdict {
+                Verdict::Held => (ConflictKind::Field, ConflictState::Open),
+                Verdict::Quarantined if !why.changes.is_empty() => (ConflictKind::Oscillation, ConflictState::Open),
+                Verdict::Won | Verdict::Lost | Verdict::Merged if self.has(Mechanism::LoserKept) => {
+                    (ConflictKind::Field, ConflictState::Decided)
+                }
+                _ => continue,
+            };
+            decided.held += u64::from(state == ConflictState::Open);
+            decided
+                .unit
+                .conflicts
+                .push(ConflictChange::Put(self.field_conflict(endpoint, row, record, why, kind, state)));
+        }
+        if let Some(deletion @ (Deletion::Held | Deletion::EditWins | Deletion::DeleteWins)) = facts.deleted {
+            let state = if deletion == Deletion::Held { ConflictState::Open } else { ConflictState::Decided };
+            decided.held += u64::from(state == ConflictState::Open);
+            decided.unit.conflicts.push(ConflictChange::Put(self.delete_conflict(
+                endpoint,
+                row,
+                record,
+                deletion,
+                state,
+                &decided.unit,
+            )));
+        }
+        for group in &facts.settled {
+            self.close_open(record, *group, &mut decided.unit)?;
+        }
+        Ok(())
+    }
+
+    fn field_conflict(
+        &self,
+        endpoint: usize,
+        row: &Incoming,
+        record: RecordId,
+        why: &Why,
+        kind: ConflictKind,
+        state: ConflictState,
+    ) -> NewConflict {
+        let dispute = &why.dispute;
+        let group = self.settled.rules.groups.get(dispute.group);
+        let fields: Vec<usize> = group.map(|group| group.fields.clone()).unwrap_or_default();
+        let named = |values: &[Option<Value>]| self.named(&fields, values);
+        let after: Vec<Option<Value>> = fields
+            .iter()
+            .zip(&dispute.current)
+            .map(|(field, current)| {
+                let change = why.changes.iter().find(|change| change.field == *field);
+                change.map_or_else(|| current.clone(), |change| change.after.clone())
+            })
+            .collect();
+        let end = self.settled.ends.get(endpoint);
+        let policy = group.map_or("manual", |group| group.policy.name());
+        let body = json!({
+            "endpoint": end.map(|end| end.name.as_str()),
+            "key": end.map(|end| remote_text(&row.remote, &end.key)),
+            "base": named(&dispute.base),
+            "current": named(&dispute.current),
+            "current_source": self.source_name(dispute.current_source),
+            "current_at": dispute.current_at,
+            "incoming": named(&dispute.incoming),
+            "incoming_at": dispute.incoming_at,
+            "policy": policy,
+        });
+        let resolution = (state == ConflictState::Decided)
+            .then(|| json!({"by": policy, "verdict": why.verdict.name(), "values": named(&after)}).to_string());
+        NewConflict {
+            sync: self.name().to_owned(),
+            record,
+            kind,
+            state,
+            subject: group.map(|group| group.name.clone()).unwrap_or_default(),
+            body: body.to_string(),
+            resolution,
+        }
+    }
+
+    fn named(&self, fields: &[usize], values: &[Option<Value>]) -> Json {
+        let pairs = fields.iter().zip(values).filter_map(|(field, value)| {
+            let field = self.settled.entity.get(*field)?;
+            Some((field.name.clone(), value.as_ref()?.to_json(field.logical)))
+        });
+        Json::Object(pairs.collect::<Map<String, Json>>())
+    }
+
+    pub fn source_name(&self, source: Source) -> String {
+        match source {
+            Source::Person => "a person".to_owned(),
+            Source::Endpoint(endpoint) => {
+                self.settled.ends.get(endpoint).map(|end| end.name.clone()).unwrap_or_default()
+            }
+        }
+    }
+
+    fn delete_conflict(
+        &self,
+        endpoint: usize,
+        row: &Incoming,
+        record: RecordId,
+        deletion: Deletion,
+        state: ConflictState,
+        unit: &Unit,
+    ) -> NewConflict {
+        let end = self.settled.ends.get(endpoint);
+        let values = unit.peek(record).map(|touched| touched.state.values()).unwrap_or_default();
+        let body = json!({
+            "endpoint": end.map(|end| end.name.as_str()),
+            "key": end.map(|end| remote_text(&row.remote, &end.key)),
+            "event": if row.kind == EventKind::Delete { "delete" } else { "edit" },
+            "incoming": self.shown(&row.values),
+            "values": self.shown(&values),
+        });
+        let resolution = (state == ConflictState::Decided)
+            .then(|| json!({"by": "delete_conflict", "verdict": deletion_text(deletion)}).to_string());
+        NewConflict {
+            sync: self.name().to_owned(),
+            record,
+            kind: ConflictKind::Delete,
+            state,
+            subject: end.map(|end| end.name.clone()).unwrap_or_default(),
+            body: body.to_string(),
+            resolution,
+        }
+    }
+
+    /// Ends the open conflict about a group of a record.
+    fn close_open(&self, record: RecordId, group: usize, unit: &mut Unit) -> Result<(), SyncError> {
+        let Some(group) = self.settled.rules.groups.get(group) else { return Ok(()) };
+        let filter = ConflictFilter {
+            sync: Some(self.name().to_owned()),
+            state: Some(ConflictState::Open),
+            record: Some(record),
+            ..ConflictFilter::default()
+        };
+        for conflict in self.run.store.conflicts(&filter)? {
+            let is_it = conflict.conflict.kind == ConflictKind::Field && conflict.conflict.subject == group.name;
+            let is_closed = unit
+                .conflicts
+                .iter()
+                .any(|change| matches!(change, ConflictChange::Close { id, .. } if *id == conflict.id));
+            if is_it && !is_closed {
+                let resolution = json!({"by": "agreement"}).to_string();
+                unit.conflicts.push(ConflictChange::Close {
+                    id: conflict.id,
+                    state: ConflictState::Outdated,
+                    resolution,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn entry_kind(facts: &Facts, is_new: bool, is_new_link: bool) -> EntryKind {
+    match facts {
+        Facts { deleted: Some(_), revived: false, .. } => EntryKind::Deleted,
+        Facts { revived: true, .. } => EntryKind::Revived,
+        _ if is_new => EntryKind::Created,
+        _ if is_new_link => EntryKind::Linked,
+        _ => EntryKind::Changed,
+    }
+}
+
+fn deletion_text(deletion: Deletion) -> &'static str {
+    match deletion {
+        Deletion::Everywhere => "everywhere",
+        Deletion::Here => "here only",
+        Deletion::Held => "waits for a person",
+        Deletion::EditWins => "the edit counts",
+        Deletion::DeleteWins => "the delete counts",
+    }
+}
+
+/// A failure that is our own doing.
+pub(super) fn nothing_to_look_up(origin: &str) -> Failure {
+    Failure::new(
+        crate::connector::FailureKind::Config,
+        &crate::error::codes::INTERNAL,
+        origin,
+        "it cannot look records up",
+    )
+}

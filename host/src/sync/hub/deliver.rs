@@ -1,0 +1,282 @@
+//! Giving an endpoint what it is owed: intents that are due become rows, are durable as sent before the first byte leaves, and are
+//! confirmed row by row.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::work::{Unit, Work, remote_values};
+use super::write::{Outcome, write_jobs};
+use crate::connector::{Failure, FailureKind};
+use crate::record::{Field, Purpose, Value};
+use crate::resolve::{Mechanism, Owed, RecordState, Sent, SentKind};
+use crate::store::{Intent, IntentRow, IntentState, RecordId};
+use crate::sync::error::SyncError;
+
+/// Intents handled together.
+const BATCH: u32 = 5_000;
+
+/// What is done to one remote record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Action {
+    Create,
+    Update,
+    Archive,
+    Delete,
+}
+
+/// One write.
+#[derive(Clone, Debug)]
+pub(super) struct Job {
+    pub record: RecordId,
+    pub action: Action,
+    pub remote: Option<Vec<u8>>,
+    /// The entity's fields and values that are written.
+    pub patch: Vec<(usize, Value)>,
+    /// The endpoint's: without the key, unless it is a create.
+    pub columns: Vec<(Field, Value)>,
+    /// What the endpoint's fields must still be.
+    pub expected: Vec<(Field, Value)>,
+    pub attempts: u32,
+}
+
+/// What delivering to one endpoint came to.
+#[derive(Debug, Default)]
+pub(super) struct Delivered {
+    /// Writes that were answered.
+    pub done: u64,
+    /// Why the endpoint gets nothing more in this pass.
+    pub failure: Option<Failure>,
+}
+
+impl Work<'_> {
+    /// Delivers everything that is due at one endpoint.
+    pub async fn deliver(&mut self, endpoint: usize) -> Result<Delivered, SyncError> {
+        let mut delivered = Delivered::default();
+        let mut after = None;
+        loop {
+            let now = self.run.world.clock.now();
+            let due = self.run.store.due_intents(self.endpoint_id(endpoint), now, after, BATCH)?;
+            let Some(last) = due.last() else { return Ok(delivered) };
+            after = Some(last.record);
+            let (open, new): (Vec<Intent>, Vec<Intent>) = due
+                .into_iter()
+                .partition(|intent| matches!(intent.row.state, IntentState::Sent | IntentState::Unknown));
+            if !open.is_empty() {
+                self.recover(endpoint, &open).await?;
+            }
+            if self.run.interrupt.is_set() {
+                return Ok(delivered);
+            }
+            if let Some(failure) = self.deliver_batch(endpoint, &new, &mut delivered).await? {
+                delivered.failure = Some(failure);
+                return Ok(delivered);
+            }
+        }
+    }
+
+    async fn deliver_batch(
+        &mut self,
+        endpoint: usize,
+        intents: &[Intent],
+        delivered: &mut Delivered,
+    ) -> Result<Option<Failure>, SyncError> {
+        if intents.is_empty() {
+            return Ok(None);
+        }
+        self.refresh_unguarded(endpoint, intents).await?;
+        let (mut unit, jobs) = self.plan_jobs(endpoint, intents)?;
+        let jobs = self.guard_deletes(endpoint, jobs, &mut unit)?;
+        let now = self.now();
+        for job in &jobs {
+            self.mark_sent(endpoint, job, &mut unit, now);
+        }
+        // Invariant 4 of delivery: durable before the first byte leaves.
+        if self.has(Mechanism::IntentBeforeSend) {
+            self.commit(unit)?;
+        }
+        if jobs.is_empty() {
+            return Ok(None);
+        }
+        let end = self.end(endpoint)?;
+        let outcomes = write_jobs(end, &jobs, self.run.options.safety).await;
+        delivered.done += outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Ok { .. })).count() as u64;
+        let failure = outcomes.iter().find_map(|outcome| match outcome {
+            Outcome::Unknown(failure) | Outcome::Retry(failure) if stops(failure) => Some(failure.clone()),
+            _ => None,
+        });
+        self.settle_outcomes(endpoint, jobs, outcomes).await?;
+        Ok(failure)
+    }
+
+    /// The records of intents, and what is to be written. Intents that owe nothing any more are done.
+    pub fn plan_jobs(&mut self, endpoint: usize, intents: &[Intent]) -> Result<(Unit, Vec<Job>), SyncError> {
+        let mut unit = self.load_unit(intents.iter().map(|intent| intent.record))?;
+        let mut jobs = Vec::with_capacity(intents.len());
+        for intent in intents {
+            let Some(touched) = unit.get(intent.record) else { continue };
+            let owed = super::work::owed_of(&self.settled, &touched.state, endpoint);
+            match self.job(endpoint, intent, &touched.state, owed) {
+                Ok(Some(job)) => jobs.push(job),
+                // The commit finds that nothing is owed, and takes the intent away.
+                Ok(None) => {}
+                Err(failure) => self.refuse(endpoint, intent.record, &[], &failure, &mut unit),
+            }
+        }
+        Ok((unit, jobs))
+    }
+
+    fn job(&self, endpoint: usize, intent: &Intent, state: &RecordState, owed: Owed) -> Result<Option<Job>, Failure> {
+        let Some(end) = self.settled.ends.get(endpoint) else { return Ok(None) };
+        let remote = state.side(endpoint).and_then(|side| side.link.remote()).map(<[u8]>::to_vec);
+        let (action, fields) = match owed {
+            Owed::Create(fields) => (Action::Create, fields),
+            Owed::Update(fields) => (Action::Update, fields),
+            Owed::Delete => (Action::Delete, Vec::new()),
+            Owed::Archive => (Action::Archive, Vec::new()),
+            Owed::Nothing | Owed::Unlink | Owed::Relink => return Ok(None),
+        };
+        let patch: Vec<(usize, Value)> =
+            fields.iter().filter_map(|field| Some((*field, state.value(*field)?.clone()))).collect();
+        let mut columns = self.columns(endpoint, &patch, action)?;
+        if action == Action::Archive {
+            let archive = if state.is_live() { &end.archive_on_exit } else { &end.archive };
+            columns.extend(archive.clone());
+        }
+        let expected = self.expected(endpoint, state, action, &fields);
+        Ok(Some(Job {
+            record: intent.record,
+            action,
+            remote: remote.filter(|_| action != Action::Create),
+            patch,
+            columns,
+            expected,
+            attempts: intent.row.attempts,
+        }))
+    }
+
+    /// The endpoint's columns for a patch.
+    fn columns(
+        &self,
+        endpoint: usize,
+        patch: &[(usize, Value)],
+        action: Action,
+    ) -> Result<Vec<(Field, Value)>, Failure> {
+        let Some(end) = self.settled.ends.get(endpoint) else { return Ok(Vec::new()) };
+        let mut row: Vec<Option<Value>> = vec![None; self.settled.entity.len()];
+        for (field, value) in patch {
+            if let Some(place) = row.get_mut(*field) {
+                *place = Some(value.clone());
+            }
+        }
+        let purpose = if action == Action::Create { Purpose::Create } else { Purpose::Update };
+        let written = end.projection.write(&row, purpose).map_err(|rejected| {
+            let message = format!("field `{}`: {}", rejected.field, rejected.reason);
+            Failure::new(FailureKind::InvalidData, &crate::error::codes::DATA_LOSSY, "lockstep", message)
+                .with("field", rejected.field)
+        })?;
+        let pairs = end.projection.remote_fields().iter().zip(written);
+        let columns: Vec<(Field, Value)> = pairs.filter_map(|(field, value)| Some((field.clone(), value?))).collect();
+        if action == Action::Update
+            && let Some((key, _)) = columns.iter().find(|(field, _)| end.key.iter().any(|key| key.name == field.name))
+        {
+            let message = format!("the key `{}` of a record that is there already cannot be changed", key.name);
+            return Err(Failure::new(FailureKind::InvalidData, &crate::error::codes::DATA_KEY, "lockstep", message)
+                .with("field", key.name.clone()));
+        }
+        Ok(columns)
+    }
+
+    /// What the record must still show for the write to be made: of an update the fields it changes, of a delete everything.
+    fn expected(&self, endpoint: usize, state: &RecordState, action: Action, fields: &[usize]) -> Vec<(Field, Value)> {
+        let mechanism =
+            if action == Action::Update { Mechanism::ConditionalWrite } else { Mechanism::ConditionalDelete };
+        let (Some(end), Some(side)) = (self.settled.ends.get(endpoint), state.side(endpoint)) else {
+            return Vec::new();
+        };
+        if action == Action::Create || !end.can_update || !self.has(mechanism) {
+            return Vec::new();
+        }
+        let mut row: Vec<Option<Value>> = vec![None; self.settled.entity.len()];
+        for (field, place) in row.iter_mut().enumerate() {
+            if action != Action::Update || fields.contains(&field) {
+                *place = side.shadow(field).shown().cloned();
+            }
+        }
+        let Ok(written) = end.projection.write(&row, Purpose::Update) else { return Vec::new() };
+        let columns = end.projection.remote_fields().iter().zip(written).zip(&end.expectable);
+        let is_key = |field: &Field| end.key.iter().any(|key| key.name == field.name);
+        columns
+            .filter(|((field, _), expectable)| **expectable && !is_key(field))
+            .filter_map(|((field, value), _)| Some((field.clone(), value?)))
+            .collect()
+    }
+
+    fn mark_sent(&self, endpoint: usize, job: &Job, unit: &mut Unit, now: i64) {
+        let kind = match job.action {
+            Action::Create => SentKind::Create,
+            Action::Update | Action::Archive => SentKind::Update,
+            Action::Delete => SentKind::Delete,
+        };
+        if let Some(touched) = unit.get(job.record)
+            && let Some(side) = touched.state.sides.get_mut(endpoint)
+        {
+            side.sent = Some(Box::new(Sent { kind, patch: job.patch.clone(), at: now }));
+            touched.is_dirty = true;
+            let row = self.intent(IntentState::Sent, now, job.attempts, job.action);
+            unit.intents.insert((job.record, endpoint), row);
+        }
+    }
+
+    pub fn intent(&self, state: IntentState, due: i64, attempts: u32, action: Action) -> IntentRow {
+        let due = DateTime::<Utc>::from_timestamp_micros(due).unwrap_or(DateTime::<Utc>::MAX_UTC);
+        IntentRow { state, due, attempts, deletes: matches!(action, Action::Delete | Action::Archive) }
+    }
+
+    /// Updates that cannot be made to depend on what the record shows: it is looked at first, so that what somebody has changed
+    /// meanwhile is merged and not overwritten.
+    async fn refresh_unguarded(&mut self, endpoint: usize, intents: &[Intent]) -> Result<(), SyncError> {
+        let end = self.end(endpoint)?;
+        let is_blind = !self.settled.rules.endpoints.get(endpoint).is_some_and(|rule| rule.is_read);
+        let can_look = end.source.as_ref().is_some_and(|source| source.lookup().is_some());
+        if is_blind || !can_look || !self.has(Mechanism::ConditionalWrite) {
+            return Ok(());
+        }
+        let unit = self.load_unit(intents.iter().map(|intent| intent.record))?;
+        let unguarded = |record: &RecordId| {
+            let state = &unit.peek(*record)?.state;
+            let side = state.side(endpoint).filter(|side| side.link.is_linked())?;
+            let is_unguarded = match super::work::owed_of(&self.settled, state, endpoint) {
+                Owed::Update(fields) => {
+                    let expected = self.expected(endpoint, state, Action::Update, &fields);
+                    let shown = fields.iter().filter(|field| side.shadow(**field).shown().is_some()).count();
+                    !end.can_update || expected.len() < shown.max(1)
+                }
+                Owed::Delete | Owed::Archive => !end.can_update || end.expectable.iter().any(|can| !can),
+                _ => false,
+            };
+            is_unguarded.then(|| side.link.remote().map(<[u8]>::to_vec)).flatten()
+        };
+        let remotes: Vec<Vec<u8>> = intents.iter().filter_map(|intent| unguarded(&intent.record)).collect();
+        if remotes.is_empty() {
+            return Ok(());
+        }
+        self.look_again(endpoint, &remotes).await.map(|_| ())
+    }
+}
+
+/// Whether a failure is about the endpoint rather than about a record.
+fn stops(failure: &Failure) -> bool {
+    !matches!(failure.kind, FailureKind::InvalidData | FailureKind::Conflict | FailureKind::NotFound)
+}
+
+/// How long to wait before the next attempt: doubling from a second to five minutes.
+pub(super) fn back_off(attempts: u32) -> Duration {
+    Duration::from_secs(1u64 << attempts.min(8)).min(Duration::from_secs(300))
+}
+
+/// A remote id's values by the names of the key.
+pub(super) fn key_columns(remote: &[u8], key: &[Field]) -> Option<Vec<(Field, Value)>> {
+    let values = remote_values(remote)?;
+    (values.len() == key.len()).then(|| key.iter().cloned().zip(values).collect())
+}

@@ -1,0 +1,202 @@
+//! Deletes that no tombstone announced: what a complete enumeration does not show any more.
+//!
+//! Invariant 5: a delete is inferred only from a complete enumeration, twice where reads may be stale, and stays below the guard
+//! or waits for approval.
+
+use tokio::sync::mpsc;
+
+use super::decide::Incoming;
+use super::ingest::{Seen, digest};
+use super::work::{Unit, Work, remote_id, remote_text};
+use crate::connector::{PageStatus, ReadMode, ReadRequest};
+use crate::record::{Value, values_of};
+use crate::resolve::{EventKind, Link, Mechanism};
+use crate::store::{EndpointUpdate, HoldId, HoldState, KeyDigest, Link as StoredLink, NewHold};
+use crate::sync::error::SyncError;
+use crate::sync::read::Reading;
+use crate::sync::report::HeldDeletes;
+
+/// Records looked at together.
+const CHUNK: u32 = 10_000;
+/// Keys shown to whoever has to approve.
+const KEYS_SHOWN: usize = 20;
+
+impl Work<'_> {
+    /// Whether an endpoint's keys have to be read to find what is gone.
+    pub fn needs_enumeration(&self, endpoint: usize) -> bool {
+        let (Some(end), Some(rule), Some(def), Some(state)) = (
+            self.settled.ends.get(endpoint),
+            self.settled.rules.endpoints.get(endpoint),
+            self.hub.def.endpoints.get(endpoint),
+            self.endpoints.get(endpoint),
+        ) else {
+            return false;
+        };
+        if !rule.is_read || end.reports_deletes || end.mode == ReadMode::Full {
+            return false;
+        }
+        match (def.enumerate_every, state.enumerated_at) {
+            (Some(every), Some(last)) if !self.run.options.full => {
+                let since = self.run.world.clock.now().signed_duration_since(last);
+                since.to_std().map_or(true, |since| since >= every)
+            }
+            _ => true,
+        }
+    }
+
+    /// Reads all keys of an endpoint.
+    pub async fn enumerate(&mut self, endpoint: usize) -> Result<Seen, SyncError> {
+        let end = self.end(endpoint)?;
+        let Some(source) = end.source.clone() else { return Ok(Seen::none()) };
+        let request = ReadRequest {
+            stream: end.stream.name.clone(),
+            key: end.key.iter().map(|field| field.name.clone()).collect(),
+            fields: end.key.clone(),
+            mode: ReadMode::Full,
+            cursor: None,
+            options: crate::record::Properties::default(),
+        };
+        let key = end.key.clone();
+        let (sender, mut pages) = mpsc::channel(1);
+        let reading = Reading { caution: self.caution.clone(), source, request, limits: self.hub.page };
+        let reader = tokio::spawn(reading.run(sender));
+        let mut seen = Seen::from_beginning();
+        while let Some(page) = pages.recv().await {
+            let ends = page.status != PageStatus::More;
+            seen.is_complete |=
+                page.status == PageStatus::EnumerationComplete || (ends && !self.has(Mechanism::CompletenessProof));
+            seen.is_readable &= page.rejected.is_empty();
+            let columns: Vec<Vec<Option<Value>>> = key
+                .iter()
+                .filter_map(|field| page.changes.data.iter().find(|(known, _)| known.name == field.name))
+                .map(|(field, column)| values_of(field, column))
+                .collect();
+            for row in 0..page.changes.rows() {
+                let values: Vec<&Value> = columns.iter().filter_map(|column| column.get(row)?.as_ref()).collect();
+                seen.ids.insert(digest(&remote_id(&values)));
+            }
+        }
+        match reader.await {
+            Ok(outcome) => outcome?,
+            Err(error) => return Err(self.fault(error)),
+        }
+        Ok(seen)
+    }
+
+    /// Takes what a complete enumeration did not show for deleted. Answers deletes that wait for approval.
+    pub async fn infer_deletes(&mut self, endpoint: usize, seen: &Seen) -> Result<Option<HeldDeletes>, SyncError> {
+        if !seen.is_proof() {
+            return Ok(None);
+        }
+        let (gone, total) = self.gone(endpoint, seen)?;
+        let mut applied = None;
+        if gone.len() as u64 > self.hub.def.guard.deletes_max(total) && self.has(Mechanism::Guard) {
+            match self.approved(endpoint, &gone, total)? {
+                Ok(hold) => applied = Some(hold),
+                Err(held) => return Ok(Some(held)),
+            }
+        }
+        let silent: crate::record::Row = vec![None; self.settled.entity.len()].into();
+        for chunk in gone.chunks(CHUNK as usize) {
+            let rows: Vec<Incoming> = chunk
+                .iter()
+                .map(|remote| Incoming {
+                    remote: remote.clone(),
+                    kind: EventKind::Delete,
+                    values: silent.clone(),
+                    at: None,
+                    adopt: None,
+                    has_waited: false,
+                })
+                .collect();
+            self.take_rows(endpoint, &rows, Vec::new(), None).await?;
+        }
+        let mut unit = Unit::default();
+        let mut update = EndpointUpdate::new(self.endpoint_id(endpoint));
+        update.enumerated_at = Some(self.run.world.clock.now());
+        unit.endpoints.push(update);
+        unit.hold_applied = applied;
+        self.commit(unit)?;
+        Ok(None)
+    }
+
+    /// Remote ids of linked records that were not shown, and how many are linked. Where reads may be stale, a record must have been
+    /// missing for longer than that.
+    fn gone(&mut self, endpoint: usize, seen: &Seen) -> Result<(Vec<Vec<u8>>, u64), SyncError> {
+        let (mut gone, mut total, mut after) = (Vec::new(), 0, None::<Vec<u8>>);
+        loop {
+            let links = self.run.store.links(self.endpoint_id(endpoint), after.as_deref(), CHUNK)?;
+            total += links.len() as u64;
+            let Some(last) = links.last() else { return Ok((gone, total)) };
+            after = Some(last.remote.clone());
+            let missing: Vec<StoredLink> = links.into_iter().filter(|link| !seen.has(&link.remote)).collect();
+            if !missing.is_empty() {
+                gone.extend(self.missing(endpoint, missing)?);
+            }
+        }
+    }
+
+    fn missing(&mut self, endpoint: usize, links: Vec<StoredLink>) -> Result<Vec<Vec<u8>>, SyncError> {
+        let mut unit = self.load_unit(links.iter().map(|link| link.record))?;
+        let (now, lag) = (self.now(), self.settled.rules.lag(endpoint));
+        let waits = lag > 0 && self.has(Mechanism::SecondScan);
+        let mut gone = Vec::new();
+        for link in links {
+            let is_gone = is_gone(&mut unit, endpoint, &link, now, lag, waits);
+            gone.extend(is_gone.then_some(link.remote));
+        }
+        self.commit(unit)?;
+        Ok(gone)
+    }
+
+    /// The hold that approves these deletes, or the one that now waits for approval.
+    fn approved(
+        &self,
+        endpoint: usize,
+        gone: &[Vec<u8>],
+        total: u64,
+    ) -> Result<Result<HoldId, HeldDeletes>, SyncError> {
+        let end = self.end(endpoint)?;
+        let texts: Vec<String> =
+            gone.iter().map(|remote| format!("{} {}", end.name, remote_text(remote, &end.key))).collect();
+        let content = KeyDigest::of_set(texts.iter().map(|text| KeyDigest::of_key(text)));
+        let deletes = gone.len() as u64;
+        let known = self.run.store.hold_by_content(self.name(), content)?;
+        if let Some(hold) = known.as_ref().filter(|hold| hold.state == HoldState::Approved) {
+            return Ok(Ok(hold.id));
+        }
+        let shown: Vec<&String> = texts.iter().take(KEYS_SHOWN).collect();
+        let hold = self.run.store.hold(&NewHold {
+            sync: self.name().to_owned(),
+            run: self.id,
+            content,
+            deletes,
+            total,
+            keys: serde_json::json!(shown).to_string(),
+            at: self.run.world.clock.now(),
+        })?;
+        let reason = format!(
+            "`{}` no longer shows {deletes} of {total} records, which is more than the guard lets pass",
+            end.name
+        );
+        Ok(Err(HeldDeletes { hold, deletes, total, reason }))
+    }
+}
+
+fn is_gone(unit: &mut Unit, endpoint: usize, link: &StoredLink, now: i64, lag: i64, waits: bool) -> bool {
+    let Some(touched) = unit.get(link.record) else { return false };
+    let Some(side) = touched.state.sides.get_mut(endpoint) else { return false };
+    let is_linked = matches!(&side.link, Link::Linked(remote) if **remote == *link.remote);
+    if !is_linked || now < side.fenced_until {
+        return false;
+    }
+    if !waits {
+        return true;
+    }
+    if side.missing_since == 0 {
+        side.missing_since = now;
+        touched.is_dirty = true;
+        return false;
+    }
+    now.saturating_sub(side.missing_since) > lag
+}

@@ -1,0 +1,116 @@
+//! Which record an unknown remote record is.
+
+use super::decide::Incoming;
+use super::work::{Unit, Work};
+use crate::resolve::{Link, Mechanism, similarity};
+use crate::store::{ConflictKind, MatchKey, RecordId};
+
+/// What a remote record that is linked to nothing is.
+pub(super) enum Identity {
+    Known(RecordId),
+    New,
+    /// A person has to say. Records it may be, with how alike they are.
+    Doubtful {
+        kind: ConflictKind,
+        candidates: Vec<(RecordId, f64)>,
+    },
+}
+
+/// What a record that has the same match key is to us.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Candidate {
+    /// It has no copy at this endpoint.
+    Free,
+    /// It has another copy there.
+    Taken,
+    /// It was deleted.
+    Dead,
+}
+
+impl Work<'_> {
+    /// Exact rules first, one after the other; then the scored rule.
+    pub fn identify(&self, endpoint: usize, row: &Incoming, keys: &[Option<MatchKey>], unit: &Unit) -> Identity {
+        if !self.has(Mechanism::MatchBeforeCreate) {
+            return Identity::New;
+        }
+        let exact = self.settled.matching.exact.len();
+        for key in keys.iter().take(exact).flatten() {
+            let found = self.with_key(endpoint, *key, unit);
+            let of = |kind: Candidate| found.iter().filter(move |(_, is)| *is == kind).map(|(record, _)| *record);
+            let (free, taken): (Vec<RecordId>, Vec<RecordId>) =
+                (of(Candidate::Free).collect(), of(Candidate::Taken).collect());
+            match (free.as_slice(), taken.as_slice()) {
+                ([], []) => {}
+                ([only], []) => return Identity::Known(*only),
+                ([only], [_, ..]) if !self.has(Mechanism::DuplicateCheck) => return Identity::Known(*only),
+                ([], [_, ..]) if !self.has(Mechanism::DuplicateCheck) => {}
+                ([], [_, ..]) => {
+                    return doubtful(ConflictKind::Duplicate, taken);
+                }
+                _ if !self.has(Mechanism::OneLinkPerRecord) => {
+                    return Identity::Known(free.first().copied().unwrap_or(RecordId(0)));
+                }
+                _ => return doubtful(ConflictKind::Match, free.into_iter().chain(taken).collect()),
+            }
+        }
+        self.by_score(endpoint, row, keys.get(exact).copied().flatten(), unit)
+    }
+
+    fn with_key(&self, endpoint: usize, key: MatchKey, unit: &Unit) -> Vec<(RecordId, Candidate)> {
+        let mut found: Vec<(RecordId, Candidate)> = Vec::new();
+        for record in unit.keys.get(&key).into_iter().flatten() {
+            if found.iter().all(|(known, _)| known != record)
+                && let Some(kind) = self.candidate(endpoint, *record, key, unit)
+            {
+                found.push((*record, kind));
+            }
+        }
+        found
+    }
+
+    /// What a record is to a remote record of this endpoint; none if it no longer has the key.
+    fn candidate(&self, endpoint: usize, record: RecordId, key: MatchKey, unit: &Unit) -> Option<Candidate> {
+        let state = &unit.peek(record)?.state;
+        let is_fresh = state.version == 0;
+        if !is_fresh && !self.match_keys(state).contains(&Some(key)) {
+            return None;
+        }
+        Some(match state.side(endpoint).map(|side| &side.link) {
+            _ if !state.is_live() => Candidate::Dead,
+            Some(Link::None) | None => Candidate::Free,
+            Some(_) => Candidate::Taken,
+        })
+    }
+
+    fn by_score(&self, endpoint: usize, row: &Incoming, block: Option<MatchKey>, unit: &Unit) -> Identity {
+        let (Some(scored), Some(block)) = (&self.settled.matching.scored, block) else { return Identity::New };
+        let mut candidates: Vec<(RecordId, f64)> = Vec::new();
+        for (record, kind) in self.with_key(endpoint, block, unit) {
+            let Some(touched) = unit.peek(record).filter(|_| kind == Candidate::Free) else { continue };
+            let score = scored
+                .fields
+                .iter()
+                .map(|(field, normaliser, weight)| {
+                    let incoming = row.values.get(*field).and_then(Option::as_ref);
+                    match (incoming, touched.state.value(*field)) {
+                        (Some(incoming), Some(agreed)) => weight * similarity(incoming, agreed, *normaliser),
+                        _ => 0.0,
+                    }
+                })
+                .sum::<f64>();
+            if score >= scored.review {
+                candidates.push((record, score));
+            }
+        }
+        candidates.sort_by(|left, right| right.1.total_cmp(&left.1).then(left.0.cmp(&right.0)));
+        match candidates.as_slice() {
+            [] => Identity::New,
+            [(only, score)] if *score >= scored.link => Identity::Known(*only),
+            _ => Identity::Doubtful { kind: ConflictKind::Match, candidates },
+        }
+    }
+}
+
+fn doubtful(kind: ConflictKind, records: Vec<RecordId>) -> Identity {
+    Identity::Doubtful { kind, candidates: records.into_iter().map(|record| (record, 1.0)).collect() }
+}

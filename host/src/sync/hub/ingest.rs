@@ -1,0 +1,267 @@
+//! Reading an endpoint: its pages become events, each page is decided about and durable with its cursor before the next.
+
+use std::collections::HashSet;
+
+use tokio::sync::mpsc;
+
+use super::decide::{Answers, Incoming};
+use super::work::{Unit, Work, remote_id, remote_text};
+use crate::connector::{Cursor, Page, PageStatus, ReadMode, ReadRequest};
+use crate::error::codes;
+use crate::record::{ChangeKind, Changes, Field, LogicalType, Value, values_of};
+use crate::resolve::{EventKind, Mechanism};
+use crate::store::{CursorUpdate, EndpointUpdate, KeyDigest, NewDeadLetter, Stage};
+use crate::sync::error::SyncError;
+use crate::sync::letters;
+use crate::sync::read::Reading;
+
+/// Remote ids that a complete reading has shown.
+pub(super) struct Seen {
+    pub ids: HashSet<u128>,
+    /// Whether the reading began at the beginning, was complete, and everything in it could be read.
+    pub is_complete: bool,
+    pub is_readable: bool,
+    from_beginning: bool,
+}
+
+impl Seen {
+    pub fn none() -> Self {
+        Self::new(false)
+    }
+
+    pub fn from_beginning() -> Self {
+        Self::new(true)
+    }
+
+    fn new(from_beginning: bool) -> Self {
+        Self { ids: HashSet::new(), is_complete: false, is_readable: true, from_beginning }
+    }
+
+    /// Whether a record that is not among the ids is gone (Invariant 5).
+    pub fn is_proof(&self) -> bool {
+        self.from_beginning && self.is_complete && self.is_readable
+    }
+
+    pub fn has(&self, remote: &[u8]) -> bool {
+        self.ids.contains(&digest(remote))
+    }
+}
+
+pub(super) fn digest(remote: &[u8]) -> u128 {
+    let hash = blake3::hash(remote);
+    let head = hash.as_bytes().first_chunk::<16>().copied().unwrap_or_default();
+    u128::from_le_bytes(head)
+}
+
+impl Work<'_> {
+    /// Takes in what an endpoint has to say since it was last asked. Answers what it has shown.
+    pub async fn ingest(&mut self, endpoint: usize) -> Result<Seen, SyncError> {
+        let full = self.run.options.full;
+        let state = self.endpoints.get(endpoint).cloned().ok_or_else(|| self.fault("an endpoint is missing"))?;
+        let end = self.end(endpoint)?;
+        let Some(source) = end.source.clone() else { return Ok(Seen::new(false)) };
+        let cursor = state.cursor.filter(|_| !full).map(Cursor);
+        let mut seen = Seen::new(cursor.is_none());
+        let request = ReadRequest {
+            stream: end.stream.name.clone(),
+            key: end.key.iter().map(|field| field.name.clone()).collect(),
+            fields: end.read_fields.clone(),
+            mode: end.mode,
+            cursor,
+            options: end.options.clone(),
+        };
+        let is_full = end.mode == ReadMode::Full;
+        let (sender, mut pages) = mpsc::channel(1);
+        let reading = Reading { caution: self.caution.clone(), source, request, limits: self.hub.page };
+        let reader = tokio::spawn(reading.run(sender));
+        let mut taken = Ok(());
+        while let Some(page) = pages.recv().await {
+            let ends = page.status != PageStatus::More;
+            seen.is_complete |=
+                page.status == PageStatus::EnumerationComplete || (ends && !self.has(Mechanism::CompletenessProof));
+            taken = self.take_page(endpoint, page, &mut seen, is_full && ends).await;
+            if taken.is_err() {
+                reader.abort();
+                break;
+            }
+        }
+        let read = reader.await;
+        taken?;
+        match read {
+            Ok(outcome) => outcome?,
+            Err(error) => return Err(self.fault(error)),
+        }
+        Ok(seen)
+    }
+
+    async fn take_page(
+        &mut self,
+        endpoint: usize,
+        page: Page,
+        seen: &mut Seen,
+        begins_anew: bool,
+    ) -> Result<(), SyncError> {
+        let (rows, letters) = self.incoming(endpoint, &page.changes)?;
+        let mut letters = letters;
+        let plugin = self.end(endpoint)?.plugin.clone();
+        seen.is_readable &= page.rejected.is_empty() && letters.is_empty();
+        letters.extend(page.rejected.into_iter().map(|rejection| letters::unreadable(rejection, &plugin)));
+        for row in &rows {
+            if row.kind != EventKind::Delete {
+                seen.ids.insert(digest(&row.remote));
+            }
+        }
+        self.counters.read += page.changes.rows() as u64;
+        self.counters.pages += 1;
+        self.counters.bytes += page.changes.data.bytes() as u64;
+        let mut update = EndpointUpdate::new(self.endpoint_id(endpoint));
+        let is_last = page.status != PageStatus::More;
+        update.cursor = if begins_anew { CursorUpdate::Clear } else { CursorUpdate::Set(page.next_cursor.0) };
+        update.progress_at = Some(self.run.world.clock.now());
+        update.baselined = is_last.then_some(true);
+        if let Some(state) = self.endpoints.get_mut(endpoint) {
+            state.baselined |= is_last;
+        }
+        if !self.has(Mechanism::CursorWithDecisions) {
+            let mut early = Unit::default();
+            early.endpoints.push(update.clone());
+            self.commit(early)?;
+        }
+        self.take_rows(endpoint, &rows, letters, Some(update)).await
+    }
+
+    /// Decides about rows and makes the decisions durable.
+    pub async fn take_rows(
+        &mut self,
+        endpoint: usize,
+        rows: &[Incoming],
+        letters: Vec<NewDeadLetter>,
+        update: Option<EndpointUpdate>,
+    ) -> Result<(), SyncError> {
+        let mut answers = Answers::new();
+        let decided = loop {
+            let next = self.next_record;
+            let decided = self.decide(endpoint, rows, &answers)?;
+            if decided.asked.is_empty() {
+                break decided;
+            }
+            self.next_record = next;
+            self.ask_resolver(decided.asked, &mut answers).await?;
+        };
+        let mut unit = decided.unit;
+        self.letters += (letters.len() + unit.letters.len()) as u64;
+        self.counters.rejected += (letters.len() + unit.letters.len()) as u64;
+        unit.letters.extend(letters);
+        unit.written_keys = self.written_keys(endpoint, rows)?;
+        unit.endpoints.extend(update);
+        self.commit(unit)?;
+        self.check_letters()
+    }
+
+    fn check_letters(&self) -> Result<(), SyncError> {
+        let max = self.hub.def.dead_letters_max;
+        if self.letters <= max {
+            return Ok(());
+        }
+        Err(SyncError::DeadLettersFull { sync: self.name().to_owned(), max, last: "see the list".to_owned() })
+    }
+
+    /// Records that came through are no dead letters any more.
+    fn written_keys(&self, endpoint: usize, rows: &[Incoming]) -> Result<Vec<KeyDigest>, SyncError> {
+        if self.open_letters.is_empty() {
+            return Ok(Vec::new());
+        }
+        let keys = rows.iter().map(|row| self.letter_key(endpoint, &row.remote));
+        Ok(keys.filter(|key| self.open_letters.contains(key)).collect())
+    }
+
+    /// Under which key a remote record that could not be taken in is a dead letter.
+    pub fn letter_key(&self, endpoint: usize, remote: &[u8]) -> KeyDigest {
+        KeyDigest::of_key(&self.letter_text(endpoint, remote))
+    }
+
+    pub fn letter_text(&self, endpoint: usize, remote: &[u8]) -> String {
+        let Some(end) = self.settled.ends.get(endpoint) else { return String::new() };
+        format!("{} {}", end.name, remote_text(remote, &end.key))
+    }
+
+    /// Rows of a page in the entity's terms; those that cannot be are dead letters.
+    pub fn incoming(
+        &self,
+        endpoint: usize,
+        changes: &Changes,
+    ) -> Result<(Vec<Incoming>, Vec<NewDeadLetter>), SyncError> {
+        let end = self.end(endpoint)?;
+        let mut translated = end.projection.read(&changes.data);
+        let keys = key_values(&end.key, changes);
+        let times = times(end.modified.as_ref(), changes);
+        let key_names: Vec<String> = end.key.iter().map(|field| field.name.clone()).collect();
+        let failed = |row: usize, cause| {
+            let failed =
+                letters::Failed { stage: Stage::Map, source: changes, row, key: &key_names, plugin: Some(&end.plugin) };
+            failed.letter(cause)
+        };
+        let (mut rows, mut dead) = (Vec::with_capacity(changes.rows()), Vec::new());
+        for row in 0..changes.rows() {
+            let values: Vec<&Value> = keys.iter().filter_map(|column| column.get(row)?.as_ref()).collect();
+            let kind = match changes.kind(row) {
+                ChangeKind::Upsert => EventKind::Upsert,
+                ChangeKind::Undelete => EventKind::Undelete,
+                ChangeKind::Delete => EventKind::Delete,
+            };
+            if values.len() < end.key.len() || values.iter().any(|value| value.is_null()) {
+                let names = key_names.join("`, `");
+                let cause = letters::own_cause(
+                    &codes::DATA_KEY,
+                    end.key.first().map(|field| field.name.as_str()),
+                    format!("the key `{names}` is not complete"),
+                );
+                dead.push(failed(row, cause));
+                continue;
+            }
+            let remote = remote_id(&values);
+            let translated = translated.rows.get_mut(row).and_then(Option::take);
+            let values = match (translated, kind) {
+                (Some(values), _) => values,
+                (None, EventKind::Delete) => vec![None; self.settled.entity.len()].into(),
+                (None, _) => continue,
+            };
+            let at = times.as_ref().and_then(|times| times.get(row).copied().flatten());
+            rows.push(Incoming { remote, kind, values, at, adopt: None, has_waited: false });
+        }
+        let mut last = None;
+        for rejected in &translated.rejected {
+            let row = rejected.row as usize;
+            if changes.kind(row) != ChangeKind::Delete && last.replace(row) != Some(row) {
+                let mut letter = failed(row, letters::value_cause(&codes::DATA_LOSSY, rejected));
+                let values: Vec<&Value> = keys.iter().filter_map(|column| column.get(row)?.as_ref()).collect();
+                letter.key = self.letter_key(endpoint, &remote_id(&values));
+                letter.key_text = self.letter_text(endpoint, &remote_id(&values));
+                dead.push(letter);
+            }
+        }
+        Ok((rows, dead))
+    }
+}
+
+fn key_values(key: &[Field], changes: &Changes) -> Vec<Vec<Option<Value>>> {
+    let column = |field: &Field| {
+        let (found, column) = changes.data.iter().find(|(known, _)| known.name == field.name)?;
+        Some(values_of(found, column))
+    };
+    key.iter().map(|field| column(field).unwrap_or_default()).collect()
+}
+
+/// When the endpoint says each record was changed.
+fn times(modified: Option<&Field>, changes: &Changes) -> Option<Vec<Option<i64>>> {
+    if let Some(times) = &changes.changed_at {
+        return Some(times.iter().copied().map(Some).collect());
+    }
+    let modified = modified.filter(|field| matches!(field.logical, LogicalType::Timestamp | LogicalType::Datetime))?;
+    let (field, column) = changes.data.iter().find(|(known, _)| known.name == modified.name)?;
+    let times = values_of(field, column).into_iter().map(|value| match value {
+        Some(Value::Int(micros)) => Some(micros),
+        _ => None,
+    });
+    Some(times.collect())
+}

@@ -1,0 +1,458 @@
+//! Looking at remote records by their ids: before a write is repeated whose outcome nobody knows, after one that collided, after one
+//! that arrived, and when an event that had to wait is due.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::confirm::{Differing, form_entry};
+use super::decide::Incoming;
+use super::deliver::{Action, Job, back_off};
+use super::work::{Unit, Work, remote_text, remote_values};
+use super::write::{Outcome, write_jobs};
+use crate::connector::{Failure, ReadMode, ReadRequest};
+use crate::record::{Field, Properties, Purpose, Row, Value, batch_of_values};
+use crate::resolve::{EventKind, Link, Mechanism, SentKind, Shadow};
+use crate::store::{
+    ConflictChange, ConflictKind, ConflictState, EventChange, Intent, IntentState, NewConflict, RecordId, RecordQuery,
+};
+use crate::sync::error::SyncError;
+
+/// Events that were put off and are looked at together.
+const CHUNK: u32 = 1_000;
+
+impl Work<'_> {
+    /// Records as an endpoint shows them now. Those it does not show are left out.
+    async fn look_up(&self, endpoint: usize, key: &[Field], keys: &[Vec<Value>]) -> Result<Vec<Incoming>, SyncError> {
+        let end = self.end(endpoint)?;
+        let Some(source) = end.source.clone() else { return Ok(Vec::new()) };
+        if keys.is_empty() || source.lookup().is_none() {
+            return Ok(Vec::new());
+        }
+        let mut fields = end.read_fields.clone();
+        fields
+            .extend(key.iter().filter(|field| !end.read_fields.iter().any(|known| known.name == field.name)).cloned());
+        let request = ReadRequest {
+            stream: end.stream.name.clone(),
+            key: key.iter().map(|field| field.name.clone()).collect(),
+            fields,
+            mode: ReadMode::Full,
+            cursor: None,
+            options: Properties::default(),
+        };
+        let rows: Vec<Vec<Option<Value>>> = keys.iter().map(|key| key.iter().cloned().map(Some).collect()).collect();
+        let slices: Vec<&[Option<Value>]> = rows.iter().map(Vec::as_slice).collect();
+        let batch = batch_of_values(&Arc::from(key), &slices).map_err(|error| self.fault(error))?;
+        let look = || async {
+            match source.lookup() {
+                Some(lookup) => lookup.lookup(&request, &batch).await,
+                None => Err(super::decide::nothing_to_look_up(&end.plugin.label)),
+            }
+        };
+        let changes = self.caution.attempt(look).await?;
+        Ok(self.incoming(endpoint, &changes)?.0)
+    }
+
+    async fn look_up_remotes(
+        &self,
+        endpoint: usize,
+        remotes: &[Vec<u8>],
+    ) -> Result<HashMap<Vec<u8>, Incoming>, SyncError> {
+        let key = self.end(endpoint)?.key.clone();
+        let keys: Vec<Vec<Value>> = remotes.iter().filter_map(|remote| remote_values(remote)).collect();
+        let rows = self.look_up(endpoint, &key, &keys).await?;
+        Ok(rows.into_iter().map(|row| (row.remote.clone(), row)).collect())
+    }
+
+    /// Looks at remote records and takes in what they show; one that is not shown is gone. Answers how many are.
+    pub async fn look_again(&mut self, endpoint: usize, remotes: &[Vec<u8>]) -> Result<usize, SyncError> {
+        let mut found = self.look_up_remotes(endpoint, remotes).await?;
+        let silent: Row = vec![None; self.settled.entity.len()].into();
+        let mut gone = 0;
+        let mut rows = Vec::with_capacity(remotes.len());
+        for remote in remotes {
+            rows.push(found.remove(remote).unwrap_or_else(|| {
+                gone += 1;
+                Incoming {
+                    remote: remote.clone(),
+                    kind: EventKind::Delete,
+                    values: silent.clone(),
+                    at: None,
+                    adopt: None,
+                    has_waited: false,
+                }
+            }));
+        }
+        self.take_rows(endpoint, &rows, Vec::new(), None).await?;
+        Ok(gone)
+    }
+
+    /// Writes whose outcome is not known, because nobody answered or because the process died meanwhile.
+    pub async fn recover(&mut self, endpoint: usize, open: &[Intent]) -> Result<(), SyncError> {
+        let mut unit = self.load_unit(open.iter().map(|intent| intent.record))?;
+        let can_look = self.end(endpoint)?.source.as_ref().is_some_and(|source| source.lookup().is_some());
+        let (mut remotes, mut creates) = (Vec::new(), Vec::new());
+        for intent in open {
+            let Some(side) = unit.peek(intent.record).and_then(|touched| touched.state.side(endpoint)) else {
+                continue;
+            };
+            match (&side.sent, &side.link) {
+                (Some(sent), _) if sent.kind == SentKind::Create => creates.push((intent.record, intent.row.attempts)),
+                (Some(_), Link::Linked(remote)) => remotes.push((intent.record, remote.to_vec(), intent.row.attempts)),
+                _ => self.plan_again(endpoint, intent.record, &mut unit),
+            }
+        }
+        if !can_look {
+            return self.recover_blindly(endpoint, open, unit);
+        }
+        self.commit(unit)?;
+        self.recover_known(endpoint, remotes).await?;
+        self.recover_creates(endpoint, creates).await
+    }
+
+    /// What was sent did not arrive, or nobody will ever know and repeating it does no harm.
+    fn plan_again(&self, endpoint: usize, record: RecordId, unit: &mut Unit) {
+        let row = self.intent(IntentState::Planned, self.now(), 0, Action::Update);
+        if let Some(touched) = unit.get(record)
+            && let Some(side) = touched.state.sides.get_mut(endpoint)
+        {
+            side.sent = None;
+            touched.is_dirty = true;
+            unit.intents.insert((record, endpoint), row);
+        }
+    }
+
+    /// An endpoint that cannot be asked: updates and deletes are repeated, as is a create under a key of our own; any other create
+    /// could make a second record, so a person is asked.
+    fn recover_blindly(&mut self, endpoint: usize, open: &[Intent], mut unit: Unit) -> Result<(), SyncError> {
+        let end = self.end(endpoint)?;
+        let own_key =
+            end.key.iter().all(|key| end.projection.remote_fields().iter().any(|field| field.name == key.name));
+        for intent in open {
+            let side = unit.peek(intent.record).and_then(|touched| touched.state.side(endpoint));
+            let is_create = side.and_then(|side| side.sent.as_ref()).is_some_and(|sent| sent.kind == SentKind::Create);
+            if is_create && !own_key && self.has(Mechanism::CreateLadder) {
+                self.ask_about_create(endpoint, intent.record, &[], &mut unit);
+            } else {
+                self.plan_again(endpoint, intent.record, &mut unit);
+            }
+        }
+        self.commit(unit)
+    }
+
+    /// Looks at the records that were written: what they show is taken in, and says whether the write arrived.
+    async fn recover_known(&mut self, endpoint: usize, sent: Vec<(RecordId, Vec<u8>, u32)>) -> Result<(), SyncError> {
+        if sent.is_empty() {
+            return Ok(());
+        }
+        let remotes: Vec<Vec<u8>> = sent.iter().map(|(_, remote, _)| remote.clone()).collect();
+        self.look_again(endpoint, &remotes).await?;
+        let mut unit = self.load_unit(sent.iter().map(|(record, ..)| *record))?;
+        let (now, lag) = (self.now(), self.settled.rules.lag(endpoint));
+        for (record, remote, attempts) in sent {
+            let Some(side) = unit.peek(record).and_then(|touched| touched.state.side(endpoint)) else { continue };
+            let Some(sent) = side.sent.clone() else {
+                self.plan_again(endpoint, record, &mut unit);
+                continue;
+            };
+            let arrived = sent.kind == SentKind::Update
+                && !sent.patch.is_empty()
+                && sent.patch.iter().all(|(field, value)| side.shadow(*field).shown() == Some(value));
+            let job = Job {
+                record,
+                action: if sent.kind == SentKind::Delete { Action::Delete } else { Action::Update },
+                remote: Some(remote),
+                patch: sent.patch.clone(),
+                columns: Vec::new(),
+                expected: Vec::new(),
+                attempts,
+            };
+            if arrived {
+                self.confirm(endpoint, &job, None, &mut unit);
+            } else if now >= sent.at.saturating_add(lag) {
+                self.plan_again(endpoint, record, &mut unit);
+            } else {
+                let row = self.intent(IntentState::Unknown, sent.at.saturating_add(lag), attempts, job.action);
+                unit.intents.insert((record, endpoint), row);
+            }
+        }
+        self.commit(unit)
+    }
+
+    /// The create ladder (Invariant 6): what was made is searched for by its key or its match fields; one is adopted, several are for
+    /// a person, and only if there is none after the endpoint's lag is it made again.
+    async fn recover_creates(&mut self, endpoint: usize, creates: Vec<(RecordId, u32)>) -> Result<(), SyncError> {
+        for (record, attempts) in creates {
+            let mut unit = self.load_unit(std::iter::once(record))?;
+            let Some(side) = unit.peek(record).and_then(|touched| touched.state.side(endpoint)) else { continue };
+            let Some(sent) = side.sent.clone() else { continue };
+            if !self.has(Mechanism::CreateLadder) {
+                self.plan_again(endpoint, record, &mut unit);
+                self.commit(unit)?;
+                continue;
+            }
+            let found = self.find_created(endpoint, &sent.patch).await?;
+            let due = sent.at.saturating_add(self.settled.rules.lag(endpoint));
+            match found {
+                Search::Impossible => self.ask_about_create(endpoint, record, &[], &mut unit),
+                Search::Found(rows) => match rows.as_slice() {
+                    [] if self.now() >= due => self.plan_again(endpoint, record, &mut unit),
+                    [] => {
+                        let wait = super::setup::micros(back_off(attempts));
+                        let row =
+                            self.intent(IntentState::Unknown, due.max(self.now() + wait), attempts + 1, Action::Create);
+                        unit.intents.insert((record, endpoint), row);
+                    }
+                    [one] => {
+                        self.plan_again(endpoint, record, &mut unit);
+                        self.commit(unit)?;
+                        let adopted = Incoming { adopt: Some(record), ..one.clone() };
+                        self.take_rows(endpoint, &[adopted], Vec::new(), None).await?;
+                        continue;
+                    }
+                    several => self.ask_about_create(endpoint, record, several, &mut unit),
+                },
+            }
+            self.commit(unit)?;
+        }
+        Ok(())
+    }
+
+    /// Remote records that may be the one that was made, and belong to nobody else.
+    async fn find_created(&self, endpoint: usize, patch: &[(usize, Value)]) -> Result<Search, SyncError> {
+        let end = self.end(endpoint)?;
+        let mut row: Vec<Option<Value>> = vec![None; self.settled.entity.len()];
+        for (field, value) in patch {
+            if let Some(place) = row.get_mut(*field) {
+                *place = Some(value.clone());
+            }
+        }
+        let Ok(written) = end.projection.write(&row, Purpose::Create) else { return Ok(Search::Impossible) };
+        let remote_value = |name: &str| {
+            let at = end.projection.remote_fields().iter().position(|field| field.name == name)?;
+            let value = written.get(at)?.clone().filter(|value| !value.is_null())?;
+            Some((end.projection.remote_fields().get(at)?.clone(), value))
+        };
+        let own_key: Option<Vec<(Field, Value)>> = end.key.iter().map(|key| remote_value(&key.name)).collect();
+        let by_match = || {
+            let names = self.settled.matching.exact.iter();
+            names
+                .filter_map(|rule| {
+                    rule.iter().map(|(field, _)| remote_value(self.column_of(endpoint, *field)?)).collect()
+                })
+                .next()
+        };
+        let Some(key) = own_key.or_else(by_match) else { return Ok(Search::Impossible) };
+        let (fields, values): (Vec<Field>, Vec<Value>) = key.into_iter().unzip();
+        let rows = self.look_up(endpoint, &fields, &[values]).await?;
+        let id = self.endpoint_id(endpoint);
+        let query = RecordQuery {
+            sync: self.name().to_owned(),
+            links: rows.iter().map(|row| (id, row.remote.clone())).collect(),
+            ..RecordQuery::default()
+        };
+        let links = self.run.store.load_records(&query)?.links;
+        let free = rows.into_iter().zip(links).filter(|(_, link)| link.is_none()).map(|(row, _)| row).collect();
+        Ok(Search::Found(free))
+    }
+
+    /// The endpoint's column for a field of the entity.
+    fn column_of(&self, endpoint: usize, field: usize) -> Option<&str> {
+        let (name, endpoint) = (&self.settled.entity.get(field)?.name, &self.settled.ends.get(endpoint)?.name);
+        let defined = self.hub.def.fields.iter().find(|known| known.name == *name)?;
+        defined.columns.get(endpoint).map(|column| column.field.as_str())
+    }
+
+    fn ask_about_create(&self, endpoint: usize, record: RecordId, found: &[Incoming], unit: &mut Unit) {
+        let Some(end) = self.settled.ends.get(endpoint) else { return };
+        let row = self.intent(IntentState::Held, i64::MAX, 0, Action::Create);
+        let values = unit.peek(record).map(|touched| touched.state.values()).unwrap_or_default();
+        let candidates: Vec<String> = found.iter().map(|row| remote_text(&row.remote, &end.key)).collect();
+        let body = serde_json::json!({
+            "endpoint": end.name,
+            "values": self.shown(&values),
+            "found": candidates,
+            "reason": "nobody answered whether this record was made there",
+        });
+        unit.intents.insert((record, endpoint), row);
+        unit.conflicts.push(ConflictChange::Put(NewConflict {
+            sync: self.name().to_owned(),
+            record,
+            kind: ConflictKind::Match,
+            state: ConflictState::Open,
+            subject: end.name.clone(),
+            body: body.to_string(),
+            resolution: None,
+        }));
+    }
+
+    /// Writes that were refused because the record is no longer as it was, or is there already.
+    pub async fn after_collisions(&mut self, endpoint: usize, collided: Vec<(Job, Failure)>) -> Result<(), SyncError> {
+        let can_look = self.end(endpoint)?.source.as_ref().is_some_and(|source| source.lookup().is_some());
+        let (creates, others): (Vec<_>, Vec<_>) =
+            collided.into_iter().partition(|(job, _)| job.action == Action::Create);
+        let remotes: Vec<Vec<u8>> = others.iter().filter_map(|(job, _)| job.remote.clone()).collect();
+        if can_look && !remotes.is_empty() {
+            self.look_again(endpoint, &remotes).await?;
+        }
+        for (job, failure) in creates {
+            let found = if can_look { self.find_created(endpoint, &job.patch).await? } else { Search::Impossible };
+            match found {
+                Search::Found(rows) if rows.len() == 1 => {
+                    let adopted: Vec<Incoming> =
+                        rows.into_iter().map(|row| Incoming { adopt: Some(job.record), ..row }).collect();
+                    self.take_rows(endpoint, &adopted, Vec::new(), None).await?;
+                }
+                _ => {
+                    let mut unit = self.load_unit(std::iter::once(job.record))?;
+                    self.refuse(endpoint, job.record, &job.patch, &failure, &mut unit);
+                    self.commit(unit)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Of records that were just written, the fields an endpoint shows otherwise.
+    pub async fn differing(&mut self, endpoint: usize, records: &[RecordId]) -> Result<Vec<Differing>, SyncError> {
+        let unit = self.load_unit(records.iter().copied())?;
+        let remote = |record: &RecordId| Some(unit.peek(*record)?.state.side(endpoint)?.link.remote()?.to_vec());
+        let remotes: Vec<Vec<u8>> = records.iter().filter_map(remote).collect();
+        let mut found = self.look_up_remotes(endpoint, &remotes).await?;
+        let mut differing = Vec::new();
+        for record in records {
+            let Some(side) = unit.peek(*record).and_then(|touched| touched.state.side(endpoint)) else { continue };
+            let Some(row) = side.link.remote().and_then(|remote| found.remove(remote)) else { continue };
+            let now = self.now();
+            let fields: Vec<(usize, Value, Value)> = row
+                .values
+                .iter()
+                .enumerate()
+                .filter_map(|(field, shown)| {
+                    let (shown, sent) = (shown.as_ref()?, side.shadow(field).shown()?);
+                    let may_be_old = side.fenced(field, shown, now).is_some();
+                    (shown != sent && !may_be_old && self.settled.rules.writes(endpoint, field))
+                        .then(|| (field, sent.clone(), shown.clone()))
+                })
+                .collect();
+            if !fields.is_empty() {
+                differing.push(Differing { record: *record, row, fields });
+            }
+        }
+        Ok(differing)
+    }
+
+    /// Writes the same values once more, if the record still shows the others: an endpoint that shows them again has a form of its
+    /// own, which is remembered; one that does not was changed by somebody, whose change is taken in.
+    pub async fn probe(&mut self, endpoint: usize, differing: Vec<Differing>) -> Result<(), SyncError> {
+        let end = self.end(endpoint)?;
+        let jobs: Vec<Job> = differing.iter().filter_map(|found| self.probe_job(endpoint, found)).collect();
+        let outcomes = write_jobs(end, &jobs, self.run.options.safety).await;
+        let fine: Vec<RecordId> = jobs
+            .iter()
+            .zip(&outcomes)
+            .filter(|(_, outcome)| matches!(outcome, Outcome::Ok { .. }))
+            .map(|(job, _)| job.record)
+            .collect();
+        let again = self.differing(endpoint, &fine).await?;
+        let mut unit = self.load_unit(again.iter().map(|found| found.record))?;
+        let mut foreign = Vec::new();
+        for first in differing {
+            let second = again.iter().find(|found| found.record == first.record);
+            match second {
+                Some(second) if second.fields == first.fields => self.remember_form(endpoint, second, &mut unit),
+                _ => foreign.push(first.row),
+            }
+        }
+        self.commit(unit)?;
+        if foreign.is_empty() {
+            return Ok(());
+        }
+        self.take_rows(endpoint, &foreign, Vec::new(), None).await
+    }
+
+    fn probe_job(&self, endpoint: usize, found: &Differing) -> Option<Job> {
+        let end = self.settled.ends.get(endpoint)?;
+        let columns = |values: &dyn Fn(&(usize, Value, Value)) -> Value| {
+            let mut row: Vec<Option<Value>> = vec![None; self.settled.entity.len()];
+            for entry in &found.fields {
+                *row.get_mut(entry.0)? = Some(values(entry));
+            }
+            let written = end.projection.write(&row, Purpose::Update).ok()?;
+            let is_key = |field: &Field| end.key.iter().any(|key| key.name == field.name);
+            let pairs = end.projection.remote_fields().iter().zip(written).zip(&end.expectable);
+            Some(
+                pairs
+                    .filter(|((field, _), expectable)| !is_key(field) && **expectable)
+                    .filter_map(|((field, value), _)| Some((field.clone(), value?)))
+                    .collect::<Vec<_>>(),
+            )
+        };
+        let sent = columns(&|(_, sent, _)| sent.clone())?;
+        let shown = columns(&|(.., shown)| shown.clone())?;
+        (!sent.is_empty() && end.can_update).then(|| Job {
+            record: found.record,
+            action: Action::Update,
+            remote: Some(found.row.remote.clone()),
+            patch: Vec::new(),
+            columns: sent,
+            expected: shown,
+            attempts: 0,
+        })
+    }
+
+    fn remember_form(&self, endpoint: usize, found: &Differing, unit: &mut Unit) {
+        if let Some(touched) = unit.get(found.record)
+            && let Some(side) = touched.state.sides.get_mut(endpoint)
+        {
+            for (field, sent, shown) in &found.fields {
+                side.set_shadow(*field, Shadow::Form { shows: shown.clone(), of: sent.clone() });
+            }
+            touched.is_dirty = true;
+        }
+        let entry = form_entry(self.ids.get(endpoint).copied().unwrap_or_default(), &found.fields);
+        self.tell(unit, found.record, entry);
+    }
+
+    /// Events that had to wait and are due: the record is looked at again, where that can be.
+    pub async fn take_waiting(&mut self, endpoint: usize) -> Result<(), SyncError> {
+        let now = self.run.world.clock.now();
+        let mut last: Option<Vec<Vec<u8>>> = None;
+        loop {
+            let due = self.run.store.due_events(self.endpoint_id(endpoint), now, CHUNK)?;
+            let remotes: Vec<Vec<u8>> = due.iter().map(|event| event.remote.clone()).collect();
+            if due.is_empty() || last.as_ref() == Some(&remotes) {
+                return Ok(());
+            }
+            let mut fresh = self.look_up_remotes(endpoint, &remotes).await?;
+            let can_look = self.end(endpoint)?.source.as_ref().is_some_and(|source| source.lookup().is_some());
+            let mut rows = Vec::with_capacity(due.len());
+            let mut unit = Unit::default();
+            for event in due {
+                let kept = super::waiting::decode(&event.remote, &event.body);
+                let fresh = fresh.remove(&event.remote).map(|row| Incoming { has_waited: true, ..row });
+                match (fresh, kept) {
+                    (Some(row), _) => rows.push(row),
+                    (None, Some(kept)) if can_look => {
+                        let values = vec![None; self.settled.entity.len()].into();
+                        rows.push(Incoming { kind: EventKind::Delete, values, ..kept });
+                    }
+                    (None, Some(kept)) => rows.push(kept),
+                    (None, None) => {
+                        let (endpoint, remote) = (self.endpoint_id(endpoint), event.remote);
+                        unit.events.push(EventChange::Done { endpoint, remote });
+                    }
+                }
+            }
+            self.commit(unit)?;
+            self.take_rows(endpoint, &rows, Vec::new(), None).await?;
+            last = Some(remotes);
+        }
+    }
+}
+
+/// What a search for a record that may have been made came to.
+enum Search {
+    /// There is nothing to search by.
+    Impossible,
+    Found(Vec<Incoming>),
+}

@@ -1,0 +1,392 @@
+//! A run in progress: who we are to the store, what is touched, and how it becomes durable.
+
+use std::collections::HashMap;
+
+use super::setup::{End, Settled};
+use super::{Hub, HubRun};
+use crate::lineage::{Entry, EntryKind};
+use crate::record::{Field, Value, read_value, write_value};
+use crate::resolve::{Link, Mechanism, Owed, RecordState, Segment, decode, encode, match_digest, owed};
+use crate::store::{
+    ConflictChange, Counters, EndpointId, EndpointState, EndpointUpdate, Epoch, EventChange, HubCommit, HubState,
+    IntentRow, IntentState, KeyDigest, MatchKey, MatchKeyChange, NewDeadLetter, NewLineage, Presence, RecordId,
+    RecordQuery, RunId,
+};
+use crate::sync::error::SyncError;
+use crate::sync::retry::Caution;
+
+pub(super) struct Work<'a> {
+    pub hub: &'a Hub,
+    pub run: &'a HubRun,
+    pub id: RunId,
+    pub settled: Settled,
+    pub epoch: Epoch,
+    pub endpoints: Vec<EndpointState>,
+    /// The endpoints' ids, as bodies know them.
+    pub ids: Vec<i64>,
+    pub next_record: i64,
+    pub next_lineage: i64,
+    pub counters: Counters,
+    pub caution: Caution,
+    /// Whether the entity's fields are pinned as they are now.
+    pub is_pinned: bool,
+    /// Dead letters of this run.
+    pub letters: u64,
+    /// Deletes this run has let pass, by endpoint.
+    pub deleted: HashMap<usize, u64>,
+    /// Deletes that wait for approval.
+    pub held: Vec<crate::sync::report::HeldDeletes>,
+    /// Keys with an open dead letter.
+    pub open_letters: std::collections::HashSet<KeyDigest>,
+}
+
+/// Records that are decided about together, and everything that becomes durable with them.
+#[derive(Default)]
+pub(super) struct Unit {
+    order: Vec<RecordId>,
+    records: HashMap<RecordId, Touched>,
+    pub lineage: Vec<NewLineage>,
+    pub links: Vec<(EndpointId, Vec<u8>, Option<RecordId>)>,
+    /// Match keys of records this unit made or changed.
+    pub keys: HashMap<MatchKey, Vec<RecordId>>,
+    pub events: Vec<EventChange>,
+    pub conflicts: Vec<ConflictChange>,
+    pub endpoints: Vec<EndpointUpdate>,
+    pub letters: Vec<NewDeadLetter>,
+    pub written_keys: Vec<KeyDigest>,
+    /// Intents that are what they are whatever the record says: sent, unknown, refused.
+    pub intents: HashMap<(RecordId, usize), IntentRow>,
+    pub hold_applied: Option<crate::store::HoldId>,
+    pub resolved: Vec<crate::store::DeadLetterId>,
+}
+
+/// A record in memory.
+pub(super) struct Touched {
+    pub state: RecordState,
+    keys: Vec<Option<MatchKey>>,
+    pub is_dirty: bool,
+    /// Something was agreed anew: whatever was refused or parked is tried again.
+    pub is_changed: bool,
+}
+
+impl Unit {
+    pub fn get(&mut self, id: RecordId) -> Option<&mut Touched> {
+        self.records.get_mut(&id)
+    }
+
+    pub fn peek(&self, id: RecordId) -> Option<&Touched> {
+        self.records.get(&id)
+    }
+
+    pub fn put(&mut self, id: RecordId, state: RecordState, keys: Vec<Option<MatchKey>>) {
+        if !self.records.contains_key(&id) {
+            self.order.push(id);
+            self.records.insert(id, Touched { state, keys, is_dirty: false, is_changed: false });
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.lineage.is_empty()
+            && self.links.is_empty()
+            && self.events.is_empty()
+            && self.conflicts.is_empty()
+            && self.endpoints.is_empty()
+            && self.letters.is_empty()
+            && self.intents.is_empty()
+            && self.resolved.is_empty()
+            && self.hold_applied.is_none()
+            && self.records.values().all(|touched| !touched.is_dirty)
+    }
+}
+
+impl<'a> Work<'a> {
+    pub fn new(hub: &'a Hub, run: &'a HubRun, id: RunId, settled: Settled, state: HubState) -> Self {
+        let is_pinned = state.pin.as_deref() == Some(settled.pin.as_str());
+        Self {
+            hub,
+            run,
+            id,
+            settled,
+            epoch: state.epoch,
+            ids: state.endpoints.iter().map(|endpoint| endpoint.id.0).collect(),
+            endpoints: state.endpoints,
+            next_record: state.next_record.0,
+            next_lineage: state.next_lineage.0,
+            counters: Counters::default(),
+            caution: Caution::of(hub.def.name.as_str(), &run.world, &run.observer, &run.interrupt),
+            is_pinned,
+            letters: 0,
+            deleted: HashMap::new(),
+            held: Vec::new(),
+            open_letters: std::collections::HashSet::new(),
+        }
+    }
+
+    pub fn name(&self) -> &str {
+        self.hub.def.name.as_str()
+    }
+
+    pub fn has(&self, mechanism: Mechanism) -> bool {
+        self.run.options.safety.has(mechanism)
+    }
+
+    /// Microseconds since 1970.
+    pub fn now(&self) -> i64 {
+        self.run.world.clock.now().timestamp_micros()
+    }
+
+    pub fn end(&self, endpoint: usize) -> Result<&End, SyncError> {
+        self.settled.ends.get(endpoint).ok_or_else(|| self.fault("an endpoint is missing"))
+    }
+
+    pub fn endpoint_id(&self, endpoint: usize) -> EndpointId {
+        EndpointId(self.ids.get(endpoint).copied().unwrap_or_default())
+    }
+
+    pub fn fault(&self, what: impl std::fmt::Display) -> SyncError {
+        SyncError::internal(self.name(), what)
+    }
+
+    /// Reads a record's body.
+    pub fn decode(&self, id: RecordId, body: &[u8]) -> Result<RecordState, SyncError> {
+        decode(body, &self.ids, self.settled.entity.len())
+            .ok_or_else(|| self.fault(format_args!("record {} makes no sense", id.0)))
+    }
+
+    /// Puts records into a unit that are not there yet.
+    pub fn take_bodies(&self, unit: &mut Unit, bodies: HashMap<RecordId, Vec<u8>>) -> Result<(), SyncError> {
+        // In one order whatever the order of the map.
+        let mut bodies: Vec<(RecordId, Vec<u8>)> = bodies.into_iter().collect();
+        bodies.sort_unstable_by_key(|(id, _)| *id);
+        for (id, body) in bodies {
+            if unit.peek(id).is_none() {
+                let state = self.decode(id, &body)?;
+                let keys = self.match_keys(&state);
+                unit.put(id, state, keys);
+            }
+        }
+        Ok(())
+    }
+
+    /// A unit with these records in it.
+    pub fn load_unit(&self, records: impl Iterator<Item = RecordId>) -> Result<Unit, SyncError> {
+        let query = RecordQuery { sync: self.name().to_owned(), records: records.collect(), ..RecordQuery::default() };
+        let mut unit = Unit::default();
+        self.take_bodies(&mut unit, self.run.store.load_records(&query)?.bodies)?;
+        Ok(unit)
+    }
+
+    /// The digests a record can be found by, one per rule; the last is the block of the scored rule.
+    pub fn match_keys(&self, state: &RecordState) -> Vec<Option<MatchKey>> {
+        self.keys_of(|field| state.value(field))
+    }
+
+    pub fn keys_of<'v>(&self, value: impl Fn(usize) -> Option<&'v Value>) -> Vec<Option<MatchKey>> {
+        let matching = &self.settled.matching;
+        let block = matching.scored.as_ref().map(|scored| &scored.block);
+        matching
+            .exact
+            .iter()
+            .chain(block)
+            .enumerate()
+            .map(|(rule, fields)| {
+                let fields: Vec<_> = fields.iter().map(|(field, normaliser)| (value(*field), *normaliser)).collect();
+                match_digest(rule, &fields).map(MatchKey)
+            })
+            .collect()
+    }
+
+    /// Adds an entry to the lineage and makes it the newest of its record.
+    pub fn tell(&self, unit: &mut Unit, record: RecordId, mut entry: Entry) {
+        let id = self.next_lineage + unit.lineage.len() as i64;
+        if let Some(touched) = unit.get(record) {
+            entry.previous = touched.state.lineage;
+            touched.state.lineage = id;
+            touched.is_dirty = true;
+        }
+        unit.lineage.push(NewLineage { record, body: entry.encode() });
+    }
+
+    /// Whether an endpoint is to have a record.
+    pub fn segment(&self, endpoint: usize, values: &dyn Fn(usize) -> Option<Value>) -> Result<Segment, String> {
+        segment_of(&self.settled, endpoint, values)
+    }
+
+    pub fn owed(&self, state: &RecordState, endpoint: usize) -> Owed {
+        owed_of(&self.settled, state, endpoint)
+    }
+
+    /// Makes a unit durable: records, what everybody is owed, links, lineage and cursors together (Invariant 9).
+    pub fn commit(&mut self, mut unit: Unit) -> Result<(), SyncError> {
+        if unit.is_empty() && self.is_pinned {
+            return Ok(());
+        }
+        let at = self.run.world.clock.now();
+        let mut commit = HubCommit::new(self.id, at, self.epoch, self.counters);
+        if !self.is_pinned {
+            commit.pin = Some(self.settled.pin.clone());
+        }
+        for id in std::mem::take(&mut unit.order) {
+            self.settle_record(&mut unit, id, &mut commit, at.timestamp_micros())?;
+        }
+        commit.endpoints = unit.endpoints;
+        commit.links = unit.links;
+        commit.events = unit.events;
+        commit.conflicts = unit.conflicts;
+        commit.dead_letters = unit.letters;
+        commit.written_keys = unit.written_keys;
+        commit.hold_applied = unit.hold_applied;
+        commit.resolved = unit.resolved;
+        commit.lineage = unit.lineage;
+        let told = commit.lineage.len() as i64;
+        if !self.has(Mechanism::Fencing) {
+            commit.epoch = self.run.store.hub_state(self.name(), &[])?.epoch;
+        }
+        self.run.store.commit_hub(&commit)?;
+        self.next_lineage += told;
+        self.is_pinned = true;
+        Ok(())
+    }
+
+    fn settle_record(&self, unit: &mut Unit, id: RecordId, commit: &mut HubCommit, now: i64) -> Result<(), SyncError> {
+        let Some(mut touched) = unit.records.remove(&id) else { return Ok(()) };
+        for endpoint in 0..self.ids.len() {
+            self.unlink_or_relink(unit, id, &mut touched, endpoint);
+            let fixed = unit.intents.remove(&(id, endpoint));
+            self.queue(id, &mut touched, endpoint, fixed, commit, now);
+        }
+        if !touched.is_dirty {
+            return Ok(());
+        }
+        let keys = self.match_keys(&touched.state);
+        for (before, after) in touched.keys.iter().zip(&keys).filter(|(before, after)| before != after) {
+            let change = |key: &MatchKey, presence| MatchKeyChange { key: *key, record: id, presence };
+            commit.match_keys.extend(before.as_ref().map(|key| change(key, Presence::Absent)));
+            commit.match_keys.extend(after.as_ref().map(|key| change(key, Presence::Present)));
+        }
+        commit.records.push((id, encode(&touched.state, &self.ids)));
+        Ok(())
+    }
+
+    /// What needs no write is done at once.
+    fn unlink_or_relink(&self, unit: &mut Unit, id: RecordId, touched: &mut Touched, endpoint: usize) {
+        let owed = self.owed(&touched.state, endpoint);
+        let fields = touched.state.canon.len();
+        let previous = touched.state.lineage;
+        let Some(side) = touched.state.sides.get_mut(endpoint) else { return };
+        let kind = match (owed, side.link.remote().map(<[u8]>::to_vec)) {
+            (Owed::Unlink, Some(remote)) => {
+                side.link = Link::Left(remote.into());
+                EntryKind::Unlinked
+            }
+            (Owed::Relink, Some(remote)) => {
+                side.link = Link::Linked(remote.into());
+                side.shadow = vec![crate::resolve::Shadow::Absent; fields];
+                EntryKind::Linked
+            }
+            _ => return,
+        };
+        let entry = Entry::new(kind, self.ids.get(endpoint).copied().unwrap_or_default(), previous);
+        touched.state.lineage = self.next_lineage + unit.lineage.len() as i64;
+        unit.lineage.push(NewLineage { record: id, body: entry.encode() });
+        touched.is_dirty = true;
+    }
+
+    /// At most one intent per record and endpoint, and only while something is owed.
+    fn queue(
+        &self,
+        id: RecordId,
+        touched: &mut Touched,
+        endpoint: usize,
+        fixed: Option<IntentRow>,
+        commit: &mut HubCommit,
+        now: i64,
+    ) {
+        let endpoint_id = self.endpoint_id(endpoint);
+        let owed = self.owed(&touched.state, endpoint);
+        let is_changed = touched.is_changed;
+        let Some(side) = touched.state.sides.get_mut(endpoint) else { return };
+        if let Some(row) = fixed {
+            touched.is_dirty |= !side.is_queued;
+            side.is_queued = true;
+            return commit.intents.push((endpoint_id, id, Some(row)));
+        }
+        if side.sent.is_some() {
+            return;
+        }
+        let wants = !matches!(owed, Owed::Nothing | Owed::Unlink | Owed::Relink);
+        match (wants, side.is_queued) {
+            (true, queued) if !queued || is_changed => {
+                touched.is_dirty |= !queued;
+                side.is_queued = true;
+                let deletes = matches!(owed, Owed::Delete | Owed::Archive);
+                let due = chrono::DateTime::from_timestamp_micros(now).unwrap_or_default();
+                let row = IntentRow { state: IntentState::Planned, due, attempts: 0, deletes };
+                commit.intents.push((endpoint_id, id, Some(row)));
+            }
+            (false, true) => {
+                side.is_queued = false;
+                touched.is_dirty = true;
+                commit.intents.push((endpoint_id, id, None));
+            }
+            _ => {}
+        }
+    }
+
+    pub fn new_record(&mut self) -> RecordId {
+        let id = RecordId(self.next_record);
+        self.next_record += 1;
+        id
+    }
+}
+
+fn segment_of(settled: &Settled, endpoint: usize, values: &dyn Fn(usize) -> Option<Value>) -> Result<Segment, String> {
+    let Some(filter) = settled.ends.get(endpoint).and_then(|end| end.filter.as_ref()) else {
+        return Ok(Segment::Inside);
+    };
+    let bindings: Vec<Value> = (0..settled.entity.len()).map(|field| values(field).unwrap_or(Value::Null)).collect();
+    match filter.evaluate_bool(&bindings) {
+        Ok(true) => Ok(Segment::Inside),
+        Ok(false) => Ok(Segment::Outside),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// What an endpoint is owed of a record. A filter that fails owes nothing.
+pub(super) fn owed_of(settled: &Settled, state: &RecordState, endpoint: usize) -> Owed {
+    match segment_of(settled, endpoint, &|field| state.value(field).cloned()) {
+        Ok(segment) => owed(state, endpoint, &settled.rules, segment),
+        Err(_) => Owed::Nothing,
+    }
+}
+
+/// A remote id: the values of the key in its order.
+pub(super) fn remote_id(values: &[&Value]) -> Vec<u8> {
+    let mut id = Vec::with_capacity(values.len() * 10);
+    values.iter().for_each(|value| write_value(&mut id, value));
+    id
+}
+
+/// The values of a remote id; none if it is none.
+pub(super) fn remote_values(mut remote: &[u8]) -> Option<Vec<Value>> {
+    let mut values = Vec::new();
+    while !remote.is_empty() {
+        values.push(read_value(&mut remote)?);
+    }
+    Some(values)
+}
+
+/// A remote id for people: JSON of its values as texts.
+pub(super) fn remote_text(remote: &[u8], key: &[Field]) -> String {
+    let values = remote_values(remote).unwrap_or_default();
+    let texts: Vec<serde_json::Value> = values
+        .iter()
+        .zip(key)
+        .map(|(value, field)| match value.to_json(field.logical) {
+            serde_json::Value::String(text) => text.into(),
+            serde_json::Value::Null => serde_json::Value::Null,
+            other => other.to_string().into(),
+        })
+        .collect();
+    serde_json::Value::Array(texts).to_string()
+}
