@@ -9,10 +9,12 @@ mod sums;
 use lockstep::project::HubDeletes;
 use lockstep::record::Value;
 
+use crate::desk::Decided;
 use crate::field::Kind;
 use crate::ledger::Author;
 use crate::plan::{Decides, HOUR};
 use crate::system::Values;
+use crate::view::View;
 use crate::world::Core;
 
 pub use finish::{finish, is_settled};
@@ -159,6 +161,28 @@ fn delete_was_asked_for(core: &mut Core, system: usize, key: i64, before: &Value
     } else if core.plan.def.deletes == HubDeletes::Ignore {
         core.fail("5 no inferred delete", format!("{name}: {key} was deleted, and deletes are to be ignored"));
     }
+}
+
+/// A person has decided: from now on older values of the record may come back.
+pub fn after_decision(core: &mut Core, view: &View, decided: &Decided) {
+    let now = core.now;
+    let Decided::Conflict { record, body, words } = decided else {
+        core.trace.event(now, "person", &[], || "decides about held deletes".to_owned());
+        return;
+    };
+    core.trace.event(now, "person", &[*record], || format!("decides about record {record}: {words}"));
+    let named = body.split('"').filter(|part| is_serial(part)).map(Value::text);
+    let linked = equal::records(core, view).remove(record).unwrap_or_default();
+    let serial = core.plan.serial();
+    let serials: Vec<Value> = named.chain(linked.iter().map(|(_, _, values)| values[serial].clone())).collect();
+    for serial in serials {
+        let class = core.ledger.class_of(&serial);
+        core.hand_decided.push(class);
+    }
+}
+
+fn is_serial(text: &str) -> bool {
+    text.strip_prefix('S').is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// After a run: invariant 5 about many deletes at once.

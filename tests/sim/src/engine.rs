@@ -1,11 +1,12 @@
 //! What is under test: the production engine over the production store, or a simple one that stands in for it.
 
+use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use lockstep::connector::{PageLimits, Sink, Source};
 use lockstep::error::Explain as _;
-use lockstep::store::{HubStore, PluginUse};
+use lockstep::store::{HubStore, PluginUse, SqliteStore};
 use lockstep::sync::{Hub, HubEnd, HubOptions, HubRun, Interrupt, Silent, SyncError, run_hub};
 
 use crate::connect::Conn;
@@ -38,13 +39,13 @@ pub trait Engine: Send + Sync {
 
     fn view(&self, plan: &Plan) -> View;
 
-    /// A person looks at what waits and decides some of it. Answers how much.
-    fn decide(&self, sim: &Sim, desk: &mut desk::Desk) -> usize;
+    /// A person looks at what waits and decides it.
+    fn decide(&self, sim: &Sim, desk: &mut desk::Desk);
 }
 
 /// The production store, in memory.
 pub fn memory() -> Arc<dyn HubStore> {
-    unimplemented!("the store of hubs has not landed")
+    Arc::new(SqliteStore::in_memory().expect("memory"))
 }
 
 /// The real one.
@@ -76,6 +77,7 @@ pub fn hub(sim: &Sim, power: &Power) -> Hub {
     Hub {
         def: plan.def.clone(),
         ends: plan.systems.iter().enumerate().map(end).collect(),
+        resolvers: HashMap::new(),
         page: PageLimits { rows: plan.page_rows, bytes: 1 << 20 },
     }
 }
@@ -98,9 +100,12 @@ impl Engine for Production {
         View::of(self.store.as_ref(), plan).expect("the store can be read")
     }
 
-    fn decide(&self, sim: &Sim, desk: &mut desk::Desk) -> usize {
-        let now = host_time(&sim.core());
-        desk.work(self.store.as_ref(), now)
+    fn decide(&self, sim: &Sim, desk: &mut desk::Desk) {
+        let (now, plan) = {
+            let core = sim.core();
+            (host_time(&core), core.plan.clone())
+        };
+        desk.work(self.store.as_ref(), &plan.def, now);
     }
 }
 

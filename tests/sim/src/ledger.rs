@@ -126,7 +126,11 @@ impl Ledger {
 
     /// The class of a record as it is now. Classes may still become one.
     pub fn class(&self, values: &Values) -> usize {
-        let class = self.classes.serials.get(&values[self.plan.serial()]);
+        self.class_of(&values[self.plan.serial()])
+    }
+
+    pub fn class_of(&self, serial: &Value) -> usize {
+        let class = self.classes.serials.get(serial);
         class.map_or(usize::MAX, |class| self.classes.find(*class))
     }
 

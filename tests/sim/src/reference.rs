@@ -135,9 +135,7 @@ impl Engine for Reference {
         view
     }
 
-    fn decide(&self, _: &Sim, _: &mut Desk) -> usize {
-        0
-    }
+    fn decide(&self, _: &Sim, _: &mut Desk) {}
 }
 
 impl Work {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::chance::Chance;
 use crate::check;
 use crate::cover::Coverage;
-use crate::desk::Desk;
+use crate::desk::{Decided, Desk};
 use crate::engine::{Ended, Engine};
 use crate::ledger::Author;
 use crate::plan::{DAY, HOUR, MINUTE, Options, Plan, SECOND};
@@ -64,7 +64,7 @@ impl Story {
             engine,
             chance: Chance::new(plan.options.seed, "story"),
             zombie: None,
-            desk: Desk::default(),
+            desk: Desk::new(plan.options.seed),
             has_approved: false,
         }
     }
@@ -169,12 +169,23 @@ impl Story {
         self.after(number, stop, zombie);
     }
 
+    /// A person decides what waits. Answers how much.
     fn decide(&mut self) -> usize {
         let by_user = |change: &&crate::ledger::Change| change.author == Author::User && change.after.is_none();
         self.desk.wanted_deletes = self.sim.core().ledger.changes.iter().filter(by_user).count();
-        let decided = self.engine.decide(&self.sim, &mut self.desk);
-        self.has_approved |= decided > 0;
-        decided
+        self.engine.decide(&self.sim, &mut self.desk);
+        let decided = std::mem::take(&mut self.desk.decided);
+        let view = if decided.is_empty() { View::default() } else { self.engine.view(&self.plan) };
+        let mut core = self.sim.core();
+        for decided in &decided {
+            self.has_approved |= *decided == Decided::Hold;
+            check::after_decision(&mut core, &view, decided);
+        }
+        for complaint in std::mem::take(&mut self.desk.complaints) {
+            let now = core.now;
+            core.trace.event(now, "person", &[], || format!("could not decide {complaint}"));
+        }
+        decided.len()
     }
 
     /// Users and faults have stopped: soon everything has to agree, and then nothing happens any more.

@@ -119,6 +119,7 @@ fn endpoint(profile: &Profile) -> HubEndpoint {
         types: BTreeMap::new(),
         filter: None,
         on_exit: OnExit::Unlink,
+        archive: None,
         visibility_lag: (profile.lag > 0 && profile.lag % 2 == 0)
             .then(|| Duration::from_micros(profile.lag.unsigned_abs())),
         enumerate_every: None,
