@@ -53,8 +53,7 @@ pub fn run_seeds(first: u64, last: u64, options: &Options, manner: Manner, make:
                     }
                     let outcome = run_seed(&Options { seed, ..options.clone() }, make);
                     let again = manner.twice > 0 && seed % manner.twice == 0;
-                    let is_same = !again
-                        || run_seed(&Options { seed, ..options.clone() }, make).hash == outcome.hash;
+                    let is_same = !again || run_seed(&Options { seed, ..options.clone() }, make).hash == outcome.hash;
                     let mut summary = summary.lock().expect("nobody panicked");
                     summary.add(outcome, is_same);
                     if summary.failed.len() >= manner.failures_max {

@@ -7,9 +7,9 @@ pub struct Chance(u64);
 impl Chance {
     pub fn new(seed: u64, purpose: &str) -> Self {
         // FNV-1a: only to keep purposes apart.
-        let mix = purpose.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
+        let mix = purpose
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
         let mut chance = Self(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ mix);
         chance.next();
         chance

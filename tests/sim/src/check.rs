@@ -52,7 +52,10 @@ fn one_record_only(core: &mut Core, system: usize, key: i64, after: &Values) {
     });
     if let Some(twin) = twin.map(|twin| twin.key) {
         let name = core.plan.systems[system].name;
-        core.fail("6 one remote record", format!("{name}: {:?} was made as {key} though {twin} is there", after[serial]));
+        core.fail(
+            "6 one remote record",
+            format!("{name}: {:?} was made as {key} though {twin} is there", after[serial]),
+        );
     }
 }
 
@@ -68,7 +71,8 @@ fn reborn_fairly(core: &mut Core, system: usize, after: &Values) {
     let Some(deletion) = deletes.last() else { return };
     let has_reason = changes.iter().any(|change| {
         let is_of_class = change.after.as_ref().is_some_and(|values| core.ledger.class(values) == class);
-        let is_unseen = change.at > deletion.at || (change.system != deletion.system && !seen_by(core, change, deletion));
+        let is_unseen =
+            change.at > deletion.at || (change.system != deletion.system && !seen_by(core, change, deletion));
         change.author == Author::User && is_of_class && is_unseen
     });
     if !has_reason && !core.is_hand_decided(class) {
@@ -208,7 +212,10 @@ pub fn amplification(core: &mut Core) {
     let writes = core.ledger.changes.len() - edits;
     let allowed = 4 * edits * (core.systems.len() - 1) + 20;
     if writes > allowed {
-        core.fail("2 termination", format!("{edits} edits caused {writes} writes; {allowed} would have been much already"));
+        core.fail(
+            "2 termination",
+            format!("{edits} edits caused {writes} writes; {allowed} would have been much already"),
+        );
     }
 }
 

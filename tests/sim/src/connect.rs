@@ -94,7 +94,8 @@ impl Conn {
         if core.weather[self.system].permille(15) && may_be_lost {
             core.hit(Mark::LostAnswer, op);
             let (now, name) = (core.now, core.plan.systems[self.system].name);
-            core.trace.event(now, "trouble", &[self.system as i64, op as i64], || format!("{name} {op:?}: answer lost"));
+            core.trace
+                .event(now, "trouble", &[self.system as i64, op as i64], || format!("{name} {op:?}: answer lost"));
             return Err(failure(FailureKind::Transient, "the connection was reset"));
         }
         Ok(())

@@ -27,7 +27,11 @@ pub struct Desk {
 pub enum Decided {
     Hold,
     /// What a conflict said, and the record it was about.
-    Conflict { record: i64, body: String, words: String },
+    Conflict {
+        record: i64,
+        body: String,
+        words: String,
+    },
 }
 
 impl Desk {
@@ -45,11 +49,8 @@ impl Desk {
                 self.decided.push(Decided::Hold);
             }
         }
-        let filter = ConflictFilter {
-            sync: Some(SYNC.into()),
-            state: Some(ConflictState::Open),
-            ..ConflictFilter::default()
-        };
+        let filter =
+            ConflictFilter { sync: Some(SYNC.into()), state: Some(ConflictState::Open), ..ConflictFilter::default() };
         for conflict in store.conflicts(&filter).unwrap_or_default() {
             self.end(store, def, now, &conflict);
         }

@@ -220,9 +220,10 @@ impl Ledger {
     pub fn is_known(&self, class: usize, unit: usize, values: &[Value]) -> bool {
         let class = self.class_now(class);
         self.known.contains(&(class, unit, values.to_vec()))
-            || self.known.iter().any(|(other, at, known)| {
-                *at == unit && known.as_slice() == values && self.class_now(*other) == class
-            })
+            || self
+                .known
+                .iter()
+                .any(|(other, at, known)| *at == unit && known.as_slice() == values && self.class_now(*other) == class)
     }
 
     /// All values of a record's unit that are known.

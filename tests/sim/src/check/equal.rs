@@ -150,15 +150,8 @@ fn differing(core: &Core, record: i64, unit: usize, copies: &Copies, found: &mut
 }
 
 /// Records nobody knows of.
-fn unlinked(
-    core: &Core,
-    view: &View,
-    records: &BTreeMap<i64, Copies>,
-    open: &Open,
-    found: &mut Vec<String>,
-) {
-    let linked: BTreeSet<(usize, i64)> =
-        records.values().flatten().map(|(system, key, _)| (*system, *key)).collect();
+fn unlinked(core: &Core, view: &View, records: &BTreeMap<i64, Copies>, open: &Open, found: &mut Vec<String>) {
+    let linked: BTreeSet<(usize, i64)> = records.values().flatten().map(|(system, key, _)| (*system, *key)).collect();
     let _ = view;
     for (system, profile) in core.plan.systems.iter().enumerate().filter(|(_, profile)| profile.reads) {
         for (key, values) in core.systems[system].live() {

@@ -46,8 +46,7 @@ fn undead(core: &Core, view: &View) -> Vec<String> {
             let is_of_class = change.after.as_ref().is_some_and(|values| core.ledger.class(values) == class);
             change.author == Author::User
                 && is_of_class
-                && (change.at >= deletion.at
-                    || (change.system != deletion.system && !seen_by(core, change, deletion)))
+                && (change.at >= deletion.at || (change.system != deletion.system && !seen_by(core, change, deletion)))
         });
         let is_open = open.names(record, &first[core.plan.serial()]) || core.is_hand_decided(class);
         let is_anywhere = copies.iter().any(|(system, ..)| core.plan.systems[*system].writes);

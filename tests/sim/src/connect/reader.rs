@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use lockstep::connector::{Cursor as Opaque, FailureKind, Page, PageLimits, PageStatus, ReadMode, ReadRequest, Reader, Result};
+use lockstep::connector::{
+    Cursor as Opaque, FailureKind, Page, PageLimits, PageStatus, ReadMode, ReadRequest, Reader, Result,
+};
 use lockstep::record::{ChangeKind, Changes, Field, Value, batch_of_values};
 
 use super::{Conn, failure};
@@ -206,7 +208,8 @@ impl Reader for PageReader {
         }
         self.has_ended = true;
         self.conn.arrive(self.op()).await?;
-        let epoch = self.request.cursor.as_ref().map(|cursor| Conn::cursor(&cursor.0, &self.conn.sim.core(), self.conn.system));
+        let epoch =
+            self.request.cursor.as_ref().map(|cursor| Conn::cursor(&cursor.0, &self.conn.sim.core(), self.conn.system));
         if let Some(Err(expired)) = epoch {
             return Err(expired);
         }

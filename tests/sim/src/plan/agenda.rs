@@ -148,8 +148,7 @@ fn faults(seed: u64, systems: &[Profile], end: i64) -> Agenda {
             let (kind, length, skew) =
                 (chance.below(4), chance.scaled(MINUTE, 8 * HOUR), chance.between(-7 * DAY, 7 * DAY));
             let act = match kind {
-                0 => Some(Act::Down { system, until: at + length })
-                    .filter(|_| profile.faults.has(Quirk::Downtime)),
+                0 => Some(Act::Down { system, until: at + length }).filter(|_| profile.faults.has(Quirk::Downtime)),
                 1 => Some(Act::Expire { system }).filter(|_| profile.faults.has(Quirk::ExpiredPositions)),
                 2 => Some(Act::Jump { system, skew }).filter(|_| profile.faults.has(Quirk::JumpingClocks)),
                 _ => Some(Act::Blank { system }).filter(|_| profile.faults.has(Quirk::BlankScans)),

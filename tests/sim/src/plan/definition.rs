@@ -89,8 +89,7 @@ pub fn empty() -> HubDef {
 
 pub fn definition(plan: &Plan, chance: &mut Chance) -> HubDef {
     let deletes = if chance.permille(150) { HubDeletes::Ignore } else { HubDeletes::Propagate };
-    let delete_conflict =
-        chance.pick(&[DeleteConflict::Manual, DeleteConflict::EditWins, DeleteConflict::DeleteWins]);
+    let delete_conflict = chance.pick(&[DeleteConflict::Manual, DeleteConflict::EditWins, DeleteConflict::DeleteWins]);
     HubDef {
         endpoints: plan.systems.iter().map(endpoint).collect(),
         fields: plan.fields.iter().enumerate().map(|(at, field)| hub_field(plan, at, field)).collect(),

@@ -48,7 +48,8 @@ impl Work {
             let parts: Vec<&[usize]> =
                 if self.has(Bug::TornGroups) { unit.chunks(1).collect() } else { vec![unit.as_slice()] };
             for fields in parts {
-                let of = |values: &[Value]| -> Vec<Value> { fields.iter().map(|field| values[*field].clone()).collect() };
+                let of =
+                    |values: &[Value]| -> Vec<Value> { fields.iter().map(|field| values[*field].clone()).collect() };
                 if !fields.iter().all(|field| self.plan.systems[system].has(*field)) {
                     continue;
                 }
@@ -75,7 +76,11 @@ impl Work {
                     false => self.rule(fields, base.as_deref(), &current, &incoming),
                 };
                 if !is_clear {
-                    let body = format!("{:?} {:?}", texts_of(&self.plan, fields, &current), texts_of(&self.plan, fields, &incoming));
+                    let body = format!(
+                        "{:?} {:?}",
+                        texts_of(&self.plan, fields, &current),
+                        texts_of(&self.plan, fields, &incoming)
+                    );
                     disputes.push(dispute(at, "field", body));
                 }
                 for (field, value) in fields.iter().zip(ruled) {
@@ -93,7 +98,9 @@ impl Work {
                 _ => current.to_vec(),
             },
             (Decides::Set, Some(base)) => {
-                let of = |values: &[Value]| -> BTreeSet<String> { items(&values[0]).into_iter().map(str::to_owned).collect() };
+                let of = |values: &[Value]| -> BTreeSet<String> {
+                    items(&values[0]).into_iter().map(str::to_owned).collect()
+                };
                 let (base, current, incoming) = (of(base), of(current), of(incoming));
                 let kept = current.iter().filter(|item| incoming.contains(*item) || !base.contains(*item));
                 let added = incoming.difference(&base);
@@ -113,7 +120,9 @@ fn find(memory: &mut Memory, plan: &Plan, system: usize, key: &Value, values: &[
         return at;
     }
     let fits = |record: &Record| {
-        record.sides[system].key.is_none() && !record.is_deleted && record.canon[serial].as_ref() == Some(&values[serial])
+        record.sides[system].key.is_none()
+            && !record.is_deleted
+            && record.canon[serial].as_ref() == Some(&values[serial])
     };
     let at = memory.records.iter().position(fits).unwrap_or_else(|| {
         let sides = vec![Side::default(); plan.systems.len()];
@@ -130,14 +139,7 @@ fn known(record: &Record) -> Vec<Value> {
 }
 
 fn dispute(record: usize, kind: &'static str, body: String) -> Dispute {
-    Dispute {
-        record: record as i64,
-        kind,
-        is_open: false,
-        subject: String::new(),
-        body,
-        resolution: String::new(),
-    }
+    Dispute { record: record as i64, kind, is_open: false, subject: String::new(), body, resolution: String::new() }
 }
 
 fn texts(plan: &Plan, values: &[Value]) -> Vec<String> {

@@ -82,8 +82,8 @@ impl Work {
             }),
             (Some(remote), false) => {
                 let differs = |field: &&usize| side.shadow.get(**field) != record.canon[**field].as_ref();
-                let changed: Vec<usize> =
-                    all.iter()
+                let changed: Vec<usize> = all
+                    .iter()
                     .filter(|field| record.canon[**field].is_some())
                     .filter(|field| differs(field) || self.has(Bug::AlwaysWrite))
                     .copied()
