@@ -77,6 +77,7 @@ pub fn hub(sim: &Sim, power: &Power) -> Hub {
     Hub {
         def: plan.def.clone(),
         ends: plan.systems.iter().enumerate().map(end).collect(),
+        parents: std::collections::HashMap::new(),
         resolvers: HashMap::new(),
         page: PageLimits { rows: plan.page_rows, bytes: 1 << 20 },
     }
