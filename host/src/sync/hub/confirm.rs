@@ -79,6 +79,10 @@ impl Work<'_> {
         }
         let kind = match job.action {
             Action::Create => {
+                // What it was not given is empty there, and nobody has said so.
+                for shadow in side.shadow.iter_mut().filter(|shadow| **shadow == Shadow::Absent) {
+                    *shadow = Shadow::Value(Value::Null);
+                }
                 if let Some(remote) = remote {
                     side.link = Link::Linked(remote.clone().into());
                     side.fenced_until = now.saturating_add(lag);
