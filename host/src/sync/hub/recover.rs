@@ -256,6 +256,56 @@ impl Work<'_> {
         Ok(Search::Found(free))
     }
 
+    /// Before records are made it is asked whether somebody has made them meanwhile: what is found by its match fields and belongs to
+    /// nobody is taken in, and matching finds the record it belongs to, or asks somebody.
+    pub async fn look_before_create(&mut self, endpoint: usize, jobs: Vec<Job>) -> Result<(), SyncError> {
+        let can_look = self.end(endpoint)?.source.as_ref().is_some_and(|source| source.lookup().is_some());
+        let is_read = self.settled.rules.endpoints.get(endpoint).is_some_and(|rule| rule.is_read);
+        let columns = self.match_columns(endpoint);
+        if !can_look || !is_read || columns.is_empty() || !self.has(Mechanism::CreateLadder) {
+            return Ok(());
+        }
+        let value = |job: &Job, name: &String| {
+            let column = job.columns.iter().find(|(field, _)| field.name == *name)?;
+            Some(column.clone()).filter(|(_, value)| !value.is_null())
+        };
+        let key_of =
+            |job: &Job| -> Option<Vec<(Field, Value)>> { columns.iter().map(|name| value(job, name)).collect() };
+        let creates = jobs.iter().filter(|job| job.action == Action::Create);
+        let keys: Vec<Vec<(Field, Value)>> = creates.filter_map(key_of).collect();
+        let Some(fields) = keys.first().map(|key| key.iter().map(|(field, _)| field.clone()).collect::<Vec<_>>())
+        else {
+            return Ok(());
+        };
+        let keys: Vec<Vec<Value>> =
+            keys.into_iter().map(|key| key.into_iter().map(|(_, value)| value).collect()).collect();
+        let rows = self.look_up(endpoint, &fields, &keys).await?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let id = self.endpoint_id(endpoint);
+        let query = RecordQuery {
+            sync: self.name().to_owned(),
+            links: rows.iter().map(|row| (id, row.remote.clone())).collect(),
+            ..RecordQuery::default()
+        };
+        let links = self.run.store.load_records(&query)?.links;
+        let free: Vec<Incoming> =
+            rows.into_iter().zip(links).filter(|(_, link)| link.is_none()).map(|(row, _)| row).collect();
+        self.take_rows(endpoint, &free, Vec::new(), None).await
+    }
+
+    /// The endpoint's columns of the first rule by which its records can be matched.
+    fn match_columns(&self, endpoint: usize) -> Vec<String> {
+        let rules = self.settled.matching.exact.iter();
+        let columns = rules.map(|rule| {
+            rule.iter()
+                .map(|(field, _)| self.column_of(endpoint, *field).map(str::to_owned))
+                .collect::<Option<Vec<_>>>()
+        });
+        columns.flatten().next().unwrap_or_default()
+    }
+
     /// The endpoint's column for a field of the entity.
     fn column_of(&self, endpoint: usize, field: usize) -> Option<&str> {
         let (name, endpoint) = (&self.settled.entity.get(field)?.name, &self.settled.ends.get(endpoint)?.name);
