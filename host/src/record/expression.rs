@@ -16,6 +16,15 @@ pub enum ExpressionError {
     NotYet(String),
 }
 
+impl ExpressionError {
+    /// Whether another type of a variable could make it right.
+    pub fn needs_types(&self) -> bool {
+        match self {
+            Self::NotYet(_) => false,
+        }
+    }
+}
+
 impl Explain for ExpressionError {
     fn code(&self) -> &'static Code {
         &codes::NOT_YET
