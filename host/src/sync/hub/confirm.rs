@@ -120,6 +120,10 @@ impl Work<'_> {
         let mut entry = Entry::new(kind, self.ids.get(endpoint).copied().unwrap_or_default(), 0);
         entry.items = items;
         self.tell(unit, job.record, entry);
+        let key = self.write_letter_key(endpoint, job.record);
+        if self.open_letters.contains(&key) {
+            unit.written_keys.push(key);
+        }
     }
 
     /// Nothing was written: what is owed is computed anew, after a while.
@@ -161,21 +165,23 @@ impl Work<'_> {
         let mut values = touched.state.values();
         let Some(side) = touched.state.sides.get_mut(endpoint) else { return };
         side.sent = None;
-        let key = side.link.remote().map(|remote| remote_text(remote, &end.key));
+        let remote = side.link.remote().map(|remote| remote_text(remote, &end.key));
         for (field, value) in patch {
             if let Some(place) = values.get_mut(*field) {
                 *place = Some(value.clone());
             }
         }
-        let key_text = format!("{} {}", end.name, key.unwrap_or_else(|| format!("[new record {}]", record.0)));
+        let key_text = format!("{} {}", end.name, remote.unwrap_or_else(|| format!("[new record {}]", record.0)));
         let body = json!({"endpoint": end.name, "record": record.0, "values": self.shown(&values)});
         unit.intents.insert((record, endpoint), row);
         if !self.has(Mechanism::DeadLetters) {
             return;
         }
+        let key = self.write_letter_key(endpoint, record);
+        self.open_letters.insert(key);
         unit.letters.push(NewDeadLetter {
             stage: Stage::Write,
-            key: self.write_letter_key(endpoint, record),
+            key,
             key_text,
             position: None,
             record: Some(body.to_string()),
@@ -190,13 +196,18 @@ impl Work<'_> {
     /// Under which key a write that was refused is a dead letter.
     pub fn write_letter_key(&self, endpoint: usize, record: RecordId) -> KeyDigest {
         let name = self.settled.ends.get(endpoint).map(|end| end.name.as_str()).unwrap_or_default();
-        KeyDigest::of_key(&format!("write {name} {}", record.0))
+        super::letters::write_key(name, record)
     }
 
     /// A record that could not be taken in because a filter makes nothing of it.
     pub fn filter_letter(&self, endpoint: usize, row: &Incoming, reason: String) -> NewDeadLetter {
         let end = self.settled.ends.get(endpoint);
-        let body = json!({"endpoint": end.map(|end| end.name.as_str()), "values": self.shown(&row.values)});
+        let body = json!({
+            "endpoint": end.map(|end| end.name.as_str()),
+            "remote": super::decision::to_hex(&row.remote),
+            "entity": true,
+            "values": self.shown(&row.values),
+        });
         NewDeadLetter {
             stage: Stage::Map,
             key: self.letter_key(endpoint, &row.remote),

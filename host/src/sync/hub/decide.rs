@@ -196,7 +196,7 @@ impl Work<'_> {
         let body = json!({
             "endpoint": end.name,
             "key": remote_text(&row.remote, &end.key),
-            "remote": super::book::to_hex(&row.remote),
+            "remote": super::decision::to_hex(&row.remote),
             "values": self.shown(&row.values),
             "candidates": candidates.iter().map(shown).collect::<Vec<_>>(),
         });

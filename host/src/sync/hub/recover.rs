@@ -13,7 +13,8 @@ use crate::connector::{Failure, ReadMode, ReadRequest};
 use crate::record::{Field, Properties, Purpose, Row, Value, batch_of_values};
 use crate::resolve::{EventKind, Link, Mechanism, SentKind, Shadow};
 use crate::store::{
-    ConflictChange, ConflictKind, ConflictState, EventChange, Intent, IntentState, NewConflict, RecordId, RecordQuery,
+    ConflictChange, ConflictKind, ConflictState, EventChange, Intent, IntentState, NewConflict, NewDeadLetter,
+    RecordId, RecordQuery,
 };
 use crate::sync::error::SyncError;
 
@@ -21,12 +22,18 @@ use crate::sync::error::SyncError;
 const CHUNK: u32 = 1_000;
 
 impl Work<'_> {
-    /// Records as an endpoint shows them now. Those it does not show are left out.
-    async fn look_up(&self, endpoint: usize, key: &[Field], keys: &[Vec<Value>]) -> Result<Vec<Incoming>, SyncError> {
+    /// Records as an endpoint shows them now, and dead letters of those that are there and cannot be understood. Those it does not
+    /// show are left out.
+    async fn look_up(
+        &self,
+        endpoint: usize,
+        key: &[Field],
+        keys: &[Vec<Value>],
+    ) -> Result<(Vec<Incoming>, Vec<NewDeadLetter>), SyncError> {
         let end = self.end(endpoint)?;
-        let Some(source) = end.source.clone() else { return Ok(Vec::new()) };
+        let Some(source) = end.source.clone() else { return Ok((Vec::new(), Vec::new())) };
         if keys.is_empty() || source.lookup().is_none() {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), Vec::new()));
         }
         let mut fields = end.read_fields.clone();
         fields
@@ -49,27 +56,31 @@ impl Work<'_> {
             }
         };
         let changes = self.caution.attempt(look).await?;
-        Ok(self.incoming(endpoint, &changes)?.0)
+        self.incoming(endpoint, &changes)
     }
 
     async fn look_up_remotes(
         &self,
         endpoint: usize,
         remotes: &[Vec<u8>],
-    ) -> Result<HashMap<Vec<u8>, Incoming>, SyncError> {
+    ) -> Result<(HashMap<Vec<u8>, Incoming>, Vec<NewDeadLetter>), SyncError> {
         let key = self.end(endpoint)?.key.clone();
         let keys: Vec<Vec<Value>> = remotes.iter().filter_map(|remote| remote_values(remote)).collect();
-        let rows = self.look_up(endpoint, &key, &keys).await?;
-        Ok(rows.into_iter().map(|row| (row.remote.clone(), row)).collect())
+        let (rows, letters) = self.look_up(endpoint, &key, &keys).await?;
+        Ok((rows.into_iter().map(|row| (row.remote.clone(), row)).collect(), letters))
     }
 
     /// Looks at remote records and takes in what they show; one that is not shown is gone. Answers how many are.
     pub async fn look_again(&mut self, endpoint: usize, remotes: &[Vec<u8>]) -> Result<usize, SyncError> {
-        let mut found = self.look_up_remotes(endpoint, remotes).await?;
+        let (mut found, letters) = self.look_up_remotes(endpoint, remotes).await?;
         let silent: Row = vec![None; self.settled.entity.len()].into();
         let mut gone = 0;
         let mut rows = Vec::with_capacity(remotes.len());
         for remote in remotes {
+            if self.is_among(endpoint, remote, &letters) {
+                // It is there, whatever it is like.
+                continue;
+            }
             rows.push(found.remove(remote).unwrap_or_else(|| {
                 gone += 1;
                 Incoming {
@@ -83,8 +94,13 @@ impl Work<'_> {
                 }
             }));
         }
-        self.take_rows(endpoint, &rows, Vec::new(), None).await?;
+        self.take_rows(endpoint, &rows, letters, None).await?;
         Ok(gone)
+    }
+
+    /// Whether a record is there and cannot be understood.
+    fn is_among(&self, endpoint: usize, remote: &[u8], letters: &[NewDeadLetter]) -> bool {
+        !letters.is_empty() && letters.iter().any(|letter| letter.key == self.letter_key(endpoint, remote))
     }
 
     /// Writes whose outcome is not known, because nobody answered or because the process died meanwhile.
@@ -244,7 +260,11 @@ impl Work<'_> {
         };
         let Some(key) = own_key.or_else(by_match) else { return Ok(Search::Impossible) };
         let (fields, values): (Vec<Field>, Vec<Value>) = key.into_iter().unzip();
-        let rows = self.look_up(endpoint, &fields, &[values]).await?;
+        let (rows, letters) = self.look_up(endpoint, &fields, &[values]).await?;
+        if !letters.is_empty() {
+            // What cannot be understood may be the one.
+            return Ok(Search::Impossible);
+        }
         let id = self.endpoint_id(endpoint);
         let query = RecordQuery {
             sync: self.name().to_owned(),
@@ -279,7 +299,7 @@ impl Work<'_> {
         };
         let keys: Vec<Vec<Value>> =
             keys.into_iter().map(|key| key.into_iter().map(|(_, value)| value).collect()).collect();
-        let rows = self.look_up(endpoint, &fields, &keys).await?;
+        let (rows, letters) = self.look_up(endpoint, &fields, &keys).await?;
         if rows.is_empty() {
             return Ok(());
         }
@@ -292,7 +312,7 @@ impl Work<'_> {
         let links = self.run.store.load_records(&query)?.links;
         let free: Vec<Incoming> =
             rows.into_iter().zip(links).filter(|(_, link)| link.is_none()).map(|(row, _)| row).collect();
-        self.take_rows(endpoint, &free, Vec::new(), None).await
+        self.take_rows(endpoint, &free, letters, None).await
     }
 
     /// The endpoint's columns of the first rule by which its records can be matched.
@@ -368,7 +388,7 @@ impl Work<'_> {
         let unit = self.load_unit(records.iter().copied())?;
         let remote = |record: &RecordId| Some(unit.peek(*record)?.state.side(endpoint)?.link.remote()?.to_vec());
         let remotes: Vec<Vec<u8>> = records.iter().filter_map(remote).collect();
-        let mut found = self.look_up_remotes(endpoint, &remotes).await?;
+        let (mut found, _) = self.look_up_remotes(endpoint, &remotes).await?;
         let mut differing = Vec::new();
         for record in records {
             let Some(side) = unit.peek(*record).and_then(|touched| touched.state.side(endpoint)) else { continue };
@@ -474,15 +494,20 @@ impl Work<'_> {
             if due.is_empty() || last.as_ref() == Some(&remotes) {
                 return Ok(());
             }
-            let mut fresh = self.look_up_remotes(endpoint, &remotes).await?;
+            let (mut fresh, letters) = self.look_up_remotes(endpoint, &remotes).await?;
             let can_look = self.end(endpoint)?.source.as_ref().is_some_and(|source| source.lookup().is_some());
             let mut rows = Vec::with_capacity(due.len());
             let mut unit = Unit::default();
             for event in due {
                 let kept = super::waiting::decode(&event.remote, &event.body);
                 let fresh = fresh.remove(&event.remote).map(|row| Incoming { has_waited: true, ..row });
+                let is_unclear = self.is_among(endpoint, &event.remote, &letters);
                 match (fresh, kept) {
                     (Some(row), _) => rows.push(row),
+                    (None, _) if is_unclear => {
+                        let (endpoint, remote) = (self.endpoint_id(endpoint), event.remote);
+                        unit.events.push(EventChange::Done { endpoint, remote });
+                    }
                     (None, Some(kept)) if can_look => {
                         let values = vec![None; self.settled.entity.len()].into();
                         rows.push(Incoming { kind: EventKind::Delete, values, ..kept });
@@ -495,7 +520,7 @@ impl Work<'_> {
                 }
             }
             self.commit(unit)?;
-            self.take_rows(endpoint, &rows, Vec::new(), None).await?;
+            self.take_rows(endpoint, &rows, letters, None).await?;
             last = Some(remotes);
         }
     }

@@ -234,7 +234,7 @@ impl<'a> Work<'a> {
         commit.events = unit.events;
         commit.conflicts = unit.conflicts;
         commit.dead_letters = unit.letters;
-        commit.written_keys = unit.written_keys;
+        commit.written_keys.extend(unit.written_keys);
         commit.hold_applied = unit.hold_applied;
         commit.resolved = unit.resolved;
         commit.lineage = unit.lineage;
@@ -328,6 +328,10 @@ impl<'a> Work<'a> {
                 side.is_queued = false;
                 touched.is_dirty = true;
                 commit.intents.push((endpoint_id, id, None));
+                // Nobody has to help with a write that is no longer needed.
+                commit
+                    .written_keys
+                    .extend(Some(self.write_letter_key(endpoint, id)).filter(|key| self.open_letters.contains(key)));
             }
             _ => {}
         }
