@@ -7,8 +7,15 @@
 //! `append` has sent nothing; whatever is dropped in the middle is taken back.
 
 mod columns;
+mod lease;
+
+mod pool;
 mod postgres;
+mod reach;
 mod sqlite;
+mod stream;
+mod tls;
+mod url;
 mod value;
 mod view;
 
