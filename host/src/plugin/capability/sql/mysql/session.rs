@@ -124,7 +124,10 @@ async fn begin_query(
     }
     let prepared = wire.prepare(statement).await?;
     let values = parameter_values(wire, &prepared, parameters)?;
-    plan_columns(wire, &prepared.columns, types)?;
+    if prepared.parameters == 0 {
+        // With parameters, only their values tell what the statement answers.
+        plan_columns(wire, &prepared.columns, types)?;
+    }
     wire.send(command::EXECUTE, &values.body(prepared.id, 0));
     let result = read_head(wire, types).await;
     if result.is_err() {
