@@ -204,7 +204,7 @@ fn values_of_many_megabytes_cross_in_several_packets() {
         });
         let session = open(&server.url()).await;
         session.script("CREATE TABLE t (a int PRIMARY KEY, b longtext)").await.unwrap();
-        for length in [0xff_ffff - 100, 0xff_ffff, 40_000_000] {
+        for length in [0xff_ffff - 100, 0xff_ffff, 18_000_000] {
             let long = "y".repeat(length);
             let rows =
                 batch([("a", "int64", ints([Some(1), Some(2)])), ("b", "text", texts([Some("x"), Some(&long)]))]);
