@@ -206,7 +206,8 @@ impl Table {
             set("modified", column.name.clone());
         }
         if self.is_plain() && !self.uniques.is_empty() {
-            set("write", "upsert,delete".to_owned());
+            let modes = if self.has_rules { "upsert,delete" } else { "upsert,delete,insert,update" };
+            set("write", modes.to_owned());
         }
         stream
     }
@@ -240,6 +241,17 @@ impl Column {
 
     pub fn family(&self) -> Family {
         self.native_type().family()
+    }
+
+    /// The type in which values are compared with its own: wide enough that one no row can have is no error, and none is cut or
+    /// rounded to fit.
+    pub fn comparable_type(&self) -> &str {
+        match self.family() {
+            Family::Integer => "pg_catalog.int8",
+            Family::Float => "pg_catalog.float8",
+            Family::Text => "pg_catalog.text",
+            _ => &self.base,
+        }
     }
 
     fn is_moment(&self) -> bool {
@@ -341,5 +353,9 @@ pub mod tests {
         assert!(stream.properties.contains(&("modified".to_owned(), "updated_at".to_owned())));
         assert_eq!(stream.key, ["id"]);
         assert!(!stream.fields[0].nullable);
+        assert!(stream.properties.contains(&("write".to_owned(), "upsert,delete,insert,update".to_owned())));
+        let mut with_rules = table(&[("id", INT8, true)], &[&["id"]]);
+        with_rules.has_rules = true;
+        assert!(with_rules.stream("t").properties.contains(&("write".to_owned(), "upsert,delete".to_owned())));
     }
 }

@@ -6,7 +6,7 @@
 
 use lockstep_plugin_sdk::batch::BatchView;
 use lockstep_plugin_sdk::capabilities::sql::{self, Session};
-use lockstep_plugin_sdk::error::{Error, ErrorKind, Result};
+use lockstep_plugin_sdk::error::{ErrorKind, Result};
 use lockstep_plugin_sdk::types::{Batch, Changes, Field, LogicalType, ReadRequest};
 use lockstep_plugin_sdk::values::{Decimal, format_date, format_datetime, format_time, format_timestamp};
 use lockstep_sql_dialect::{Arguments, Selection, Value, names, quote};
@@ -19,18 +19,20 @@ use crate::types::Family;
 
 const PAGE_ROWS: u32 = 10_000;
 const PAGE_BYTES: u64 = 64 << 20;
+const NO_OPERATOR: &str = "42883";
 
 pub fn lookup(request: &ReadRequest, keys: &Batch) -> Result<Changes> {
     let session = sql::open(ALIAS)?;
     let table = catalog::require_table(&session, &request.stream)?;
     let selection = Selection::new(&wanted_fields(&table, request)?, &[], &[])?;
-    let key = key_fields(request, keys)?;
+    let key = key_fields(&table, request, keys)?;
     let document = keys_to_json(&key, keys)?;
     let find =
         |spelling| find(&session, &selection, &statement(&table, selection.fields(), &key, spelling)?, &document);
     let found = match find(Spelling::Native) {
-        // Only the server itself has codes for what it cannot read.
+        // Only the server itself has codes: for what it cannot read, and for types that know no equality.
         Err(error) if error.is(ErrorKind::InvalidData) && !error.code.is_empty() => find(Spelling::Text)?,
+        Err(error) if error.code == NO_OPERATOR => find(Spelling::Text)?,
         found => found?,
     };
     Ok(Changes::upserts(found))
@@ -61,13 +63,13 @@ enum Spelling {
     Text,
 }
 
-/// The fields of the key in the types their values come in: the request's.
-fn key_fields(request: &ReadRequest, keys: &Batch) -> Result<Vec<Field>> {
-    let missing = |name: &String| Error::permanent(format!("the look-up has no type for the key field `{name}`"));
-    let names: Vec<String> = keys.columns.iter().map(|column| column.name.clone()).collect();
-    let field =
-        |name: &String| request.fields.iter().find(|field| field.name == *name).cloned().ok_or_else(|| missing(name));
-    names.iter().map(field).collect()
+/// The fields of the key in the types their values come in: the request's, else their own.
+fn key_fields(table: &Table, request: &ReadRequest, keys: &Batch) -> Result<Vec<Field>> {
+    let field = |name: &String| match request.fields.iter().find(|field| field.name == *name) {
+        Some(field) => Ok(field.clone()),
+        None => Ok(Field { name: name.clone(), ..table.require_column(name)?.field() }),
+    };
+    keys.columns.iter().map(|column| field(&column.name)).collect()
 }
 
 fn statement(table: &Table, fields: &[Field], key: &[Field], spelling: Spelling) -> Result<String> {
@@ -76,11 +78,12 @@ fn statement(table: &Table, fields: &[Field], key: &[Field], spelling: Spelling)
     for field in key {
         let column = table.require_column(&field.name)?;
         let name = quote(&field.name);
-        if spelling == Spelling::Text && comes_as_text(column, field.logical()?) {
+        let is_document = matches!(column.family(), Family::Json | Family::Jsonb);
+        if is_document || spelling == Spelling::Text && comes_as_text(column, field.logical()?) {
             columns.push(format!("{name} pg_catalog.text"));
             conditions.push(format!("t.{name}::pg_catalog.text = k.{name}"));
         } else {
-            columns.push(format!("{name} {}", key_type(column)));
+            columns.push(format!("{name} {}", column.comparable_type()));
             conditions.push(format!("t.{name} = k.{name}"));
         }
     }
@@ -95,16 +98,6 @@ fn statement(table: &Table, fields: &[Field], key: &[Field], spelling: Spelling)
 
 fn comes_as_text(column: &catalog::Column, logical: LogicalType) -> bool {
     logical == LogicalType::Text && !matches!(column.family(), Family::Text | Family::PaddedText)
-}
-
-/// The type keys are read as: wide enough that a key no row can have is no error, and none is cut or rounded to fit.
-fn key_type(column: &catalog::Column) -> &str {
-    match column.family() {
-        Family::Integer => "pg_catalog.int8",
-        Family::Float => "pg_catalog.float8",
-        Family::Text => "pg_catalog.text",
-        _ => &column.base,
-    }
 }
 
 /// Rows with a null in their key are left out, for they equal none; so are those with a NUL, which the server cannot have.

@@ -1,5 +1,6 @@
 //! Writing to a table.
 
+mod change;
 mod definition;
 mod fault;
 mod merge;
@@ -9,15 +10,22 @@ mod writer;
 
 use lockstep_plugin_sdk::capabilities::sql;
 use lockstep_plugin_sdk::error::Result;
-use lockstep_plugin_sdk::sink::WriteRequest;
-use lockstep_plugin_sdk::types::Stream;
+use lockstep_plugin_sdk::sink::{Flushed, WriteMode, WriteRequest, WriteResults, Writer};
+use lockstep_plugin_sdk::types::{Changes, Stream};
 use lockstep_sql_dialect::{Arguments, read_all};
 
 use crate::ALIAS;
 use crate::catalog;
 
 pub use prepare::prepare;
-pub use writer::TableWriter;
+
+/// A writer of one table.
+pub enum TableWriter {
+    /// Of whole rows by their keys.
+    Merge(Box<writer::MergeWriter>),
+    /// Of single records, each with an answer of its own.
+    Change(Box<change::ChangeWriter>),
+}
 
 /// The table as it is, and whether it holds a row.
 pub fn describe(name: &str) -> Result<Option<Stream>> {
@@ -32,6 +40,27 @@ pub fn describe(name: &str) -> Result<Option<Stream>> {
 pub fn open(request: &WriteRequest) -> Result<TableWriter> {
     let session = sql::open(ALIAS)?;
     let table = catalog::require_table(&session, &request.stream.name)?;
+    let mode = request.write_mode();
+    if matches!(mode, WriteMode::Insert | WriteMode::Update) {
+        let target = target::Target::of_changes(table, &request.stream)?;
+        return Ok(TableWriter::Change(Box::new(change::ChangeWriter::new(session, target, mode))));
+    }
     let target = target::Target::new(table, &request.stream, &session.server())?;
-    Ok(TableWriter::new(session, target, request.write_mode()))
+    Ok(TableWriter::Merge(Box::new(writer::MergeWriter::new(session, target, mode))))
+}
+
+impl Writer for TableWriter {
+    fn write(&mut self, changes: Changes) -> Result<WriteResults> {
+        match self {
+            Self::Merge(writer) => writer.write(changes),
+            Self::Change(writer) => writer.write(changes),
+        }
+    }
+
+    fn flush(&mut self) -> Result<Flushed> {
+        match self {
+            Self::Merge(writer) => writer.flush(),
+            Self::Change(writer) => writer.flush(),
+        }
+    }
 }

@@ -1,15 +1,17 @@
 //! Small results as text: catalogs, counts, positions.
 
 use lockstep_plugin_sdk::batch::BatchView;
-use lockstep_plugin_sdk::capabilities::sql::Session;
+use lockstep_plugin_sdk::capabilities::sql::{RowPage, Session};
 use lockstep_plugin_sdk::error::{Error, Result};
-use lockstep_plugin_sdk::types::LogicalType;
+use lockstep_plugin_sdk::types::{LogicalType, RowError};
 
+use crate::batches::join;
 use crate::parameters::Arguments;
 use crate::value::Value;
 
 const PAGE_ROWS: u32 = 10_000;
 const PAGE_BYTES: u64 = 1 << 20;
+const BATCH_BYTES: u64 = 64 << 20;
 
 /// The rows of a small result, every value as text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,6 +55,24 @@ pub fn read_row(session: &Session, statement: &str, arguments: Arguments, types:
     }
     let columns = types.iter().zip(BatchView::new(&page.data).columns());
     Ok(columns.map(|(logical, column)| Value::of(column, *logical, 0)).collect())
+}
+
+/// Runs a query and reads its whole result in these types; rows of the problems are counted over all of it.
+pub fn read_batch(session: &Session, statement: &str, arguments: Arguments, types: &[LogicalType]) -> Result<RowPage> {
+    let parameters = arguments.finish()?;
+    let names: Vec<String> = types.iter().map(ToString::to_string).collect();
+    let rows = session.query(statement, parameters.as_ref(), &names)?;
+    let (mut pages, mut problems, mut count) = (Vec::new(), Vec::new(), 0);
+    while let Some(page) = rows.next(PAGE_ROWS, BATCH_BYTES)? {
+        let shift = |mut problem: RowError| {
+            problem.row += count;
+            problem
+        };
+        problems.extend(page.problems.into_iter().map(shift));
+        count += page.data.rows;
+        pages.push(page.data);
+    }
+    Ok(RowPage { data: join(pages), problems })
 }
 
 /// Runs a query and reads its result to the end. `columns` is how many it has.

@@ -5,22 +5,28 @@
 
 mod answer;
 mod batches;
+mod change;
 mod cursor;
 mod identifier;
 mod load;
 mod order;
+mod outcome;
 mod parameters;
 mod record;
 mod selection;
+mod transaction;
 mod value;
 
-pub use answer::{Answer, read_all, read_row};
+pub use answer::{Answer, read_all, read_batch, read_row};
 pub use batches::{Kinds, batch_of, join, keep_columns, keep_rows, row_of, split_kinds};
+pub use change::{ChangeColumns, Expected, expected_field, free_name, is_same, number_rows, rows_by_kind, value_at};
 pub use cursor::{decode_cursor, encode_cursor, stale};
 pub use identifier::{names, quote, quote_path};
-pub use load::{Load, at_row, in_page};
+pub use load::{Load, at_row, in_page, renumber};
 pub use order::KeyOrder;
+pub use outcome::Outcome;
 pub use parameters::Arguments;
-pub use record::row_to_json;
+pub use record::{key_to_json, row_to_json};
 pub use selection::{Selection, Taken};
+pub use transaction::Transaction;
 pub use value::{Value, values_from_json, values_to_json};

@@ -82,6 +82,15 @@ pub fn in_page(mut error: Error, first: u64, rows: u64) -> Error {
     }
 }
 
+/// An error about a row of a part of a page, as one about the page. `rows`: which rows the part was made of.
+pub fn renumber(error: Error, rows: &[u32]) -> Error {
+    let row = error.property("row").and_then(|row| row.parse::<usize>().ok()).and_then(|row| rows.get(row).copied());
+    match row {
+        Some(row) => at_row(error, row),
+        None => error,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,5 +102,7 @@ mod tests {
         assert_eq!(in_page(error("9"), 10, 5).property("row"), None);
         assert_eq!(in_page(error("15"), 10, 5).property("row"), None);
         assert_eq!(in_page(Error::invalid_data("x"), 10, 5).property("row"), None);
+        assert_eq!(renumber(error("1"), &[3, 8]).property("row"), Some("8"));
+        assert_eq!(renumber(Error::invalid_data("x"), &[3, 8]).property("row"), None);
     }
 }

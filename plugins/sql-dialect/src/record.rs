@@ -1,4 +1,4 @@
-//! A record as JSON, for people: what a rejection shows. The same form as the host's own.
+//! A record as JSON, for people: what a rejection shows; and its key, for the host. The same forms as the host's own.
 
 use lockstep_plugin_sdk::batch::{BatchView, ColumnView};
 use lockstep_plugin_sdk::types::{Batch, Field, LogicalType};
@@ -19,6 +19,25 @@ pub fn row_to_json(
         .filter(|(index, (_, column))| is_wanted(*index) && column.is_present(row))
         .map(|(_, (field, column))| (field.name.clone(), value_to_json(field, column, row)))
         .collect()
+}
+
+/// The key of one row as the host keeps it: a JSON list of texts. None if one of its values is null.
+pub fn key_to_json(key: &[Field], batch: &Batch, row: usize) -> Option<Vec<u8>> {
+    let columns = key.iter().zip(BatchView::new(batch).columns());
+    let texts: Option<Vec<String>> = columns.map(|(field, column)| value_to_text(field, column, row)).collect();
+    texts.map(|texts| Json::from(texts).to_string().into_bytes())
+}
+
+/// A document is its own text; any other value the one it has in a record.
+fn value_to_text(field: &Field, column: ColumnView<'_>, row: usize) -> Option<String> {
+    if matches!(field.logical(), Ok(LogicalType::Json)) {
+        return column.text(row).map(str::to_owned);
+    }
+    match value_to_json(field, column, row) {
+        Json::Null => None,
+        Json::String(text) => Some(text),
+        other => Some(other.to_string()),
+    }
 }
 
 fn value_to_json(field: &Field, column: ColumnView<'_>, row: usize) -> Json {
@@ -86,6 +105,30 @@ mod tests {
         for (bytes, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")] {
             assert_eq!(base64(bytes.as_bytes()), text);
         }
+    }
+
+    #[test]
+    fn keys_are_lists_of_texts() {
+        let fields: Vec<Field> =
+            [("id", "int64"), ("b", "bool"), ("d", "decimal(8,2)"), ("j", "json"), ("t", "text"), ("at", "timestamp")]
+                .map(|(name, logical)| Field::new(name, logical.parse().unwrap()))
+                .into();
+        let full = vec![
+            Value::Int64(17),
+            Value::Bool(true),
+            Value::Int64(150),
+            Value::Text("{\"a\":1}".into()),
+            Value::Text("it's \"x\"".into()),
+            Value::Int64(0),
+        ];
+        let mut lacking = full.clone();
+        lacking[4] = Value::Null;
+        let batch = crate::batches::batch_of(&fields, &[full, lacking]).unwrap();
+        assert_eq!(
+            String::from_utf8(key_to_json(&fields, &batch, 0).unwrap()).unwrap(),
+            r#"["17","true","1.50","{\"a\":1}","it's \"x\"","1970-01-01T00:00:00Z"]"#
+        );
+        assert_eq!(key_to_json(&fields, &batch, 1), None);
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub struct Table {
     pub uniques: Vec<Unique>,
     /// The columns with which an index begins.
     leading: Vec<String>,
+    /// The key that is the number of the row itself.
+    rowid: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -151,13 +153,16 @@ impl Table {
     fn new(raw: RawTable) -> Self {
         let uniques = uniques(&raw);
         // Only the number of the row, and keys of tables without one, are never null without having been told so.
-        let has_strict_key = raw.without_rowid == 1 || has_rowid_key(&raw);
+        let is_numbered = has_rowid_key(&raw);
+        let has_strict_key = raw.without_rowid == 1 || is_numbered;
         let indexes = raw.indexes.iter().filter(|index| index.partial == 0);
         let mut leading: Vec<String> = indexes.filter_map(|index| index.columns.first()?.name.clone()).collect();
         leading.extend(uniques.iter().filter_map(|unique| Some(unique.columns.first()?.name.clone())));
+        let primary = raw.columns.iter().find(|column| column.primary > 0);
+        let rowid = primary.filter(|_| is_numbered).map(|column| column.name.clone());
         let columns = raw.columns.into_iter().filter(|column| column.hidden != 1);
         let columns = columns.map(|column| Column::new(column, has_strict_key)).collect();
-        Self { name: raw.name, kind: raw.kind, columns, uniques, leading }
+        Self { name: raw.name, kind: raw.kind, columns, uniques, leading, rowid }
     }
 
     /// `"main"."customers"`.
@@ -202,6 +207,12 @@ impl Table {
         self.uniques.iter().find(|unique| unique.columns.len() == columns.len() && unique.columns.iter().all(is_wanted))
     }
 
+    /// Whether a new row that has no value for this column gets one.
+    pub fn fills_in(&self, name: &str) -> bool {
+        let is_rowid = self.rowid.as_ref().is_some_and(|rowid| rowid.eq_ignore_ascii_case(name));
+        is_rowid || self.column(name).is_some_and(|column| column.has_default)
+    }
+
     /// Whether rows can be read in the order of this column without looking at all of them.
     pub fn leads_index(&self, name: &str) -> bool {
         self.leading.iter().any(|leading| leading.eq_ignore_ascii_case(name))
@@ -232,7 +243,7 @@ impl Table {
             set("modified", column.name.clone());
         }
         if self.is_plain() && !self.uniques.is_empty() {
-            set("write", "upsert,delete".to_owned());
+            set("write", "upsert,delete,insert,update".to_owned());
         }
         stream
     }
@@ -359,7 +370,7 @@ pub mod tests {
             "columns": [{"name": "id", "declared": "INTEGER", "not_null": 0, "default": null, "primary": 1, "hidden": 0}]});
         let table = parse_table(&raw.to_string()).unwrap();
         assert_eq!(table.key(), ["id"]);
-        assert!(table.columns[0].not_null && table.leads_index("ID"));
+        assert!(table.columns[0].not_null && table.leads_index("ID") && table.fills_in("ID"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! So they take the very way that written values take, and are found where a write with the same key would find its row.
 
 use lockstep_plugin_sdk::capabilities::sql;
-use lockstep_plugin_sdk::error::{Error, Result};
+use lockstep_plugin_sdk::error::Result;
 use lockstep_plugin_sdk::types::{Batch, Changes, Field, ReadRequest};
 use lockstep_sql_dialect::{Load, Selection, join, names, quote};
 
@@ -20,7 +20,7 @@ pub fn lookup(request: &ReadRequest, keys: &Batch) -> Result<Changes> {
     let session = sql::open(ALIAS)?;
     let table = catalog::require_table(&session, &request.stream)?;
     let selection = Selection::new(&wanted_fields(&table, request)?, &[], &[])?;
-    let key = key_fields(request, keys)?;
+    let key = key_fields(&table, request, keys)?;
     for field in &key {
         table.require_column(&field.name)?;
     }
@@ -41,11 +41,13 @@ pub fn lookup(request: &ReadRequest, keys: &Batch) -> Result<Changes> {
     Ok(Changes::upserts(join(found)))
 }
 
-/// The fields of the key in the types their values come in: the request's.
-fn key_fields(request: &ReadRequest, keys: &Batch) -> Result<Vec<Field>> {
-    let missing = |name: &String| Error::permanent(format!("the look-up has no type for the key field `{name}`"));
-    let find = |name: &String| request.fields.iter().find(|field| field.name == *name).cloned();
-    keys.columns.iter().map(|column| find(&column.name).ok_or_else(|| missing(&column.name))).collect()
+/// The fields of the key in the types their values come in: the request's, else their own.
+fn key_fields(table: &Table, request: &ReadRequest, keys: &Batch) -> Result<Vec<Field>> {
+    let field = |name: &String| match request.fields.iter().find(|field| field.name == *name) {
+        Some(field) => Ok(field.clone()),
+        None => Ok(Field { name: name.clone(), ..table.require_column(name)?.field() }),
+    };
+    keys.columns.iter().map(|column| field(&column.name)).collect()
 }
 
 /// With the affinities of the table's columns.

@@ -155,7 +155,8 @@ impl Stage {
     /// None if there is nothing but the key.
     fn differs(&self, target: &Target, alias: &str) -> Option<String> {
         let differs = |name: &str| {
-            format!("{} IS DISTINCT FROM {}", target.comparison(name, "t"), target.comparison(name, alias))
+            let (own, staged) = (format!("t.{}", quote(name)), format!("{alias}.{}", quote(name)));
+            format!("{} IS DISTINCT FROM {}", target.comparison(name, &own), target.comparison(name, &staged))
         };
         let conditions: Vec<String> = self.columns().filter(|name| !target.is_key(name)).map(differs).collect();
         (!conditions.is_empty()).then(|| conditions.join(" OR "))

@@ -1,4 +1,4 @@
-//! Pages on their way into the table: one transaction from flush to flush.
+//! Whole rows on their way into the table, by their keys: modes `load` and `upsert`, one transaction from flush to flush.
 //!
 //! `load` copies straight into the table. `upsert` copies into a stage, which one statement merges at the flush. Between two
 //! flushes no key occurs twice, so that deletes and upserts do not interact.
@@ -7,7 +7,7 @@ use lockstep_plugin_sdk::capabilities::sql::Session;
 use lockstep_plugin_sdk::error::{Error, Result};
 use lockstep_plugin_sdk::sink::{Flushed, WriteMode, WriteResults, Writer};
 use lockstep_plugin_sdk::types::{Batch, Changes, Field, RowError};
-use lockstep_sql_dialect::{KeyOrder, Load, at_row, in_page, split_kinds};
+use lockstep_sql_dialect::{KeyOrder, Load, Outcome, at_row, in_page, split_kinds};
 
 use super::fault;
 use super::merge::{Order, PLAN, Stage};
@@ -19,7 +19,7 @@ const DOOMED_ROWS_MAX: u32 = 50_000;
 const LARGE_SHARE: u64 = 2;
 
 /// A writer of one table.
-pub struct TableWriter {
+pub struct MergeWriter {
     /// Declared before the session, which has to outlive it.
     load: Option<Load>,
     /// The keys of rows to be deleted.
@@ -53,7 +53,7 @@ struct Counts {
     deleted: u64,
 }
 
-impl TableWriter {
+impl MergeWriter {
     pub fn new(session: Session, target: Target, mode: WriteMode) -> Self {
         Self {
             load: None,
@@ -246,22 +246,13 @@ fn explain(mode: WriteMode, error: Error) -> Error {
     }
 }
 
-const OK: u8 = 0;
-const REJECTED: u8 = 2;
-
-impl Writer for TableWriter {
+impl Writer for MergeWriter {
     fn write(&mut self, changes: Changes) -> Result<WriteResults> {
-        let errors = self.guarded(|writer| writer.take(&changes))?;
-        if errors.is_empty() {
-            return Ok(WriteResults::all_ok());
+        let mut outcome = Outcome::new(changes.data.rows);
+        for error in self.guarded(|writer| writer.take(&changes))? {
+            outcome.reject(error.row, error.error);
         }
-        let mut statuses = vec![OK; changes.data.rows as usize];
-        for error in &errors {
-            if let Some(status) = statuses.get_mut(error.row as usize) {
-                *status = REJECTED;
-            }
-        }
-        Ok(WriteResults { statuses: Some(statuses), errors, ids: None, versions: None })
+        Ok(outcome.into_results())
     }
 
     fn flush(&mut self) -> Result<Flushed> {

@@ -3,9 +3,11 @@
 use lockstep_plugin_sdk::batch::BatchView;
 use lockstep_plugin_sdk::error::{Error, Result};
 use lockstep_plugin_sdk::types::{Batch, Field, RowError, Stream};
+use lockstep_sql_dialect::{expected_field, quote};
 
 use super::prepare;
 use crate::catalog::Table;
+use crate::types::Affinity;
 
 /// The target of a writer.
 #[derive(Debug)]
@@ -27,16 +29,74 @@ impl Target {
         Ok(Self { table, key, fields: stream.fields.clone() })
     }
 
-    /// The fields of a page's columns, in their order. The key has to be among them.
-    pub fn fields_of(&self, page: &Batch) -> Result<Vec<Field>> {
+    /// A target whose records are inserted or changed one by one: its key need not be among the fields, for SQLite may fill it
+    /// in, and there may be fields that are only expected.
+    pub fn of_changes(table: Table, stream: &Stream) -> Result<Self> {
+        let is_written = |field: &&Field| expected_field(&field.name).is_none();
+        let written: Vec<Field> = stream.fields.iter().filter(is_written).cloned().collect();
+        prepare::check(&table, &stream.key, &written)?;
+        for field in &written {
+            table.require_column(&field.name)?;
+        }
+        let find = |name: &String| match written.iter().find(|field| field.name == *name) {
+            Some(field) => Ok(field.clone()),
+            None => Ok(Field { name: name.clone(), ..table.require_column(name)?.field() }),
+        };
+        let key = stream.key.iter().map(find).collect::<Result<_>>()?;
+        Ok(Self { table, key, fields: stream.fields.clone() })
+    }
+
+    /// The field behind a column of a page, in the type in which the column's values come: one that is only expected need not have
+    /// been announced.
+    pub fn field(&self, column: &str) -> Result<Field> {
+        let name = expected_field(column).unwrap_or(column);
+        let own = self.table.require_column(name)?;
+        let find = |wanted: &str| self.fields.iter().find(|field| field.name == wanted);
+        match find(column).or_else(|| find(name)) {
+            Some(field) => Ok(Field { name: name.to_owned(), ..field.clone() }),
+            None if name == column => Err(unknown(name)),
+            None => Ok(own.field()),
+        }
+    }
+
+    pub fn column_names(&self) -> impl Iterator<Item = &str> + Clone {
+        self.table.columns.iter().map(|column| column.name.as_str())
+    }
+
+    /// A column of the key as the index behind the key compares it, which may be otherwise than the column itself does.
+    pub fn key_term(&self, prefix: &str, name: &str) -> String {
+        let term = format!("{prefix}{}", quote(name));
+        let names: Vec<String> = self.key.iter().map(|field| field.name.clone()).collect();
+        let mut indexed = self.table.unique_on(&names).into_iter().flat_map(|unique| &unique.columns);
+        let collation =
+            indexed.find(|indexed| indexed.name.eq_ignore_ascii_case(name)).map(|indexed| &indexed.collation);
+        let is_number = self.table.column(name).is_some_and(|column| column.affinity() == Affinity::Integer);
+        match collation.filter(|collation| !is_number && !collation.is_empty()) {
+            Some(collation) => format!("{term} COLLATE {}", quote(collation)),
+            None => term,
+        }
+    }
+
+    /// All rows, if the page lacks a part of the key that SQLite does not fill in: it would take a null for a key.
+    pub fn never_filled(&self, page: &Batch) -> Vec<RowError> {
+        let is_given = |field: &Field| page.columns.iter().any(|column| column.name == field.name);
+        let Some(field) = self.key.iter().find(|field| !is_given(field) && !self.table.fills_in(&field.name)) else {
+            return Vec::new();
+        };
+        let text = format!("the key field `{}` has no value, and SQLite has none for it", field.name);
+        let error = Error::invalid_data(text).with_code("sqlite.null-key").with_field(field.name.as_str());
+        (0..page.rows).map(|row| RowError { row, error: error.clone() }).collect()
+    }
+
+    /// The fields of a page's columns, in their order.
+    pub fn announced(&self, page: &Batch) -> Result<Vec<Field>> {
         let find = |name: &String| self.fields.iter().find(|field| field.name == *name).cloned();
-        let unknown =
-            |name: &String| Error::permanent(format!("the page has a column `{name}` that was not announced"));
-        let fields: Vec<Field> = page
-            .columns
-            .iter()
-            .map(|column| find(&column.name).ok_or_else(|| unknown(&column.name)))
-            .collect::<Result<_>>()?;
+        page.columns.iter().map(|column| find(&column.name).ok_or_else(|| unknown(&column.name))).collect()
+    }
+
+    /// As [`Self::announced`]; the key has to be among them.
+    pub fn fields_of(&self, page: &Batch) -> Result<Vec<Field>> {
+        let fields = self.announced(page)?;
         match self.key.iter().find(|key| !fields.iter().any(|field| field.name == key.name)) {
             Some(key) => {
                 Err(Error::permanent(format!("the page has no column `{}`, which is part of the key", key.name)))
@@ -71,10 +131,15 @@ impl Target {
     }
 }
 
+fn unknown(column: &str) -> Error {
+    Error::permanent(format!("the page has a column `{column}` that was not announced"))
+}
+
 #[cfg(test)]
 pub mod tests {
     use super::*;
     use crate::catalog::tests::table;
+    use lockstep_plugin_sdk::types::LogicalType;
     use lockstep_sql_dialect::{Value, batch_of};
 
     /// A target with the columns `id` (key), `name`, `doc` and `n`, of which `n` is never null.
@@ -105,6 +170,25 @@ pub mod tests {
         let errors = target.without_key(&batch_of(&target.key, &rows).unwrap());
         assert_eq!(errors.iter().map(|error| error.row).collect::<Vec<_>>(), [1]);
         assert_eq!(errors[0].error.property("field"), Some("id"));
+    }
+
+    #[test]
+    fn changes_may_lack_the_key_and_have_fields_that_are_only_expected() {
+        let table = || {
+            table(&[("id", "INTEGER", true), ("name", "TEXT", false), ("n", "NUMERIC", false)], &[&["id"], &["name"]])
+        };
+        let mut stream = Stream::new("t").key(["id"]).field("name", LogicalType::Text);
+        let target = Target::of_changes(table(), &stream).unwrap();
+        let types = ["name", "expected:name", "expected:n"].map(|name| target.field(name).unwrap());
+        assert_eq!(types.map(|field| field.name + " " + &field.logical_type), ["name text", "name text", "n decimal"]);
+        assert!(target.field("n").is_err() && target.field("expected:nowhere").is_err());
+        let page = |name: &str| batch_of(&[Field::new(name, LogicalType::Text)], &[vec![Value::Null]]).unwrap();
+        assert_eq!(target.never_filled(&page("name")).len(), 1);
+        assert!(target.never_filled(&page("id")).is_empty());
+        stream.key = vec!["name".into()];
+        let target = Target::of_changes(table(), &stream).unwrap();
+        assert_eq!(target.key_term("t.", "name"), r#"t."name" COLLATE "BINARY""#);
+        assert_eq!(target.key_term("", "id"), r#""id""#);
     }
 
     #[test]

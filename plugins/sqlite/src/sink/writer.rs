@@ -1,4 +1,4 @@
-//! Pages on their way into the table: nothing of them is seen before the flush, and then all.
+//! Whole rows on their way into the table, by their keys: nothing of them is seen before the flush, and then all.
 //!
 //! `load` inserts straight into the table, in a transaction. `upsert` fills temporary tables, for which nobody has to wait, and
 //! merges them in one transaction at the flush. Between two flushes no key occurs twice, so that deletes and upserts do not
@@ -8,7 +8,7 @@ use lockstep_plugin_sdk::capabilities::sql::Session;
 use lockstep_plugin_sdk::error::{Error, Result};
 use lockstep_plugin_sdk::sink::{Flushed, WriteMode, WriteResults, Writer};
 use lockstep_plugin_sdk::types::{Batch, Changes, Field, RowError};
-use lockstep_sql_dialect::{KeyOrder, Load, in_page, keep_rows, split_kinds};
+use lockstep_sql_dialect::{KeyOrder, Load, Outcome, at_row, in_page, keep_rows, split_kinds};
 
 use super::fault;
 use super::merge::{Order, Stage};
@@ -18,7 +18,7 @@ use super::target::Target;
 const DOOMED_ROWS_MAX: u32 = 50_000;
 
 /// A writer of one table.
-pub struct TableWriter {
+pub struct MergeWriter {
     /// Declared before the session, which has to outlive it.
     load: Option<Load>,
     /// The stage the load fills; none = the table itself.
@@ -51,7 +51,7 @@ enum State {
     Broken,
 }
 
-impl TableWriter {
+impl MergeWriter {
     pub fn new(session: Session, target: Target, mode: WriteMode) -> Self {
         Self {
             load: None,
@@ -248,27 +248,16 @@ impl TableWriter {
 /// An error about a row of a part of a page, as one about the page. `rows`: which rows the part was made of.
 fn renumber(error: RowError, rows: &[u32]) -> RowError {
     let row = rows.get(error.row as usize).copied().unwrap_or(error.row);
-    let mut error = error.error;
-    error.properties.retain(|(name, _)| name != "row");
-    RowError { row, error: error.with_property("row", row.to_string()) }
+    RowError { row, error: at_row(error.error, row) }
 }
 
-const OK: u8 = 0;
-const REJECTED: u8 = 2;
-
-impl Writer for TableWriter {
+impl Writer for MergeWriter {
     fn write(&mut self, changes: Changes) -> Result<WriteResults> {
-        let errors = self.guarded(|writer| writer.take(&changes))?;
-        if errors.is_empty() {
-            return Ok(WriteResults::all_ok());
+        let mut outcome = Outcome::new(changes.data.rows);
+        for error in self.guarded(|writer| writer.take(&changes))? {
+            outcome.reject(error.row, error.error);
         }
-        let mut statuses = vec![OK; changes.data.rows as usize];
-        for error in &errors {
-            if let Some(status) = statuses.get_mut(error.row as usize) {
-                *status = REJECTED;
-            }
-        }
-        Ok(WriteResults { statuses: Some(statuses), errors, ids: None, versions: None })
+        Ok(outcome.into_results())
     }
 
     fn flush(&mut self) -> Result<Flushed> {
