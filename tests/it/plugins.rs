@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use lockstep::connector::{
     Cursor, Effect, Evolve, Failure, Flushed, Page, PageLimits, PageStatus, PrepareOptions, ReadMode, ReadRequest,
-    Sink, Source, WriteMode, WriteRequest, WriteResults,
+    Sink, Source, WriteMode, WriteRequest, WriteResults, WriteStatus, expected_name,
 };
 use lockstep::plugin::{Access, Catalog, Database, Grants, Limits, PluginConnector, Runtime};
 use lockstep::record::{Batch, ChangeKind, Changes, Field, Properties, Stream, batch_from_json, row_to_json};
@@ -182,6 +182,47 @@ pub fn page_with_deletes(stream: &Stream, values: &[(ChangeKind, Value)]) -> Cha
     let mut changes = page(stream, &rows);
     changes.kinds = Some(values.iter().map(|(kind, _)| *kind as u8).collect());
     changes
+}
+
+/// A page of changes: as [`page_with_deletes`], but fields may also be expected, under the names for that.
+pub fn changes(stream: &Stream, values: &[(ChangeKind, Value)]) -> Changes {
+    let mut wide = stream.clone();
+    wide.fields.extend(stream.fields.iter().map(|field| Field { name: expected_name(&field.name), ..field.clone() }));
+    page_with_deletes(&wide, values)
+}
+
+/// A page of changes without deletes.
+pub fn updates(stream: &Stream, rows: &[Value]) -> Changes {
+    let rows: Vec<(ChangeKind, Value)> = rows.iter().map(|row| (ChangeKind::Upsert, row.clone())).collect();
+    changes(stream, &rows)
+}
+
+/// Writes one page and makes it durable: written, unchanged and deleted, and what was said about its rows.
+pub async fn apply(
+    connector: &PluginConnector,
+    stream: &Stream,
+    mode: WriteMode,
+    page: Changes,
+) -> ((u64, u64, u64), WriteResults) {
+    let (flushed, mut results) = write(connector, stream, mode, &[page]).await.unwrap();
+    (counts(&flushed), results.remove(0))
+}
+
+/// What was said about the rows that are not fine: row, status and code.
+pub fn complaints(results: &WriteResults) -> Vec<(u32, WriteStatus, &str)> {
+    let statuses = results.statuses.as_deref().unwrap_or_default();
+    let is_fine = |row: u32| statuses.get(row as usize).is_none_or(|status| *status == WriteStatus::Ok);
+    let told =
+        results.errors.iter().map(|error| (error.row, statuses[error.row as usize], error.error.detail_code.as_str()));
+    let mut told: Vec<_> = told.collect();
+    told.sort_by_key(|(row, ..)| *row);
+    assert!((0..statuses.len() as u32).all(|row| is_fine(row) != told.iter().any(|(other, ..)| *other == row)));
+    told
+}
+
+/// The keys of inserted records; empty for those that were not inserted.
+pub fn ids(results: &WriteResults) -> Vec<String> {
+    results.ids.iter().flatten().map(|id| String::from_utf8(id.clone()).unwrap()).collect()
 }
 
 /// Writes pages and makes them durable at once.

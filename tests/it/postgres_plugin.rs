@@ -1,6 +1,7 @@
 //! The `postgres` plugin against a real server.
 
 mod catching_up;
+mod changing;
 mod comparing;
 mod discovery;
 mod late_commits;

@@ -1,7 +1,9 @@
 //! The `sqlite` plugin on real files.
 
 mod catching_up;
+mod changing;
 mod discovery;
+mod looking_up;
 mod reading;
 mod types;
 mod writing;

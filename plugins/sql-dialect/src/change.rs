@@ -33,13 +33,12 @@ pub fn expected_field(column: &str) -> Option<&str> {
 }
 
 impl ChangeColumns {
-    /// `key`: the fields that name a record, all of which the page must have. `find` knows the fields that may be written, and
-    /// those that may be expected, by their names.
+    /// `key`: the fields that name a record, all of which the page must have. `find` knows the field behind a column of the page.
     pub fn of(page: &Batch, key: &[Field], find: impl Fn(&str) -> Result<Field>) -> Result<Self> {
         let mut columns = Self { values: Vec::new(), expected: Vec::new() };
         for name in page.columns.iter().map(|column| column.name.as_str()) {
             match expected_field(name) {
-                Some(field) => columns.expected.push(Expected { column: name.to_owned(), field: find(field)? }),
+                Some(_) => columns.expected.push(Expected { column: name.to_owned(), field: find(name)? }),
                 None if key.iter().any(|field| field.name == name) => {}
                 None => columns.values.push(find(name)?),
             }
@@ -106,7 +105,8 @@ mod tests {
     }
 
     fn check(names: &[&str], values: &[&str], expected: &[&str]) {
-        let columns = ChangeColumns::of(&page(names), &[field("id")], |name| Ok(field(name))).unwrap();
+        let find = |column: &str| Ok(field(expected_field(column).unwrap_or(column)));
+        let columns = ChangeColumns::of(&page(names), &[field("id")], find).unwrap();
         assert_eq!(columns.values.iter().map(|field| field.name.as_str()).collect::<Vec<_>>(), values);
         assert_eq!(columns.expected.iter().map(|expected| expected.field.name.as_str()).collect::<Vec<_>>(), expected);
     }

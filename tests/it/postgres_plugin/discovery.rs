@@ -78,7 +78,7 @@ fn every_relation_is_a_stream() {
         let customers = find(&streams, "public.customers");
         assert_eq!(customers.properties.get("comment"), Some("who buys"));
         assert_eq!(customers.properties.get("modified"), Some("updated_at"));
-        assert_eq!(customers.properties.get("write"), Some("upsert,delete"));
+        assert_eq!(customers.properties.get("write"), Some("upsert,delete,insert,update"));
         assert_eq!(find(&streams, "public.names").properties.get("write"), None);
     });
 }

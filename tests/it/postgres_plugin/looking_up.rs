@@ -105,6 +105,25 @@ fn compound_keys_are_found() {
     });
 }
 
+/// A field that is no key may have its value in many records, and types without equality have a text.
+#[test]
+fn any_field_may_be_looked_up_by() {
+    run(async {
+        let (_server, plugin) = start(
+            "CREATE TABLE t (id int PRIMARY KEY, email text, doc json, bin jsonb, spot point, v int); \
+             INSERT INTO t SELECT i, 'm' || i % 3, json_build_object('a', i % 2), jsonb_build_object('a', i % 2), point(i % 2, 0), i \
+             FROM generate_series(1, 6) i",
+        );
+        let keys = [json!({"email": "m1"}), json!({"email": "m0"}), json!({"email": "x"})];
+        check(&plugin, &[("email", "text")], &keys, &[1, 3, 4, 6]).await;
+        check(&plugin, &[("doc", "json")], &[json!({"doc": "{\"a\" : 1}"})], &[1, 3, 5]).await;
+        check(&plugin, &[("bin", "json")], &[json!({"bin": "{\"a\": 1}"})], &[1, 3, 5]).await;
+        check(&plugin, &[("spot", "text")], &[json!({"spot": "(1,0)"})], &[1, 3, 5]).await;
+        let both = [("email", "text"), ("doc", "json")];
+        check(&plugin, &both, &[json!({"email": "m1", "doc": "{\"a\" : 1}"})], &[1]).await;
+    });
+}
+
 #[test]
 fn ten_thousand_keys_are_one_question() {
     run(async {

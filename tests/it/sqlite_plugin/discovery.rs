@@ -40,9 +40,9 @@ fn every_relation_is_a_stream() {
         let names: Vec<&str> = streams.iter().map(|stream| stream.name.as_str()).collect();
         assert_eq!(names, ["Order \"Lines\"", "customers", "keyed", "main.dotted", "names", "unkeyed", "words"]);
         for (name, key, relation, write) in [
-            ("customers", &["id"][..], "table", Some("upsert,delete")),
-            ("Order \"Lines\"", &["line", "o"], "table", Some("upsert,delete")),
-            ("keyed", &["c"], "table", Some("upsert,delete")),
+            ("customers", &["id"][..], "table", Some("upsert,delete,insert,update")),
+            ("Order \"Lines\"", &["line", "o"], "table", Some("upsert,delete,insert,update")),
+            ("keyed", &["c"], "table", Some("upsert,delete,insert,update")),
             ("names", &[], "view", None),
             ("unkeyed", &[], "table", None),
             ("words", &[], "virtual table", None),

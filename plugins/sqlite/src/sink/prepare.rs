@@ -12,8 +12,8 @@ use crate::catalog::{self, Table};
 
 pub fn prepare(wanted: &Stream, options: PrepareOptions) -> Result<Prepared> {
     let session = sql::open(ALIAS)?;
-    check_wanted(wanted)?;
     let table = catalog::find_table(&session, &wanted.name)?;
+    check_wanted(wanted, table.as_ref())?;
     let actions = match &table {
         Some(table) => adapt(table, wanted, options)?,
         None => vec![definition::create(catalog::table_name(&wanted.name), wanted)?],
@@ -26,13 +26,15 @@ pub fn prepare(wanted: &Stream, options: PrepareOptions) -> Result<Prepared> {
     Ok(Prepared { stream: catalog::require_table(&session, &wanted.name)?.stream(&wanted.name), actions })
 }
 
-fn check_wanted(wanted: &Stream) -> Result<()> {
+/// The key of a table that is there need not be among the fields: SQLite may fill it in.
+fn check_wanted(wanted: &Stream, table: Option<&Table>) -> Result<()> {
     if wanted.key.is_empty() {
         return Err(Error::config(format!("`{}` is to be written without a key", wanted.name))
             .with_code("sqlite.no-key")
             .with_hint("name the fields that identify a record: `key = [\"id\"]`"));
     }
-    let is_there = |name: &&String| wanted.fields.iter().any(|field| field.name == **name);
+    let is_kept = |name: &str| table.is_some_and(|table| table.column(name).is_some());
+    let is_there = |name: &&String| wanted.fields.iter().any(|field| field.name == **name) || is_kept(name);
     match wanted.key.iter().find(|name| !is_there(name)) {
         Some(name) => Err(Error::config(format!("the key field `{name}` is not among the fields to write"))
             .with_code("sqlite.no-column")
@@ -102,8 +104,10 @@ mod tests {
     #[test]
     fn records_need_a_key() {
         let wanted = Stream::new("t").field("id", "int64".parse().unwrap());
-        assert_eq!(check_wanted(&wanted).unwrap_err().code, "sqlite.no-key");
-        assert_eq!(check_wanted(&wanted.clone().key(["nowhere"])).unwrap_err().code, "sqlite.no-column");
-        assert!(check_wanted(&wanted.key(["id"])).is_ok());
+        assert_eq!(check_wanted(&wanted, None).unwrap_err().code, "sqlite.no-key");
+        assert_eq!(check_wanted(&wanted.clone().key(["nowhere"]), None).unwrap_err().code, "sqlite.no-column");
+        let table = table(&[("nowhere", "INTEGER", true)], &[&["nowhere"]]);
+        assert!(check_wanted(&wanted.clone().key(["nowhere"]), Some(&table)).is_ok());
+        assert!(check_wanted(&wanted.key(["id"]), None).is_ok());
     }
 }
