@@ -43,15 +43,17 @@ impl DivCeilBy for i64 {
 
 /// Where the lookback counts from: a value far in the future must not hide everything that is written until then. `clock`: the
 /// server's, in microseconds; `oldest`: when the oldest transaction began that is still writing, if that is known.
+///
+/// Nobody knows the zone of a wall clock. One a day ahead of ours is in no zone: then it counts from the earliest there could be.
 pub fn lookback_from(logical: LogicalType, modified: i64, clock: i64, oldest: Option<i64>) -> i64 {
-    let ceiling = match logical {
-        LogicalType::Timestamp => oldest.unwrap_or(clock).min(clock),
-        // A wall clock somewhere on the earth is less than a day ahead of ours.
-        LogicalType::Datetime => clock.saturating_add(MICROS_PER_DAY),
-        LogicalType::Date => clock / MICROS_PER_DAY + 1,
-        _ => i64::MAX,
+    let today = clock.div_euclid(MICROS_PER_DAY);
+    let (ahead, behind) = match logical {
+        LogicalType::Timestamp => return modified.min(oldest.unwrap_or(clock).min(clock)),
+        LogicalType::Datetime => (clock.saturating_add(MICROS_PER_DAY), clock.saturating_sub(MICROS_PER_DAY)),
+        LogicalType::Date => (today + 1, today - 1),
+        _ => return modified,
     };
-    modified.min(ceiling)
+    if modified > ahead { behind } else { modified }
 }
 
 #[cfg(test)]
@@ -85,8 +87,10 @@ mod tests {
         assert_eq!(lookback_from(LogicalType::Timestamp, 90 * HOUR, clock, None), 90 * HOUR);
         assert_eq!(lookback_from(LogicalType::Timestamp, i64::MAX, clock, None), clock);
         assert_eq!(lookback_from(LogicalType::Timestamp, 99 * HOUR, clock, Some(98 * HOUR)), 98 * HOUR);
-        assert_eq!(lookback_from(LogicalType::Datetime, 1000 * HOUR, clock, None), 124 * HOUR);
-        assert_eq!(lookback_from(LogicalType::Date, 1000, clock, None), 5);
+        assert_eq!(lookback_from(LogicalType::Datetime, 1000 * HOUR, clock, None), 76 * HOUR);
+        assert_eq!(lookback_from(LogicalType::Datetime, 120 * HOUR, clock, None), 120 * HOUR);
+        assert_eq!(lookback_from(LogicalType::Date, 1000, clock, None), 3);
+        assert_eq!(lookback_from(LogicalType::Date, 5, clock, None), 5);
         assert_eq!(lookback_from(LogicalType::Int64, 1000, clock, None), 1000);
     }
 }

@@ -103,7 +103,8 @@ impl Mariadb {
     /// # Panics
     /// If a statement fails.
     pub fn sql(&self, statements: &str) -> String {
-        let output = Command::new(program("mariadb"))
+        let mut client = Command::new(program("mariadb"));
+        client
             .args([
                 "--no-defaults",
                 "--batch",
@@ -114,10 +115,8 @@ impl Mariadb {
             ])
             .arg("--init-command=SET time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES'")
             .arg(format!("--socket={}", self.socket().display()))
-            .arg(format!("--execute={statements}"))
-            .arg("test")
-            .output()
-            .unwrap_or_else(|error| panic!("`mariadb` cannot be run: {error}"));
+            .arg("test");
+        let output = run_with_input(&mut client, statements);
         if !output.status.success() {
             panic!("`mariadb` failed: {}", String::from_utf8_lossy(&output.stderr));
         }
@@ -232,6 +231,18 @@ const SETTINGS: &[&str] = &[
     "--innodb-use-native-aio=0",
     "--performance-schema=OFF",
 ];
+
+/// The client reads statements as a person types them, with what it calls delimiters.
+fn run_with_input(client: &mut Command, statements: &str) -> std::process::Output {
+    use std::io::Write as _;
+    let child = client.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut child = child.unwrap_or_else(|error| panic!("`mariadb` cannot be run: {error}"));
+    if let Some(mut input) = child.stdin.take() {
+        // A client that has failed reads no more, and says so when it is waited for.
+        let _ = input.write_all(statements.as_bytes());
+    }
+    child.wait_with_output().unwrap_or_else(|error| panic!("`mariadb` is lost: {error}"))
+}
 
 /// Where Debian puts the programs, if they are nowhere in the path.
 fn program(name: &str) -> PathBuf {

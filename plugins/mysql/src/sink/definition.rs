@@ -5,7 +5,7 @@ use lockstep_plugin_sdk::types::{Field, LogicalType, Stream};
 
 use crate::catalog::Table;
 use crate::name::{NAME_CHARACTERS_MAX, TableName, names, quote};
-use crate::types::{NativeType, Product, column_type};
+use crate::types::{Family, NativeType, Product, column_type};
 
 /// All columns of an index may have so many bytes, in four bytes a character; a single one needs no more than this.
 const INDEX_BYTES_MAX: usize = 3072;
@@ -97,13 +97,13 @@ fn is_long(field: &Field) -> bool {
     )
 }
 
-/// The type the column has where it comes from, if that was such a server as well and this one has that type too. A number's
-/// digits stand in its logical type already; an `enum` that is to be a key would sort by its numbers.
+/// The type the column has where it comes from, if that was such a server as well and this one has that type too. A decimal's
+/// digits stand in its logical type already.
 fn own_type(field: &Field, logical: LogicalType, product: Product) -> Option<&str> {
     let own = field.property("native-type").filter(|_| field.property("dialect") == Some("mysql"))?;
     let native = NativeType::new(own);
     let is_known = product == Product::Mariadb || !matches!(own, "uuid" | "inet4" | "inet6");
-    let is_number = matches!(logical, LogicalType::Decimal(_));
+    let is_number = native.family == Family::Decimal;
     (native.logical() == logical && is_known && !is_number).then_some(own)
 }
 

@@ -72,10 +72,12 @@ impl Stage {
     }
 
     /// For each row whose record is there, its number and these fields of the record, which nobody else can change from then on.
+    /// In the order of the key: two who meet then wait for each other, and not both.
     pub fn look(&self, target: &Target, fields: &[Field]) -> String {
+        let key = names("s.", target.key.iter().map(|field| field.name.as_str()));
         let fields = fields.iter().map(|field| format!(", t.{}", quote(&field.name)));
         format!(
-            "SELECT s.{}{} FROM {} AS s STRAIGHT_JOIN {} AS t ON {} FOR UPDATE",
+            "SELECT s.{}{} FROM {} AS s STRAIGHT_JOIN {} AS t ON {} ORDER BY {key} FOR UPDATE",
             quote(&self.row),
             fields.collect::<String>(),
             self.table.quoted(),
@@ -149,7 +151,7 @@ mod tests {
         assert_eq!(
             stage(&["id"]).look(&target(), &fields(&["name", "n"])),
             "SELECT s.`lockstep_row`, t.`name`, t.`n` FROM `shop`.`lockstep_change_1` AS s STRAIGHT_JOIN `shop`.`t` AS t \
-             ON t.`id` = s.`id` FOR UPDATE"
+             ON t.`id` = s.`id` ORDER BY s.`id` FOR UPDATE"
         );
         assert!(stage(&["id", "n"]).is_like(&stage(&["id", "n"])) && !stage(&["id"]).is_like(&stage(&["n"])));
     }

@@ -124,8 +124,8 @@ async fn begin_query(
     }
     let prepared = wire.prepare(statement).await?;
     let values = parameter_values(wire, &prepared, parameters)?;
-    if prepared.parameters == 0 {
-        // With parameters, only their values tell what the statement answers.
+    if prepared.parameters == 0 && !prepared.columns.is_empty() {
+        // With parameters, only their values tell what the statement answers; and of an insert the server says nothing yet.
         plan_columns(wire, &prepared.columns, types)?;
     }
     wire.send(command::EXECUTE, &values.body(prepared.id, 0));
