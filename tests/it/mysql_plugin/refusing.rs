@@ -58,7 +58,7 @@ fn rows_that_break_the_tables_rules_fail_the_page_as_invalid_data() {
                 "1452",
             ),
             (
-                "CREATE TABLE t (id int PRIMARY KEY, v text, n int); DELIMITER //\nCREATE TRIGGER no BEFORE INSERT ON t FOR EACH ROW \
+                "CREATE TABLE t (id int PRIMARY KEY, v text, n int);\nDELIMITER //\nCREATE TRIGGER no BEFORE INSERT ON t FOR EACH ROW \
                  BEGIN IF NEW.n < 0 THEN SIGNAL SQLSTATE '45000' SET message_text = 'not with me'; END IF; END//\nDELIMITER ;",
                 "1644",
             ),
