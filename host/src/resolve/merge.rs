@@ -132,6 +132,11 @@ pub fn merge_group(
     if changed.is_empty() {
         return if echoes { Merged::Echo } else { Merged::Nothing };
     }
+    let is_under_way = |field: usize| state.side(endpoint).is_some_and(|side| side.sent_value(field).is_some());
+    if changed.iter().any(|(field, _)| is_under_way(*field)) && rules.safety.has(Mechanism::LookBeforeRetry) {
+        // Whether it is our own write in the endpoint's form is found out first.
+        return Merged::Unsettled(statement.now.saturating_add(1));
+    }
     if let Some(until) = fenced(state, endpoint, &changed, statement.now, rules) {
         return Merged::Unsettled(until);
     }
