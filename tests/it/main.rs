@@ -5,6 +5,7 @@ mod clean;
 mod contract;
 mod documents;
 mod examples;
+mod hub;
 mod mirror;
 mod plugins;
 mod postgres_plugin;

@@ -12,7 +12,7 @@ mod interrupts;
 mod kills;
 mod outages;
 mod postgres_to_postgres;
-mod project;
+pub mod project;
 mod reshaping;
 mod schemas;
 mod types;
