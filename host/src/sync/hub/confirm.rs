@@ -88,8 +88,9 @@ impl Work<'_> {
             }
             Action::Update => EntryKind::Wrote,
             Action::Archive => {
+                // It is still there and still shown: that must not bring back a record that was deleted (Invariant 4).
                 if let Some(remote) = side.link.remote().map(<[u8]>::to_vec) {
-                    side.link = if is_live { Link::Left(remote.into()) } else { Link::Gone(remote.into()) };
+                    side.link = Link::Left(remote.into());
                 }
                 EntryKind::Unlinked
             }

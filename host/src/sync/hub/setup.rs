@@ -279,7 +279,7 @@ fn ready(
         OnExit::Archive(archive) => Some(archive),
         _ => None,
     })?;
-    let archive = archived(None)?;
+    let archive = archived(def.archive.as_ref())?;
     let modes = stream.properties.get("write").unwrap_or_default().to_owned();
     let can = |mode: &str| modes.split(',').any(|known| known.trim() == mode);
     Ok(End {
