@@ -40,8 +40,8 @@ use crate::error::Explain as _;
 use crate::project::HubDef;
 use crate::resolve::Safety;
 use crate::store::{
-    ConflictFilter, ConflictState, Counters, HubState, HubStore, NewRun, Outcome, PluginUse, RunEnd, RunError, RunId,
-    RunKind,
+    Conflict, ConflictFilter, ConflictId, ConflictKind, ConflictState, Counters, HubState, HubStore, NewRun, Outcome,
+    PluginUse, RunEnd, RunError, RunId, RunKind,
 };
 use crate::world::World;
 
@@ -135,6 +135,7 @@ pub async fn run_hub(hub: &Hub, run: &HubRun) -> Result<HubReport, SyncError> {
             settled.actions.iter().for_each(|action| run.observer.note(action));
             let mut work = Work::new(hub, run, id, settled, state);
             work.open_letters = run.store.sync_state(&sync)?.open_dead_letter_keys;
+            work.questions = open_questions(hub, run)?;
             let outcome = work.run(&mut report.held).await;
             report.counters = work.counters;
             report.waiting = work.count_waiting()?;
@@ -156,6 +157,23 @@ fn begin(hub: &Hub, run: &HubRun) -> Result<(RunId, HubState), SyncError> {
         plugins: hub.ends.iter().map(|end| end.plugin.clone()).collect(),
     })?;
     Ok((id, run.store.open_hub(sync, &names)?))
+}
+
+/// What a person was asked about the identity of records and has not answered.
+fn open_questions(hub: &Hub, run: &HubRun) -> Result<HashMap<String, (ConflictId, String)>, SyncError> {
+    let is_question =
+        |conflict: &Conflict| matches!(conflict.conflict.kind, ConflictKind::Match | ConflictKind::Duplicate);
+    let open = run.store.conflicts(&open_conflicts(hub))?;
+    let questions = open.into_iter().filter(is_question);
+    Ok(questions.map(|open| (open.conflict.subject, (open.id, open.conflict.body))).collect())
+}
+
+fn open_conflicts(hub: &Hub) -> ConflictFilter {
+    ConflictFilter {
+        sync: Some(hub.def.name.to_string()),
+        state: Some(ConflictState::Open),
+        ..ConflictFilter::default()
+    }
 }
 
 fn finish(
@@ -188,12 +206,7 @@ fn finish(
         return Ok(report);
     }
     run.store.finish_run(report.run, &end)?;
-    let filter = ConflictFilter {
-        sync: Some(hub.def.name.to_string()),
-        state: Some(ConflictState::Open),
-        ..ConflictFilter::default()
-    };
-    report.conflicts = run.store.conflicts(&filter)?.len() as u64;
+    report.conflicts = run.store.conflicts(&open_conflicts(hub))?.len() as u64;
     report.elapsed = run.world.clock.elapsed().saturating_sub(started);
     report.error = error;
     Ok(report)

@@ -13,8 +13,8 @@ use crate::resolve::{
     Deletion, Dispute, Event, EventKind, Facts, Mechanism, RecordState, Ruling, Segment, Source, Verdict, Why, apply,
 };
 use crate::store::{
-    ConflictChange, ConflictFilter, ConflictKind, ConflictState, EventChange, MatchKey, NewConflict, RecordId,
-    RecordQuery,
+    ConflictChange, ConflictFilter, ConflictId, ConflictKind, ConflictState, EventChange, MatchKey, NewConflict,
+    RecordId, RecordQuery,
 };
 use crate::sync::error::SyncError;
 
@@ -121,7 +121,10 @@ impl Work<'_> {
         let known = row.adopt.or(link);
         let record = match known {
             Some(record) => record,
-            None if row.kind == EventKind::Delete => return Ok(self.is_done(endpoint, row, &mut decided.unit)),
+            None if row.kind == EventKind::Delete => {
+                self.close_question(endpoint, &row.remote, &mut decided.unit);
+                return Ok(self.is_done(endpoint, row, &mut decided.unit));
+            }
             None => match self.find_or_make(endpoint, row, keys, decided)? {
                 Some(record) => record,
                 None => return Ok(()),
@@ -129,6 +132,7 @@ impl Work<'_> {
         };
         if link.is_none() && row.kind != EventKind::Delete {
             decided.unit.links.push((self.endpoint_id(endpoint), row.remote.clone(), Some(record)));
+            self.close_question(endpoint, &row.remote, &mut decided.unit);
         }
         self.apply_row(endpoint, row, record, known.is_none() || link.is_none(), answers, decided)
     }
@@ -195,21 +199,35 @@ impl Work<'_> {
             "values": self.shown(&row.values),
             "candidates": candidates.iter().map(shown).collect::<Vec<_>>(),
         });
+        let (body, subject) = (body.to_string(), self.letter_text(endpoint, &row.remote));
         let record = candidates.first().map_or(RecordId(0), |(record, _)| *record);
         self.wait(endpoint, row, self.now() + WAIT_FOR_PERSON, kind.name(), &mut decided.unit);
-        if row.has_waited {
+        if row.has_waited || self.questions.get(&subject).is_some_and(|(_, asked)| *asked == body) {
             return;
         }
+        self.close_question(endpoint, &row.remote, &mut decided.unit);
         decided.held += 1;
         decided.unit.conflicts.push(ConflictChange::Put(NewConflict {
             sync: self.name().to_owned(),
             record,
             kind,
             state: ConflictState::Open,
-            subject: format!("{} {}", end.name, remote_text(&row.remote, &end.key)),
-            body: body.to_string(),
+            subject,
+            body,
             resolution: None,
         }));
+    }
+
+    /// The remote record is known, gone or another: nobody has to answer any more what was asked about it.
+    fn close_question(&self, endpoint: usize, remote: &[u8], unit: &mut Unit) {
+        if self.questions.is_empty() {
+            return;
+        }
+        let Some((id, _)) = self.questions.get(&self.letter_text(endpoint, remote)) else { return };
+        if !closed(unit).any(|closed| closed == *id) {
+            let resolution = json!({"by": "agreement"}).to_string();
+            unit.conflicts.push(ConflictChange::Close { id: *id, state: ConflictState::Outdated, resolution });
+        }
     }
 
     /// Values by the names of their fields, for people.
@@ -458,11 +476,7 @@ impl Work<'_> {
         };
         for conflict in self.run.store.conflicts(&filter)? {
             let is_it = conflict.conflict.kind == ConflictKind::Field && conflict.conflict.subject == group.name;
-            let is_closed = unit
-                .conflicts
-                .iter()
-                .any(|change| matches!(change, ConflictChange::Close { id, .. } if *id == conflict.id));
-            if is_it && !is_closed {
+            if is_it && !closed(unit).any(|id| id == conflict.id) {
                 let resolution = json!({"by": "agreement"}).to_string();
                 unit.conflicts.push(ConflictChange::Close {
                     id: conflict.id,
@@ -473,6 +487,14 @@ impl Work<'_> {
         }
         Ok(())
     }
+}
+
+/// Conflicts that a unit ends.
+pub(super) fn closed(unit: &Unit) -> impl Iterator<Item = ConflictId> {
+    unit.conflicts.iter().filter_map(|change| match change {
+        ConflictChange::Close { id, .. } => Some(*id),
+        ConflictChange::Put(_) => None,
+    })
 }
 
 fn entry_kind(facts: &Facts, is_new: bool, is_new_link: bool) -> EntryKind {
