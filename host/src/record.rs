@@ -24,7 +24,7 @@ pub use lockstep_values::{
 };
 pub use mapping::{FieldMap, MappedChanges, Mapping, MappingError, RejectedValue};
 pub use presence::{Uniform, project, split_uniform};
-pub use projection::{ColumnRule, Projection, ProjectionError, Purpose, ReadRows, Row, VALUE_VARIABLE};
+pub use projection::{ColumnRule, Flow, Projection, ProjectionError, Purpose, ReadRows, Row, VALUE_VARIABLE};
 pub use schema::{Field, Properties, Stream, arrow_type};
 pub use value::{
     Value, batch_of_values, read_byte, read_bytes, read_count, read_int, read_value, values_of, write_bytes,

@@ -14,6 +14,7 @@ mod identify;
 mod ingest;
 mod plan;
 mod recover;
+mod references;
 mod resolver;
 mod setup;
 mod verify;
@@ -27,6 +28,7 @@ use std::time::Duration;
 
 pub use self::book::{Book, Decision, Resolution, RolledBack, Step};
 pub use self::plan::{HubPlan, PlanCounts, PlannedWrite, plan_hub};
+pub use self::references::Parent;
 use self::setup::settle;
 pub use self::verify::{Drift, Repair, verify_hub};
 use self::work::Work;
@@ -55,6 +57,8 @@ pub struct Hub {
     pub ends: Vec<HubEnd>,
     /// By the fields they decide about.
     pub resolvers: HashMap<String, Arc<dyn Transform>>,
+    /// Where references lead, by the fields that hold them.
+    pub parents: HashMap<String, Parent>,
     /// What is asked of an endpoint per page.
     pub page: PageLimits,
 }

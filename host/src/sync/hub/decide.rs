@@ -21,6 +21,9 @@ use crate::sync::error::SyncError;
 /// How long an event waits for a person before it is looked at again.
 const WAIT_FOR_PERSON: i64 = 3_600_000_000;
 
+/// How long an event waits for the record it refers to before it is looked at again.
+const WAIT_FOR_PARENT: i64 = 1_000_000;
+
 /// One record of a page, in the entity's terms.
 #[derive(Clone, Debug)]
 pub(super) struct Incoming {
@@ -33,6 +36,8 @@ pub(super) struct Incoming {
     pub adopt: Option<RecordId>,
     /// It was put off before.
     pub has_waited: bool,
+    /// It refers to a record nobody knows yet: it is looked at again.
+    pub points_nowhere: bool,
 }
 
 /// What the resolver said about disputes.
@@ -262,6 +267,9 @@ impl Work<'_> {
         decided.asked.extend(facts.asked.iter().cloned());
         match facts.unsettled {
             Some(until) => self.wait(endpoint, row, until, "unsettled", &mut decided.unit),
+            None if row.points_nowhere => {
+                self.wait(endpoint, row, now + WAIT_FOR_PARENT, "its parent is not known yet", &mut decided.unit);
+            }
             None => self.is_done(endpoint, row, &mut decided.unit),
         }
         if facts.is_news() || is_new_link {

@@ -96,7 +96,7 @@ fn everything(commit: &HubCommit) -> HubCommit {
     }
 }
 
-/// All there is, read in small pages.
+/// All there is, read in pages of different sizes.
 #[derive(Clone, Debug, PartialEq)]
 struct Content {
     state: HubState,
@@ -115,7 +115,8 @@ struct Content {
 fn pages<T, A>(after: impl Fn(&T) -> A, page: impl Fn(Option<A>, u32) -> Result<Vec<T>>) -> Result<Vec<T>> {
     let mut all: Vec<T> = Vec::new();
     loop {
-        let next = page(all.last().map(&after), 3)?;
+        let limit = if all.is_empty() { 3 } else { 50 };
+        let next = page(all.last().map(&after), limit)?;
         if next.is_empty() {
             return Ok(all);
         }
