@@ -4,6 +4,12 @@
 //! What counts is what stands in the systems, what the conflicts say, and that the next run has nothing to do.
 
 mod deletes;
+mod endpoints;
+mod forms;
+mod kills;
 mod linking;
 mod merging;
+mod races;
+mod refused;
+mod segments;
 mod systems;

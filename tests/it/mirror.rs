@@ -9,7 +9,7 @@ mod bad_surroundings;
 mod csv_to_postgres;
 mod hostile_plugins;
 mod interrupts;
-mod kills;
+pub mod kills;
 mod outages;
 mod postgres_to_postgres;
 pub mod project;
