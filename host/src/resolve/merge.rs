@@ -1,6 +1,6 @@
 //! One group of fields of one event: is it a change, may it be made, does it collide.
 
-use super::policy::{self, Dispute, Ruling};
+use super::policy::{self, Dispute, Policy, Ruling};
 use super::{Canon, Mechanism, Others, RecordState, Rules, Shadow, Source};
 use crate::record::Value;
 
@@ -280,7 +280,7 @@ enum Judged {
 }
 
 fn judge(state: &RecordState, fields: &[(usize, Value)], dispute: &Dispute, rules: &Rules) -> Judged {
-    if fields.iter().all(|(field, value)| state.value(*field) == Some(value)) {
+    if fields.iter().all(|(field, value)| state.value(*field) == Some(value)) && !adds_up(dispute, rules) {
         return Judged::Agreed;
     }
     if fields.iter().all(|(field, _)| state.value(*field).is_none()) {
@@ -293,6 +293,15 @@ fn judge(state: &RecordState, fields: &[(usize, Value)], dispute: &Dispute, rule
     } else {
         Judged::Collision
     }
+}
+
+/// Whether equal values are two changes all the same: two who count one more each have counted two.
+fn adds_up(dispute: &Dispute, rules: &Rules) -> bool {
+    let is_counter = rules.groups.get(dispute.group).is_some_and(|group| group.policy == Policy::Counter);
+    is_counter
+        && rules.safety.has(Mechanism::CounterMerge)
+        && dispute.current_source != dispute.incoming_source
+        && dispute.base.iter().zip(&dispute.current).any(|(base, current)| base.is_some() && base != current)
 }
 
 fn verdict_of(ruling: &Ruling) -> Verdict {

@@ -198,8 +198,8 @@ fn substring(operands: &[Operand]) -> Outcome {
 /// Where the character is that an argument counts to.
 fn position(text: &str, operands: &[Operand], at: usize) -> Result<usize, String> {
     let Some(Operand::Int(count)) = operands.get(at) else { return Err(wrong(operands.get(at), "an int")) };
-    let ends = text.char_indices().map(|(at, _)| at).chain([text.len()]);
-    let position = usize::try_from(*count).ok().and_then(|count| ends.skip(count).next());
+    let mut ends = text.char_indices().map(|(at, _)| at).chain([text.len()]);
+    let position = usize::try_from(*count).ok().and_then(|count| ends.nth(count));
     position.ok_or_else(|| format!("there is no character {count} in a text of {}", text.chars().count()))
 }
 
