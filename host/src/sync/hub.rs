@@ -257,6 +257,9 @@ impl Work<'_> {
         self.run.observer.phase("reading");
         self.take_waiting(endpoint).await?;
         let seen = self.ingest(endpoint).await?;
+        if seen.is_whole() {
+            self.close_outdated_letters(endpoint)?;
+        }
         if self.run.interrupt.is_set() {
             return Ok(None);
         }

@@ -124,4 +124,14 @@ fn an_endpoint_that_is_only_written_is_made() {
     lab.sql("crm", "update contacts set full_name = 'Cyril' where email = 'cy@x'");
     lab.sync(0);
     assert_eq!(copy(), "bob@x|Bob\ncy@x|Cyril");
+    // And who deletes there has no say.
+    lab.sql("copy", "delete from people");
+    lab.sql(
+        "crm",
+        "update contacts set full_name = 'Cyrus' where email = 'cy@x'; delete from contacts where email = 'bob@x'",
+    );
+    lab.sync(0);
+    assert_eq!(copy(), "cy@x|Cyrus");
+    assert_eq!(lab.sql("erp", "select mail from customer"), "cy@x");
+    lab.rests();
 }

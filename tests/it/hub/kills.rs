@@ -57,7 +57,10 @@ fn work(lab: &Lab, side: &str, shared: bool, stop: &AtomicBool) -> Deeds {
             break;
         }
         let make = if shared && step % 3 == 0 { format!("both-{step}@x") } else { format!("{side}-{step}@x") };
-        lab.sql(side, &format!("insert into person (email, name) values ('{make}', '{side} made {step}') on conflict do nothing"));
+        lab.sql(
+            side,
+            &format!("insert into person (email, name) values ('{make}', '{side} made {step}') on conflict do nothing"),
+        );
         deeds.made.insert(make);
         let edited = lab.sql(
             side,
@@ -164,7 +167,8 @@ fn audit(lab: &Lab, deeds: &[Deeds]) {
     let lost: Vec<&String> = deeds.iter().flat_map(|deeds| &deeds.values).filter(|value| !is_told(value)).collect();
     assert!(lost.is_empty(), "these values are lost: {lost:?}");
     assert_eq!(lab.letters(), Vec::<serde_json::Value>::new());
-    let open: Vec<_> = lab.conflicts().into_iter().filter(|conflict| conflict.conflict.state.name() == "open").collect();
+    let open: Vec<_> =
+        lab.conflicts().into_iter().filter(|conflict| conflict.conflict.state.name() == "open").collect();
     assert!(open.is_empty(), "{open:#?}");
 }
 

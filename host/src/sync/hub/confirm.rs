@@ -170,6 +170,7 @@ impl Work<'_> {
         if !self.has(Mechanism::DeadLetters) {
             return;
         }
+        self.open_letters.insert(self.write_letter_key(endpoint, record));
         unit.letters.push(NewDeadLetter {
             stage: Stage::Write,
             key: self.write_letter_key(endpoint, record),
@@ -213,12 +214,12 @@ impl Work<'_> {
         if !is_read || !can_look || !self.has(Mechanism::CanonicalForms) {
             return Ok(());
         }
-        let records: Vec<RecordId> = written
+        let written: Vec<Written> = written
             .iter()
             .filter(|job| matches!(job.action, Action::Create | Action::Update))
-            .map(|job| job.record)
+            .map(|job| Written { record: job.record, fields: job.patch.iter().map(|(field, _)| *field).collect() })
             .collect();
-        let differing = self.differing(endpoint, &records).await?;
+        let differing = self.differing(endpoint, &written).await?;
         if differing.is_empty() {
             return Ok(());
         }
@@ -226,11 +227,23 @@ impl Work<'_> {
     }
 }
 
+/// Fields of a record that were just written.
+pub(super) struct Written {
+    pub record: RecordId,
+    pub fields: Vec<usize>,
+}
+
 /// Fields of a record that an endpoint shows otherwise than they were sent: the field, what was sent, what is shown.
 pub(super) struct Differing {
     pub record: RecordId,
     pub row: Incoming,
     pub fields: Vec<(usize, Value, Value)>,
+}
+
+impl Differing {
+    pub fn as_written(&self) -> Written {
+        Written { record: self.record, fields: self.fields.iter().map(|(field, ..)| *field).collect() }
+    }
 }
 
 /// A form of a value: told like a change, decided by nobody.

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::confirm::{Differing, form_entry};
+use super::confirm::{Differing, Written, form_entry};
 use super::decide::Incoming;
 use super::deliver::{Action, Job, back_off};
 use super::work::{Unit, Work, remote_text, remote_values};
@@ -292,7 +292,9 @@ impl Work<'_> {
         let (creates, others): (Vec<_>, Vec<_>) =
             collided.into_iter().partition(|(job, _)| job.action == Action::Create);
         let remotes: Vec<Vec<u8>> = others.iter().filter_map(|(job, _)| job.remote.clone()).collect();
-        if can_look && !remotes.is_empty() {
+        if !self.settled.rules.endpoints.get(endpoint).is_some_and(|rule| rule.is_read) {
+            self.forget_lost(endpoint, &others)?;
+        } else if can_look && !remotes.is_empty() {
             self.look_again(endpoint, &remotes).await?;
         }
         for (job, failure) in creates {
@@ -313,14 +315,32 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Of records that were just written, the fields an endpoint shows otherwise.
-    pub async fn differing(&mut self, endpoint: usize, records: &[RecordId]) -> Result<Vec<Differing>, SyncError> {
-        let unit = self.load_unit(records.iter().copied())?;
+    /// Records that an endpoint which is only written has lost: whoever deleted them there has no say, and they are made anew.
+    fn forget_lost(&mut self, endpoint: usize, lost: &[(Job, Failure)]) -> Result<(), SyncError> {
+        let mut unit = self.load_unit(lost.iter().map(|(job, _)| job.record))?;
+        for (job, _) in lost {
+            let Some(touched) = unit.get(job.record) else { continue };
+            let fields = touched.state.canon.len();
+            let Some(side) = touched.state.sides.get_mut(endpoint) else { continue };
+            let Some(remote) = side.link.remote().map(<[u8]>::to_vec) else { continue };
+            side.link = Link::None;
+            side.shadow = vec![Shadow::Absent; fields];
+            touched.is_dirty = true;
+            touched.is_changed = true;
+            unit.links.push((self.endpoint_id(endpoint), remote, None));
+        }
+        self.commit(unit)
+    }
+
+    /// Of records that were just written, the fields an endpoint shows otherwise than they were written. What it shows in other fields
+    /// is somebody's change and none of our business here: the next reading takes it in.
+    pub async fn differing(&mut self, endpoint: usize, written: &[Written]) -> Result<Vec<Differing>, SyncError> {
+        let unit = self.load_unit(written.iter().map(|written| written.record))?;
         let remote = |record: &RecordId| Some(unit.peek(*record)?.state.side(endpoint)?.link.remote()?.to_vec());
-        let remotes: Vec<Vec<u8>> = records.iter().filter_map(remote).collect();
+        let remotes: Vec<Vec<u8>> = written.iter().filter_map(|written| remote(&written.record)).collect();
         let mut found = self.look_up_remotes(endpoint, &remotes).await?;
         let mut differing = Vec::new();
-        for record in records {
+        for Written { record, fields: written } in written {
             let Some(side) = unit.peek(*record).and_then(|touched| touched.state.side(endpoint)) else { continue };
             let Some(row) = side.link.remote().and_then(|remote| found.remove(remote)) else { continue };
             let now = self.now();
@@ -331,7 +351,7 @@ impl Work<'_> {
                 .filter_map(|(field, shown)| {
                     let (shown, sent) = (shown.as_ref()?, side.shadow(field).shown()?);
                     let may_be_old = side.fenced(field, shown, now).is_some();
-                    (shown != sent && !may_be_old && self.settled.rules.writes(endpoint, field))
+                    (shown != sent && !may_be_old && written.contains(&field))
                         .then(|| (field, sent.clone(), shown.clone()))
                 })
                 .collect();
@@ -348,12 +368,12 @@ impl Work<'_> {
         let end = self.end(endpoint)?;
         let jobs: Vec<Job> = differing.iter().filter_map(|found| self.probe_job(endpoint, found)).collect();
         let outcomes = write_jobs(end, &jobs, self.run.options.safety).await;
-        let fine: Vec<RecordId> = jobs
-            .iter()
-            .zip(&outcomes)
-            .filter(|(_, outcome)| matches!(outcome, Outcome::Ok { .. }))
-            .map(|(job, _)| job.record)
-            .collect();
+        let is_fine = |record: RecordId| {
+            let outcome = jobs.iter().zip(&outcomes).find(|(job, _)| job.record == record);
+            matches!(outcome, Some((_, Outcome::Ok { .. })))
+        };
+        let fine: Vec<Written> =
+            differing.iter().filter(|found| is_fine(found.record)).map(Differing::as_written).collect();
         let again = self.differing(endpoint, &fine).await?;
         let mut unit = self.load_unit(again.iter().map(|found| found.record))?;
         let mut foreign = Vec::new();
@@ -361,14 +381,32 @@ impl Work<'_> {
             let second = again.iter().find(|found| found.record == first.record);
             match second {
                 Some(second) if second.fields == first.fields => self.remember_form(endpoint, second, &mut unit),
-                _ => foreign.push(first.row),
+                _ => foreign.push(first),
             }
         }
         self.commit(unit)?;
         if foreign.is_empty() {
             return Ok(());
         }
-        self.take_rows(endpoint, &foreign, Vec::new(), None).await
+        let rows: Vec<Incoming> = foreign.iter().map(|first| first.row.clone()).collect();
+        self.take_rows(endpoint, &rows, Vec::new(), None).await?;
+        foreign.retain(|first| is_fine(first.record));
+        self.note_overwritten(endpoint, &foreign)
+    }
+
+    /// Somebody's values that asking for the endpoint's form has overwritten: it shows ours, and is given back what is agreed.
+    fn note_overwritten(&mut self, endpoint: usize, overwritten: &[Differing]) -> Result<(), SyncError> {
+        let mut unit = self.load_unit(overwritten.iter().map(|first| first.record))?;
+        for first in overwritten {
+            let Some(touched) = unit.get(first.record) else { continue };
+            let Some(side) = touched.state.sides.get_mut(endpoint) else { continue };
+            for (field, sent, _) in &first.fields {
+                side.set_shadow(*field, Shadow::Value(sent.clone()));
+            }
+            touched.is_dirty = true;
+            touched.is_changed = true;
+        }
+        self.commit(unit)
     }
 
     fn probe_job(&self, endpoint: usize, found: &Differing) -> Option<Job> {

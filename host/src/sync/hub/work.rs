@@ -240,7 +240,7 @@ impl<'a> Work<'a> {
         commit.events = unit.events;
         commit.conflicts = unit.conflicts;
         commit.dead_letters = unit.letters;
-        commit.written_keys = unit.written_keys;
+        commit.written_keys.extend(unit.written_keys);
         commit.hold_applied = unit.hold_applied;
         commit.resolved = unit.resolved;
         commit.lineage = unit.lineage;
@@ -334,6 +334,9 @@ impl<'a> Work<'a> {
                 side.is_queued = false;
                 touched.is_dirty = true;
                 commit.intents.push((endpoint_id, id, None));
+                // Whatever was refused was mended, or is no longer wanted.
+                let letter = self.write_letter_key(endpoint, id);
+                commit.written_keys.extend(self.open_letters.contains(&letter).then_some(letter));
             }
             _ => {}
         }
