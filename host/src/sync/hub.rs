@@ -13,6 +13,7 @@ mod guard;
 mod identify;
 mod ingest;
 mod plan;
+mod questions;
 mod recover;
 mod references;
 mod resolver;
@@ -42,8 +43,8 @@ use crate::error::Explain as _;
 use crate::project::HubDef;
 use crate::resolve::Safety;
 use crate::store::{
-    Conflict, ConflictFilter, ConflictId, ConflictKind, ConflictState, Counters, HubState, HubStore, NewRun, Outcome,
-    PluginUse, RunEnd, RunError, RunId, RunKind,
+    Conflict, ConflictFilter, ConflictState, Counters, HubState, HubStore, NewRun, Outcome, PluginUse, RunEnd,
+    RunError, RunId, RunKind,
 };
 use crate::world::World;
 
@@ -103,6 +104,8 @@ pub struct HubReport {
     pub waiting: u64,
     pub held: Vec<HeldDeletes>,
     pub elapsed: Duration,
+    /// Every record of every endpoint that is read was seen.
+    pub compared: bool,
     pub interrupted: bool,
     pub error: Option<SyncError>,
 }
@@ -131,6 +134,7 @@ pub async fn run_hub(hub: &Hub, run: &HubRun) -> Result<HubReport, SyncError> {
         waiting: 0,
         held: Vec::new(),
         elapsed: Duration::ZERO,
+        compared: false,
         interrupted: false,
         error: None,
     };
@@ -139,8 +143,9 @@ pub async fn run_hub(hub: &Hub, run: &HubRun) -> Result<HubReport, SyncError> {
             settled.actions.iter().for_each(|action| run.observer.note(action));
             let mut work = Work::new(hub, run, id, settled, state);
             work.open_letters = run.store.sync_state(&sync)?.open_dead_letter_keys;
-            work.questions = open_questions(hub, run)?;
+            work.note_open(open_conflicts(hub, run)?);
             let outcome = work.run(&mut report.held).await;
+            report.compared = outcome.is_ok() && work.has_seen_everything();
             report.counters = work.counters;
             report.waiting = work.count_waiting()?;
             outcome
@@ -163,21 +168,13 @@ fn begin(hub: &Hub, run: &HubRun) -> Result<(RunId, HubState), SyncError> {
     Ok((id, run.store.open_hub(sync, &names)?))
 }
 
-/// What a person was asked about the identity of records and has not answered.
-fn open_questions(hub: &Hub, run: &HubRun) -> Result<HashMap<String, (ConflictId, String)>, SyncError> {
-    let is_question =
-        |conflict: &Conflict| matches!(conflict.conflict.kind, ConflictKind::Match | ConflictKind::Duplicate);
-    let open = run.store.conflicts(&open_conflicts(hub))?;
-    let questions = open.into_iter().filter(is_question);
-    Ok(questions.map(|open| (open.conflict.subject, (open.id, open.conflict.body))).collect())
-}
-
-fn open_conflicts(hub: &Hub) -> ConflictFilter {
-    ConflictFilter {
+/// Conflicts that wait for a person.
+fn open_conflicts(hub: &Hub, run: &HubRun) -> Result<Vec<Conflict>, SyncError> {
+    Ok(run.store.conflicts(&ConflictFilter {
         sync: Some(hub.def.name.to_string()),
         state: Some(ConflictState::Open),
         ..ConflictFilter::default()
-    }
+    })?)
 }
 
 fn finish(
@@ -201,7 +198,7 @@ fn finish(
         ended_at: run.world.clock.now(),
         counters: report.counters,
         error: error.as_ref().map(|error| RunError { code: error.code().id.to_owned(), message: error.to_string() }),
-        compared: false,
+        compared: report.compared,
     };
     if let Some(SyncError::Store(_)) = &error {
         // A state that cannot be written cannot be told of it either.
@@ -210,7 +207,7 @@ fn finish(
         return Ok(report);
     }
     run.store.finish_run(report.run, &end)?;
-    report.conflicts = run.store.conflicts(&open_conflicts(hub))?.len() as u64;
+    report.conflicts = open_conflicts(hub, run)?.len() as u64;
     report.elapsed = run.world.clock.elapsed().saturating_sub(started);
     report.error = error;
     Ok(report)
@@ -239,6 +236,12 @@ impl Work<'_> {
             (Some(error), _) | (None, Err(error)) => Err(error),
             (None, Ok(())) => Ok(()),
         }
+    }
+
+    /// Whether deletes that are held and were not found again are outdated.
+    fn has_seen_everything(&self) -> bool {
+        let mut endpoints = self.settled.rules.endpoints.iter().enumerate();
+        endpoints.all(|(endpoint, rule)| !rule.is_read || self.enumerated.contains(&endpoint))
     }
 
     /// An error that is about one endpoint is kept for later; any other ends the run.

@@ -176,4 +176,50 @@ fn what_comes_back_before_approval_was_never_gone() {
     let sync = lab.sync(0);
     assert_eq!(figures(&sync, ["held", "deleted", "written"]), [0, 0, 0], "{sync}");
     assert_eq!(lab.sql("erp", "select count(*) from customer"), "60");
+    let status = lab.run(&["status", "--json"]).ends(0).json();
+    assert_eq!(status["result"]["holds"], serde_json::json!([]), "nobody is asked about it any more");
+}
+
+#[test]
+fn many_deletes_on_both_sides_are_approved_one_by_one() {
+    let lab = many(100);
+    lab.sql("crm", "delete from contacts where id <= 30");
+    lab.sql("erp", "delete from customer where no > 60");
+    let sync = lab.sync(1);
+    assert_eq!(figures(&sync, ["held", "deleted"]), [70, 0], "{sync}");
+    lab.run(&["approve", "2"]).ends(0);
+    let sync = lab.sync(1);
+    assert_eq!(figures(&sync, ["held", "deleted"]), [30, 40], "{sync}");
+    assert_eq!(lab.sql("crm", "select count(*) from contacts"), "30");
+    lab.run(&["approve", "1"]).ends(0);
+    lab.sync(0);
+    assert_eq!(lab.sql("crm", "select min(id), max(id) from contacts"), "31|60");
+    assert_eq!(lab.sql("erp", "select count(*) from customer"), "30");
+    lab.rests();
+}
+
+#[test]
+fn a_table_that_is_gone_deletes_nothing() {
+    let lab = many(30);
+    lab.sql("crm", "alter table contacts rename to kept");
+    lab.run(&["run"]).ends(2).says(&["LS0701", "contacts"]);
+    assert_eq!(lab.sql("erp", "select count(*) from customer"), "30");
+    lab.sql("crm", "alter table kept rename to contacts");
+    lab.sync(0);
+    lab.rests();
+}
+
+#[test]
+fn a_conflict_about_a_delete_is_over_when_both_sides_agree() {
+    let lab = edit_against_delete("");
+    lab.sync(1);
+    // Ann is deleted on the other side as well, Bob is made again.
+    lab.sql("erp", "delete from customer where mail = 'ann@x'; insert into customer (mail, name, tel) values ('bob@x', 'Bob', '22')");
+    lab.sync(0);
+    lab.agree_on(&["bob@x|Bob|22", "cy@x|Cy|3"]);
+    assert!(
+        lab.conflicts().iter().all(|conflict| conflict.conflict.state.name() == "outdated"),
+        "{:#?}",
+        lab.conflicts()
+    );
 }

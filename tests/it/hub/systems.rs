@@ -77,11 +77,6 @@ impl Lab {
         lab
     }
 
-    /// The hub `customer` defined otherwise.
-    pub fn redefine(&self, customer: Customer) {
-        self.define_files(&["crm", "erp"], &customer.text());
-    }
-
     /// Systems in databases of one server, each with the name of its database, and SQLite files.
     pub fn databases(databases: &[&str], files: &[&str], text: &str) -> Self {
         let server = Postgres::start();

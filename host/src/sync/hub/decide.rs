@@ -5,21 +5,20 @@ use std::collections::HashMap;
 use serde_json::{Map, Value as Json, json};
 
 use super::identify::Identity;
+use super::questions::{closed, outdated};
 use super::work::{Unit, Work, remote_text};
 use crate::connector::Failure;
 use crate::lineage::{Entry, EntryKind, Item};
 use crate::record::{Row, Value};
 use crate::resolve::{
-    Deletion, Dispute, Event, EventKind, Facts, Mechanism, RecordState, Ruling, Segment, Source, Verdict, Why, apply,
+    Deletion, Dispute, Event, EventKind, Facts, Link, Mechanism, RecordState, Ruling, Segment, Source, Verdict, Why,
+    apply,
 };
 use crate::store::{
-    ConflictChange, ConflictFilter, ConflictId, ConflictKind, ConflictState, EventChange, MatchKey, NewConflict,
-    RecordId, RecordQuery,
+    ConflictChange, ConflictFilter, ConflictKind, ConflictState, EventChange, MatchKey, NewConflict, RecordId,
+    RecordQuery,
 };
 use crate::sync::error::SyncError;
-
-/// How long an event waits for a person before it is looked at again.
-const WAIT_FOR_PERSON: i64 = 3_600_000_000;
 
 /// How long an event waits for the record it refers to before it is looked at again.
 const WAIT_FOR_PARENT: i64 = 1_000_000;
@@ -136,6 +135,11 @@ impl Work<'_> {
             },
         };
         if link.is_none() && row.kind != EventKind::Delete {
+            // A copy that was deleted there and is made again under another id.
+            let side = decided.unit.peek(record).and_then(|touched| touched.state.side(endpoint));
+            if let Some(Link::Gone(old)) = side.map(|side| side.link.clone()) {
+                decided.unit.links.push((self.endpoint_id(endpoint), old.into(), None));
+            }
             decided.unit.links.push((self.endpoint_id(endpoint), row.remote.clone(), Some(record)));
             self.close_question(endpoint, &row.remote, &mut decided.unit);
         }
@@ -183,58 +187,6 @@ impl Work<'_> {
         id
     }
 
-    /// The event waits, and a person is asked once.
-    fn ask_person(
-        &self,
-        endpoint: usize,
-        row: &Incoming,
-        kind: ConflictKind,
-        candidates: &[(RecordId, f64)],
-        decided: &mut Decided,
-    ) {
-        let Some(end) = self.settled.ends.get(endpoint) else { return };
-        let shown = |(record, score): &(RecordId, f64)| {
-            let values = decided.unit.peek(*record).map(|touched| touched.state.values());
-            json!({"record": record.0, "score": score, "values": self.shown(&values.unwrap_or_default())})
-        };
-        let body = json!({
-            "endpoint": end.name,
-            "key": remote_text(&row.remote, &end.key),
-            "remote": super::book::to_hex(&row.remote),
-            "values": self.shown(&row.values),
-            "candidates": candidates.iter().map(shown).collect::<Vec<_>>(),
-        });
-        let (body, subject) = (body.to_string(), self.letter_text(endpoint, &row.remote));
-        let record = candidates.first().map_or(RecordId(0), |(record, _)| *record);
-        self.wait(endpoint, row, self.now() + WAIT_FOR_PERSON, kind.name(), &mut decided.unit);
-        if row.has_waited || self.questions.get(&subject).is_some_and(|(_, asked)| *asked == body) {
-            return;
-        }
-        self.close_question(endpoint, &row.remote, &mut decided.unit);
-        decided.held += 1;
-        decided.unit.conflicts.push(ConflictChange::Put(NewConflict {
-            sync: self.name().to_owned(),
-            record,
-            kind,
-            state: ConflictState::Open,
-            subject,
-            body,
-            resolution: None,
-        }));
-    }
-
-    /// The remote record is known, gone or another: nobody has to answer any more what was asked about it.
-    fn close_question(&self, endpoint: usize, remote: &[u8], unit: &mut Unit) {
-        if self.questions.is_empty() {
-            return;
-        }
-        let Some((id, _)) = self.questions.get(&self.letter_text(endpoint, remote)) else { return };
-        if !closed(unit).any(|closed| closed == *id) {
-            let resolution = json!({"by": "agreement"}).to_string();
-            unit.conflicts.push(ConflictChange::Close { id: *id, state: ConflictState::Outdated, resolution });
-        }
-    }
-
     /// Values by the names of their fields, for people.
     pub fn shown(&self, values: &[Option<Value>]) -> Json {
         let fields = self.settled.entity.iter().zip(values);
@@ -277,6 +229,7 @@ impl Work<'_> {
             let entry = self.entry(kind, endpoint, row, &facts);
             self.tell(&mut decided.unit, record, entry);
         }
+        self.close_moot(endpoint, record, row.kind, &facts, &mut decided.unit)?;
         self.note_conflicts(endpoint, row, record, &facts, decided)
     }
 
@@ -529,24 +482,11 @@ impl Work<'_> {
         for conflict in self.run.store.conflicts(&filter)? {
             let is_it = conflict.conflict.kind == ConflictKind::Field && conflict.conflict.subject == group.name;
             if is_it && !closed(unit).any(|id| id == conflict.id) {
-                let resolution = json!({"by": "agreement"}).to_string();
-                unit.conflicts.push(ConflictChange::Close {
-                    id: conflict.id,
-                    state: ConflictState::Outdated,
-                    resolution,
-                });
+                unit.conflicts.push(outdated(conflict.id));
             }
         }
         Ok(())
     }
-}
-
-/// Conflicts that a unit ends.
-pub(super) fn closed(unit: &Unit) -> impl Iterator<Item = ConflictId> {
-    unit.conflicts.iter().filter_map(|change| match change {
-        ConflictChange::Close { id, .. } => Some(*id),
-        ConflictChange::Put(_) => None,
-    })
 }
 
 fn entry_kind(facts: &Facts, is_new: bool, is_new_link: bool) -> EntryKind {

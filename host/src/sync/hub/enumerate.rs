@@ -88,6 +88,7 @@ impl Work<'_> {
         if !seen.is_proof() {
             return Ok(None);
         }
+        self.enumerated.insert(endpoint);
         let (gone, total) = self.gone(endpoint, seen)?;
         let mut applied = None;
         if gone.len() as u64 > self.hub.def.guard.deletes_max(total) && self.has(Mechanism::Guard) {

@@ -4,15 +4,15 @@ use std::collections::HashSet;
 
 use tokio::sync::mpsc;
 
-use super::decide::{Answers, Incoming, closed};
+use super::decide::{Answers, Incoming};
 use super::work::{Unit, Work, remote_id, remote_text};
 use crate::connector::{Cursor, Page, PageStatus, ReadMode, ReadRequest};
 use crate::error::codes;
 use crate::record::{ChangeKind, Changes, Field, LogicalType, Value, values_of};
 use crate::resolve::{EventKind, Mechanism};
 use crate::store::{
-    Closing, ConflictId, CursorUpdate, DeadLetter, DeadLetterFilter, DeadLetterState, EndpointUpdate, KeyDigest,
-    NewDeadLetter, Stage,
+    Closing, CursorUpdate, DeadLetter, DeadLetterFilter, DeadLetterState, EndpointUpdate, KeyDigest, NewDeadLetter,
+    Stage,
 };
 use crate::sync::error::SyncError;
 use crate::sync::letters;
@@ -190,9 +190,9 @@ impl Work<'_> {
         unit.letters.extend(letters);
         unit.written_keys = self.written_keys(endpoint, rows)?;
         unit.endpoints.extend(update);
-        let closed: HashSet<ConflictId> = closed(&unit).collect();
+        let asked = unit.conflicts.clone();
         self.commit(unit)?;
-        self.questions.retain(|_, (id, _)| !closed.contains(id));
+        self.note_asked(&asked);
         self.check_letters()
     }
 

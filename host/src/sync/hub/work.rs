@@ -40,6 +40,10 @@ pub(super) struct Work<'a> {
     pub open_letters: std::collections::HashSet<KeyDigest>,
     /// What a person was asked about remote records that may be several of ours, by its subject, with the text of the question.
     pub questions: HashMap<String, (ConflictId, String)>,
+    /// Records about which a person was asked something.
+    pub disputed: std::collections::HashSet<RecordId>,
+    /// Endpoints of which this run has seen every record.
+    pub enumerated: std::collections::HashSet<usize>,
     /// Records whose deletion was approved in this run, wherever it is carried out.
     pub approved: std::collections::HashSet<RecordId>,
 }
@@ -124,6 +128,8 @@ impl<'a> Work<'a> {
             held: Vec::new(),
             open_letters: std::collections::HashSet::new(),
             questions: HashMap::new(),
+            disputed: std::collections::HashSet::new(),
+            enumerated: std::collections::HashSet::new(),
             approved: std::collections::HashSet::new(),
         }
     }
