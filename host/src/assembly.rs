@@ -276,7 +276,7 @@ fn database(connection: &Connection, alias: &str, grant: &project::SqlGrant, acc
         project::Database::Url(reference) => {
             let usage = project::SecretUse { reference, connection: &connection.name, alias, place: &grant.place };
             let url = usage.resolve()?;
-            Ok(Database::postgres(url.expose(), &origin).map_err(|failure| {
+            Ok(Database::at(url.expose(), &origin).map_err(|failure| {
                 let message = format!("`{}`: {}", usage.path(), failure.message);
                 Failure { origin: grant.place.to_string(), message, ..failure }
             })?)

@@ -12,10 +12,12 @@ use crate::error::Result;
 use crate::world::World;
 
 mod approve;
+mod assignment;
 #[cfg(test)]
 mod bad_projects;
 mod check;
 mod completions;
+mod conflicts;
 mod context;
 mod dead_letters;
 mod demo;
@@ -24,12 +26,16 @@ mod error;
 mod explain;
 mod history;
 mod init;
+mod lineage;
 pub mod output;
 mod plan;
 mod plugin;
+mod rollback;
 mod run;
 mod status;
 mod usage;
+mod verify;
+mod why;
 
 pub use context::Context;
 pub use error::CliError;
@@ -100,8 +106,13 @@ pub enum Verb {
     Run(run::RunArgs),
     Status(status::StatusArgs),
     History(history::HistoryArgs),
+    Why(why::WhyArgs),
+    Conflicts(conflicts::ConflictsArgs),
     DeadLetters(dead_letters::DeadLettersArgs),
     Approve(approve::ApproveArgs),
+    Rollback(rollback::RollbackArgs),
+    Verify(verify::VerifyArgs),
+    Lineage(lineage::LineageArgs),
     Plugin(plugin::PluginArgs),
     Doctor(doctor::DoctorArgs),
     Explain(explain::ExplainArgs),
@@ -119,8 +130,13 @@ impl Verb {
             Self::Run(_) => "run",
             Self::Status(_) => "status",
             Self::History(_) => "history",
+            Self::Why(_) => "why",
+            Self::Conflicts(args) => args.verb.name(),
             Self::DeadLetters(args) => args.verb.name(),
             Self::Approve(_) => "approve",
+            Self::Rollback(_) => "rollback",
+            Self::Verify(_) => "verify",
+            Self::Lineage(args) => args.verb.name(),
             Self::Plugin(args) => args.verb.name(),
             Self::Doctor(_) => "doctor",
             Self::Explain(_) => "explain",
@@ -137,8 +153,13 @@ impl Verb {
             Self::Run(args) => run::run(args, context).await,
             Self::Status(args) => status::run(args, context).await,
             Self::History(args) => history::run(args, context).await,
+            Self::Why(args) => why::run(args, context).await,
+            Self::Conflicts(args) => conflicts::run(args, context).await,
             Self::DeadLetters(args) => dead_letters::run(args, context).await,
             Self::Approve(args) => approve::run(args, context).await,
+            Self::Rollback(args) => rollback::run(args, context).await,
+            Self::Verify(args) => verify::run(args, context).await,
+            Self::Lineage(args) => lineage::run(args, context).await,
             Self::Plugin(args) => plugin::run(args, context).await,
             Self::Doctor(args) => doctor::run(args, context).await,
             Self::Explain(args) => explain::run(args),
@@ -212,7 +233,22 @@ mod tests {
         check("dead-letters retry 7 8", "dead-letters retry");
         check("dead-letters retry --all", "dead-letters retry");
         check("dead-letters discard --all --yes", "dead-letters discard");
+        check("dead-letters edit 7 --set phone=12 --set name=Ann", "dead-letters edit");
         check("approve 3", "approve");
+        check("plan customer --all", "plan");
+        check("run customer --plan 0123456789abcdef", "run");
+        check("why customer ann@example.com.name", "why");
+        check("conflicts list customer --all", "conflicts list");
+        check("conflicts show 3", "conflicts show");
+        check("conflicts resolve 3 --take incoming", "conflicts resolve");
+        check("conflicts resolve 3 --set name=Ann --set phone=12", "conflicts resolve");
+        check("conflicts resolve 3 --keep", "conflicts resolve");
+        check("conflicts resolve 3 --delete", "conflicts resolve");
+        check("conflicts resolve 3 --link #7", "conflicts resolve");
+        check("conflicts resolve 3 --new", "conflicts resolve");
+        check("rollback 12 --yes", "rollback");
+        check("verify customer --repair", "verify");
+        check("lineage verify", "lineage verify");
         check("plugin list", "plugin list");
         check("plugin inspect csv", "plugin inspect");
         check("doctor", "doctor");
@@ -229,6 +265,15 @@ mod tests {
             "dead-letters retry",
             "dead-letters retry 7 --all",
             "history --limit 0",
+            "run --plan 0123456789abcdef",
+            "dead-letters edit 7",
+            "dead-letters edit 7 --set phone",
+            "conflicts resolve 3",
+            "conflicts resolve 3 --keep --delete",
+            "conflicts resolve 3 --take current --set name=Ann",
+            "conflicts resolve 3 --link Ann",
+            "why customer",
+            "lineage",
         ] {
             let args = std::iter::once("lockstep").chain(line.split_whitespace()).map(OsString::from);
             assert!(parse(args).is_err(), "{line}");

@@ -7,6 +7,7 @@ mod documents;
 mod examples;
 mod hub;
 mod mirror;
+mod mysql_plugin;
 mod plugins;
 mod postgres_plugin;
 mod sandbox;

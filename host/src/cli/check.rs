@@ -1,5 +1,7 @@
 //! `check`: looks for mistakes before anything runs.
 
+use std::sync::Arc;
+
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -10,10 +12,11 @@ use crate::connector::Source as _;
 use crate::error::{Error, Result};
 use crate::plugin::{Access, PluginConnector};
 use crate::project::{
-    Connection, ConnectionName, Database, Deletes, Direction, FieldLine, HubDef, HubDeletes, HubEndpoint, MirrorDef,
-    Project, SyncDef,
+    Connection, ConnectionName, Database, Deletes, Direction, ExpressionUse, FieldLine, HubDef, HubDeletes,
+    HubEndpoint, MirrorDef, Project, Purpose, SyncDef,
 };
-use crate::record::Stream;
+use crate::record::{Expression, LogicalType, Stream};
+use crate::sync::{HubOptions, HubRun, Interrupt, Silent, SyncError, check_hub};
 
 /// Look for mistakes in the project before anything runs
 ///
@@ -43,6 +46,7 @@ pub async fn run(args: &CheckArgs, context: &Context) -> Result<Reply> {
     let mut reply = describe(&project);
     if args.online {
         let streams = check_online(&connectors, &mut errors).await;
+        errors.extend(check_hubs(context, &project, &mut assembly).await?);
         reply.blocks.push(streams_table(&streams).into());
         if let Some(result) = reply.result.as_object_mut() {
             result.insert("streams".to_owned(), streams_json(&streams));
@@ -65,11 +69,52 @@ fn check_plugins(
         }
     }
     if errors.is_empty() {
-        errors.extend(
-            project.syncs_in_order().filter_map(SyncDef::as_mirror).filter_map(|sync| assembly.mirror(sync).err()),
-        );
+        errors.extend(project.syncs_in_order().filter_map(|sync| match sync {
+            SyncDef::Mirror(mirror) => assembly.mirror(mirror).err(),
+            SyncDef::Hub(hub) => assembly.hub(hub).err(),
+        }));
+        errors.extend(project.syncs_in_order().filter_map(SyncDef::as_hub).flat_map(check_expressions));
     }
     connectors
+}
+
+/// Whether every expression of a hub can be understood, as far as that shows without the types of the systems' fields.
+fn check_expressions(hub: &HubDef) -> Vec<Error> {
+    let entity: Vec<(&str, LogicalType)> =
+        hub.fields.iter().map(|field| (field.name.as_str(), field.logical.unwrap_or(LogicalType::Text))).collect();
+    let types_are_known = hub.fields.iter().all(|field| field.logical.is_some());
+    let check = |used: ExpressionUse<'_>| {
+        let value = [("value", LogicalType::Text)];
+        let (variables, is_typed) = match used.purpose {
+            Purpose::Filter { .. } => (entity.as_slice(), types_are_known),
+            Purpose::Read { .. } | Purpose::Write { .. } => (value.as_slice(), false),
+        };
+        let error = Expression::compile(&used.expression.text, variables).err()?;
+        // What is wrong only because a type was guessed shows with `--online`.
+        let is_certain = is_typed || !error.needs_types();
+        is_certain.then(|| {
+            let (sync, place) = (hub.name.to_string(), used.expression.place.to_string());
+            SyncError::Expression { sync, place, error }.into()
+        })
+    };
+    hub.expressions().into_iter().filter_map(check).collect()
+}
+
+/// Whether every hub finds what its mapping names.
+async fn check_hubs(context: &Context, project: &Project, assembly: &mut Assembly) -> Result<Vec<Error>> {
+    let store = context.store_to_read()?;
+    let mut errors = Vec::new();
+    for def in project.syncs_in_order().filter_map(SyncDef::as_hub) {
+        let run = HubRun {
+            store: Arc::new(store.scratch_copy()?),
+            world: context.world.clone(),
+            observer: Arc::new(Silent),
+            interrupt: Interrupt::default(),
+            options: HubOptions::default(),
+        };
+        errors.extend(check_hub(&assembly.hub(def)?, &run).await.err().map(Error::from));
+    }
+    Ok(errors)
 }
 
 /// The streams of every connection that can be read; pushes what is wrong.

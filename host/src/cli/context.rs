@@ -8,7 +8,7 @@ use super::output::Output;
 use crate::assembly::Assembly;
 use crate::error::{Result, nearest};
 use crate::plugin::Access;
-use crate::project::{MirrorDef, PROJECT_FILE, Project, SyncDef, shell_word};
+use crate::project::{HubDef, PROJECT_FILE, Project, SyncDef, shell_word};
 use crate::store::{STATE_FOLDER, SqliteStore};
 use crate::world::World;
 
@@ -96,10 +96,11 @@ pub fn select_syncs<'a>(project: &'a Project, names: &[String]) -> Result<Vec<&'
     Ok(selected)
 }
 
-/// The sync, for a verb that works with mirrors only.
-pub fn require_mirror<'a>(sync: &'a SyncDef, verb: &'static str) -> Result<&'a MirrorDef> {
-    sync.as_mirror()
-        .ok_or_else(|| CliError::HubNotYet { place: sync.place().clone(), sync: sync.name().to_string(), verb }.into())
+/// The sync of this name, for a verb that works with hubs only.
+pub fn select_hub<'a>(project: &'a Project, name: &str, verb: &'static str) -> Result<&'a HubDef> {
+    let sync = project.syncs.get(name).ok_or_else(|| unknown_sync(project, name))?;
+    sync.as_hub()
+        .ok_or_else(|| CliError::NotAHub { place: sync.place().clone(), sync: sync.name().to_string(), verb }.into())
 }
 
 fn unknown_sync(project: &Project, name: &str) -> CliError {

@@ -1,19 +1,15 @@
 //! `dead-letters`: records that cannot go on without a person.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::context::{require_mirror, select_syncs};
-use super::output::{Align, Answer, Block, Consent, Table, count, noun};
-use super::run::{Watching, stop_on_ctrl_c, summary};
+use super::output::{Align, Answer, Block, Consent, Table, count, noun, shortened};
 use super::{Context, Reply};
-use crate::assembly::Assembly;
-use crate::error::{Error, Result};
-use crate::store::{Closing, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterState, SqliteStore, Stage, Store};
-use crate::sync::{Mirror, MirrorRun, RunOptions, retry_letters};
+use crate::error::Result;
+use crate::store::{Closing, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterState, SqliteStore, Store};
+
+mod edit;
+mod retry;
 
 /// Look after records that cannot go on without a person
 #[derive(Debug, Args)]
@@ -21,6 +17,7 @@ use crate::sync::{Mirror, MirrorRun, RunOptions, retry_letters};
   lockstep dead-letters list
   lockstep dead-letters show 7
   lockstep dead-letters retry --all
+  lockstep dead-letters edit 7 --set phone='+49 30 1234'
   lockstep dead-letters discard 7 8 --yes")]
 pub struct DeadLettersArgs {
     #[command(subcommand)]
@@ -46,6 +43,8 @@ pub enum DeadLettersVerb {
     },
     /// Send them through the sync again
     Retry(Which),
+    /// Correct the values of one, and send it through the sync again
+    Edit(edit::EditArgs),
     /// Give them up: the records stay as they are in both systems
     Discard {
         #[command(flatten)]
@@ -76,6 +75,7 @@ impl DeadLettersVerb {
             Self::List { .. } => "dead-letters list",
             Self::Show { .. } => "dead-letters show",
             Self::Retry(_) => "dead-letters retry",
+            Self::Edit(_) => "dead-letters edit",
             Self::Discard { .. } => "dead-letters discard",
         }
     }
@@ -85,7 +85,8 @@ pub async fn run(args: &DeadLettersArgs, context: &Context) -> Result<Reply> {
     match &args.verb {
         DeadLettersVerb::List { sync, limit } => list(context, sync.as_deref(), *limit),
         DeadLettersVerb::Show { id } => show(context, DeadLetterId(*id)),
-        DeadLettersVerb::Retry(which) => retry(context, which).await,
+        DeadLettersVerb::Retry(which) => retry::run(context, which).await,
+        DeadLettersVerb::Edit(args) => edit::run(args, context).await,
         DeadLettersVerb::Discard { which, yes } => discard(context, which, Consent::from_flag(*yes)),
     }
 }
@@ -130,14 +131,6 @@ fn list(context: &Context, sync: Option<&str>, limit: u32) -> Result<Reply> {
 fn name(row: &DeadLetter) -> String {
     let key = Some(row.letter.key_text.trim_matches(['[', ']'])).filter(|key| !key.is_empty());
     key.map(str::to_owned).or_else(|| row.letter.position.clone()).unwrap_or_else(|| "?".to_owned())
-}
-
-fn shortened(text: &str, length: usize) -> String {
-    let mut short: String = text.chars().take(length).collect();
-    if short.len() < text.len() {
-        short.push('…');
-    }
-    short
 }
 
 fn show(context: &Context, id: DeadLetterId) -> Result<Reply> {
@@ -212,66 +205,6 @@ fn select(store: &SqliteStore, which: &Which) -> Result<Vec<DeadLetter>> {
     }
     letters.retain(|row| row.state == DeadLetterState::Open);
     Ok(letters)
-}
-
-async fn retry(context: &Context, which: &Which) -> Result<Reply> {
-    let mut assembly = context.assembly()?;
-    let store = Arc::new(context.store("lockstep dead-letters retry")?);
-    let (letters, unreadable): (Vec<_>, Vec<_>) =
-        select(&store, which)?.into_iter().partition(|row| row.letter.stage != Stage::Source);
-    if !unreadable.is_empty() {
-        let records = noun(unreadable.len() as u64, "record", "records");
-        context.output.note(&format!(
-            "of {records} nothing could be read: mend the source; the next run that reads it again settles them"
-        ));
-    }
-    let mut by_sync: BTreeMap<String, Vec<DeadLetter>> = BTreeMap::new();
-    for row in letters {
-        by_sync.entry(row.sync.clone()).or_default().push(row);
-    }
-    let interrupt = stop_on_ctrl_c(&context.output);
-    let (mut results, mut errors, mut failed) = (Vec::new(), Vec::new(), 0);
-    for (sync, letters) in by_sync {
-        // What keeps one sync's records waiting is no reason to let others wait, too.
-        let mirror = match mirror(&mut assembly, &sync) {
-            Ok(mirror) => mirror,
-            Err(error) => {
-                errors.push(error);
-                continue;
-            }
-        };
-        let progress = context.output.progress(&sync);
-        let run = MirrorRun {
-            store: store.clone(),
-            world: context.world.clone(),
-            observer: Arc::new(Watching {
-                progress: progress.clone(),
-                output: context.output.clone(),
-                sync: sync.clone(),
-            }),
-            interrupt: interrupt.clone(),
-            options: RunOptions::default(),
-        };
-        let report = retry_letters(&mirror, &run, &letters).await;
-        progress.end();
-        let report = report?;
-        context.output.finished(&summary(&report));
-        failed += report.counters.rejected;
-        results.push(summary(&report).to_event());
-        errors.extend(report.error.map(Error::from));
-    }
-    let result = json!({"syncs": results, "unreadable": unreadable.len()});
-    if errors.is_empty() && failed == 0 && unreadable.is_empty() {
-        return Ok(Reply::done(Vec::new(), result));
-    }
-    Ok(Reply::attention(Vec::new(), result, errors))
-}
-
-/// The sync of a letter, which the project may have lost since.
-fn mirror(assembly: &mut Assembly, sync: &str) -> Result<Mirror> {
-    let project = assembly.project().clone();
-    let def = select_syncs(&project, &[sync.to_owned()])?.remove(0).clone();
-    assembly.mirror(require_mirror(&def, "dead-letters retry")?)
 }
 
 fn discard(context: &Context, which: &Which, consent: Consent) -> Result<Reply> {

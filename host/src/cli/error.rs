@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::error::{Code, Explain, codes};
 use crate::project::{Place, shell_word};
+use crate::store::BrokenChain;
 
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
@@ -21,8 +22,16 @@ pub enum CliError {
     ConfirmationNeeded { command: String },
     #[error("{place}: `{path}` names the folder `{}`, which is not there", folder.display())]
     FolderMissing { place: Place, path: String, folder: PathBuf },
-    #[error("{place}: `sync.{sync}` is a hub, and `{verb}` does not work with hubs yet")]
-    HubNotYet { place: Place, sync: String, verb: &'static str },
+    #[error("{place}: `sync.{sync}` is a mirror, and `{verb}` is for hubs")]
+    NotAHub { place: Place, sync: String, verb: &'static str },
+    #[error("`{name}` is {} {kind}s", known.len())]
+    Ambiguous { kind: &'static str, name: String, known: Vec<String>, hints: Vec<String> },
+    #[error("{what}")]
+    NotThere { what: String, hints: Vec<String> },
+    #[error(transparent)]
+    LineageBroken(BrokenChain),
+    #[error("the lineage ends with entry {last}, and entry {expected} was written")]
+    LineageCut { last: i64, expected: i64 },
     #[error("cannot write `{}`", path.display())]
     Write {
         path: PathBuf,
@@ -41,11 +50,13 @@ impl Explain for CliError {
     fn code(&self) -> &'static Code {
         match self {
             Self::Usage { .. } => &codes::USAGE,
-            Self::UnknownName { .. } | Self::UnknownCode { .. } => &codes::NOT_FOUND,
+            Self::UnknownName { .. } | Self::UnknownCode { .. } | Self::NotThere { .. } => &codes::NOT_FOUND,
             Self::AlreadyExists { .. } => &codes::ALREADY_EXISTS,
             Self::ConfirmationNeeded { .. } => &codes::CONFIRMATION_NEEDED,
             Self::FolderMissing { .. } => &codes::FILE_MISSING,
-            Self::HubNotYet { .. } => &codes::NOT_YET,
+            Self::NotAHub { .. } => &codes::USAGE,
+            Self::Ambiguous { .. } => &codes::AMBIGUOUS,
+            Self::LineageBroken(_) | Self::LineageCut { .. } => &codes::LINEAGE_BROKEN,
             Self::Write { .. } | Self::StandardOutput(_) => &codes::FILE_IO,
             Self::Answer(_) | Self::Runtime(_) => &codes::ENVIRONMENT,
         }
@@ -63,7 +74,13 @@ impl Explain for CliError {
             Self::UnknownCode { .. } => vec!["`lockstep explain` lists all codes".to_owned()],
             Self::AlreadyExists { .. } => vec!["choose another folder: nothing is overwritten".to_owned()],
             Self::ConfirmationNeeded { command } => vec![format!("if that is what you want: `{command} --yes`")],
-            Self::HubNotYet { .. } => vec!["`lockstep explain LS0209` says what can be done instead".to_owned()],
+            Self::NotAHub { .. } => {
+                vec!["a mirror keeps no values of its own; the target has what the source has".to_owned()]
+            }
+            Self::Ambiguous { hints, .. } | Self::NotThere { hints, .. } => hints.clone(),
+            Self::LineageBroken(_) | Self::LineageCut { .. } => {
+                vec!["compare with a backup: what the entries before it say still holds".to_owned()]
+            }
             Self::FolderMissing { folder, .. } => vec![format!("make it: `mkdir -p {}`", shell_word(folder))],
             _ => Vec::new(),
         }

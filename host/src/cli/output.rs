@@ -27,6 +27,7 @@ pub(in crate::cli) mod report;
 mod screen;
 mod summary;
 mod table;
+mod value;
 
 pub use confirm::{Answer, Consent};
 pub use progress::SyncProgress;
@@ -35,6 +36,7 @@ pub use report::Report;
 pub use screen::{Screen, visible};
 pub use summary::SyncSummary;
 pub use table::{Align, Table};
+pub use value::{shortened, shown, shown_json, shown_key, time};
 
 /// How a command ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -318,6 +320,11 @@ impl Output {
 }
 
 impl Block {
+    #[cfg(test)]
+    pub fn text(&self, screen: Screen) -> String {
+        self.render(screen)
+    }
+
     fn render(&self, screen: Screen) -> String {
         match self {
             Self::Text(text) => format!("{}\n", visible(text.trim_end())),

@@ -4,11 +4,14 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use serde_json::{Value, json};
 
+use self::hubs::HubStatus;
 use super::output::{Align, Block, Table, count, elapsed};
 use super::{Context, Reply};
 use crate::error::Result;
 use crate::project::{Project, SyncDef};
 use crate::store::{Hold, HoldFilter, HoldState, Phase, RunStatus, Store as _, SyncSummary};
+
+mod hubs;
 
 /// Show how every sync stands: last run, progress, what waits for a person
 #[derive(Debug, Args)]
@@ -22,13 +25,15 @@ pub async fn run(_args: &StatusArgs, context: &Context) -> Result<Reply> {
     let open = HoldFilter { state: Some(HoldState::Open), ..HoldFilter::default() };
     let holds = store.holds(&open)?;
     let now = context.world.clock.now();
+    let hubs = hubs::look(&project, &store)?;
     let result = json!({
-        "syncs": project.syncs_in_order().map(|sync| to_json(sync, find(&summaries, sync))).collect::<Vec<_>>(),
+        "syncs": project.syncs_in_order().map(|sync| to_json(sync, find(&summaries, sync), &hubs)).collect::<Vec<_>>(),
         "holds": holds.iter().map(hold_json).collect::<Vec<_>>(),
     });
     let mut blocks = vec![Block::Table(table(&project, &summaries, now))];
+    blocks.extend(hubs::table(&hubs, now).map(Block::Table));
     blocks.extend((!holds.is_empty()).then(|| Block::Table(holds_table(&holds))));
-    blocks.extend(next_steps(context, &summaries, &holds).map(Block::Text));
+    blocks.extend(next_steps(context, &summaries, &holds, &hubs).map(Block::Text));
     Ok(Reply::done(blocks, result))
 }
 
@@ -108,7 +113,7 @@ fn holds_table(holds: &[Hold]) -> Table {
     table
 }
 
-fn next_steps(context: &Context, summaries: &[SyncSummary], holds: &[Hold]) -> Option<String> {
+fn next_steps(context: &Context, summaries: &[SyncSummary], holds: &[Hold], hubs: &[HubStatus]) -> Option<String> {
     let letters = summaries.iter().any(|summary| summary.open_dead_letters > 0);
     let failed = summaries.iter().find_map(|summary| {
         let run = summary.last_run.as_ref()?;
@@ -116,6 +121,10 @@ fn next_steps(context: &Context, summaries: &[SyncSummary], holds: &[Hold]) -> O
         Some(format!("{}: error[{}]: {}", summary.sync, error.code, error.message))
     });
     let mut steps: Vec<String> = failed.into_iter().collect();
+    let conflicts = hubs.iter().any(|hub| hub.conflicts > 0);
+    steps.extend(
+        conflicts.then(|| format!("`{}` shows what systems disagree about", context.command("conflicts list"))),
+    );
     steps.extend(letters.then(|| format!("`{}` shows the records that wait", context.command("dead-letters list"))));
     steps.extend(
         holds
@@ -125,7 +134,8 @@ fn next_steps(context: &Context, summaries: &[SyncSummary], holds: &[Hold]) -> O
     (!steps.is_empty()).then(|| steps.join("\n"))
 }
 
-fn to_json(sync: &SyncDef, summary: Option<&SyncSummary>) -> Value {
+fn to_json(sync: &SyncDef, summary: Option<&SyncSummary>, hubs: &[HubStatus]) -> Value {
+    let hub = hubs.iter().find(|hub| hub.name == sync.name().as_str());
     json!({
         "sync": sync.name(),
         "phase": summary.map_or("new", |summary| summary.phase.name()),
@@ -133,6 +143,8 @@ fn to_json(sync: &SyncDef, summary: Option<&SyncSummary>) -> Value {
         "last_compare_at": summary.and_then(|summary| summary.last_compare_at),
         "open_dead_letters": summary.map_or(0, |summary| summary.open_dead_letters),
         "open_holds": summary.map_or(0, |summary| summary.open_holds),
+        "open_conflicts": hub.map_or(0, |hub| hub.conflicts),
+        "endpoints": hub.map(|hub| hub.endpoints.iter().map(hubs::EndpointStatus::to_json).collect::<Vec<_>>()),
         "last_run": summary.and_then(|summary| summary.last_run.as_ref()).map(super::history::run_json),
     })
 }

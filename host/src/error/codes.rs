@@ -15,6 +15,7 @@ codes! {
     NOT_FOUND = "LS0102" User "the thing named on the command line does not exist";
     CONFIRMATION_NEEDED = "LS0103" User "a destructive command needs `--yes` where nobody can be asked";
     ALREADY_EXISTS = "LS0104" User "the thing to be made is there already";
+    AMBIGUOUS = "LS0105" User "the thing named on the command line may be several";
 
     PROJECT_MISSING = "LS0201" User "there is no `lockstep.toml` here";
     PROJECT_SYNTAX = "LS0202" User "a project file is not valid TOML";
@@ -87,6 +88,7 @@ codes! {
     DISK_FULL = "LS0804" Environment "the disk is full";
     STATE_IO = "LS0805" Environment "the state could not be read or written";
     STATE_FENCED = "LS0806" Environment "a sync was taken over by another run";
+    LINEAGE_BROKEN = "LS0807" Data "the lineage is not what was written";
 
     ENVIRONMENT = "LS0901" Environment "something this machine should have is missing";
     INTERRUPTED = "LS0902" Environment "the command was interrupted";

@@ -1,7 +1,7 @@
 //! One group of fields of one event: is it a change, may it be made, does it collide.
 
 use super::policy::{self, Dispute, Policy, Ruling};
-use super::{Canon, Mechanism, Others, RecordState, Rules, Shadow, Source};
+use super::{Canon, Group, Link, Mechanism, Others, RecordState, Rules, Shadow, Source};
 use crate::record::Value;
 
 /// How often a value may come back, within [`FLIP_WINDOW`], before its field is left alone.
@@ -136,9 +136,14 @@ pub fn merge_group(
         return Merged::Unsettled(until);
     }
     let dispute = dispute(state, group, &definition.fields, &fields, statement);
+    if is_silent(state, &fields, &dispute, definition, endpoint) {
+        see(state, endpoint, &fields);
+        return Merged::Agreed { settled: false };
+    }
     if let Some((owner, others)) = definition.owner
         && owner != endpoint
         && rules.safety.has(Mechanism::Ownership)
+        && !is_newborn(state, owner, &fields)
     {
         let why = not_allowed(state, &fields, statement, dispute, others);
         return Merged::Decided { why, settled: false };
@@ -164,6 +169,27 @@ pub fn merge_group(
     let why = carry_out(state, &definition.fields, &fields, statement, dispute, verdict, rules);
     released |= release_agreeing(state, &definition.fields);
     Merged::Decided { why, settled: released && !is_held(state, &definition.fields) }
+}
+
+/// Whether all that is said is null by somebody who was never asked: a record that has no value there has said nothing against
+/// those that have one, unless it is the owner's.
+fn is_silent(
+    state: &RecordState,
+    fields: &[(usize, Value)],
+    dispute: &Dispute,
+    group: &Group,
+    endpoint: usize,
+) -> bool {
+    let is_first = dispute.base.iter().all(Option::is_none);
+    let is_owner = group.owner.is_some_and(|(owner, _)| owner == endpoint);
+    let all_null = fields.iter().all(|(_, value)| value.is_null());
+    is_first && all_null && !is_owner && fields.iter().any(|(field, _)| state.value(*field) != Some(&Value::Null))
+}
+
+/// Whether nobody has said anything yet and the owner does not know the record: a new record brings its values along.
+fn is_newborn(state: &RecordState, owner: usize, fields: &[(usize, Value)]) -> bool {
+    let unknown = state.side(owner).is_none_or(|side| side.link == Link::None && side.sent.is_none());
+    unknown && fields.iter().all(|(field, _)| state.value(*field).is_none())
 }
 
 /// The fields the event says something about. Of a group that moves together, those it says nothing about stay as the endpoint

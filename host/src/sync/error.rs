@@ -2,6 +2,7 @@
 
 use crate::connector::{Failure, FailureKind};
 use crate::error::{Code, Explain, codes};
+use crate::project::Place;
 use crate::record::{BatchError, ExpressionError, KeyError, MappingError, ProjectionError};
 use crate::store::StoreError;
 
@@ -17,8 +18,16 @@ pub enum SyncError {
     Mapping { sync: String, error: MappingError },
     #[error("sync `{sync}`: connection `{connection}` has no stream `{stream}`")]
     StreamMissing { sync: String, connection: String, stream: String, nearest: Option<String> },
-    #[error("sync `{sync}`: {what} names the field `{field}`, which the stream `{stream}` does not have")]
-    FieldMissing { sync: String, what: &'static str, field: String, stream: String, nearest: Option<String> },
+    #[error("{}sync `{sync}`: {what} names the field `{field}`, which the stream `{stream}` does not have", line(.place))]
+    FieldMissing {
+        sync: String,
+        what: &'static str,
+        field: String,
+        stream: String,
+        nearest: Option<String>,
+        /// Where the project file names it, if that is known.
+        place: Option<Place>,
+    },
     #[error("sync `{sync}`: the stream `{stream}` has no key")]
     KeyMissing { sync: String, stream: String, example: String },
     #[error("sync `{sync}`: the target `{stream}` cannot take these records: {reason}")]
@@ -35,12 +44,16 @@ pub enum SyncError {
     FixedValue { sync: String, field: String, reason: String },
     #[error("conflict {conflict} is {state}")]
     ConflictClosed { conflict: i64, state: String },
+    #[error("`{field}` cannot be set: {reason}")]
+    Unsettable { field: String, reason: String },
     #[error("conflict {conflict} ({kind}) cannot end like that")]
     Unresolvable { conflict: i64, kind: String, possible: String },
     #[error("sync `{sync}`: more than {max} records of this run were rejected; the last one: {last}")]
     DeadLettersFull { sync: String, max: u64, last: String },
     #[error("sync `{sync}`: what was approved as {hold} is no longer what would be deleted")]
     PlanMoved { sync: String, hold: String },
+    #[error("sync `{sync}`: what would be written is no longer what plan `{plan}` has shown")]
+    WritesMoved { sync: String, plan: String },
     /// Not an error of a run, whose report says that it was interrupted.
     #[error("sync `{sync}` was stopped while it waited to try again")]
     Interrupted { sync: String },
@@ -92,9 +105,9 @@ impl Explain for SyncError {
             Self::Expression { error, .. } => error.code(),
             Self::FixedValue { .. } => &codes::PROJECT_VALUE,
             Self::ConflictClosed { .. } => &codes::NOT_FOUND,
-            Self::Unresolvable { .. } => &codes::USAGE,
+            Self::Unresolvable { .. } | Self::Unsettable { .. } => &codes::USAGE,
             Self::DeadLettersFull { .. } => &codes::DEAD_LETTERS_FULL,
-            Self::PlanMoved { .. } => &codes::PLAN_MOVED,
+            Self::PlanMoved { .. } | Self::WritesMoved { .. } => &codes::PLAN_MOVED,
             Self::Internal(..) => &codes::INTERNAL,
         }
     }
@@ -128,7 +141,7 @@ impl Explain for SyncError {
             }
             Self::Projection { error, .. } => error.hints(),
             Self::Expression { error, .. } => error.hints(),
-            Self::FixedValue { .. } => Vec::new(),
+            Self::FixedValue { .. } | Self::Unsettable { .. } => Vec::new(),
             Self::ConflictClosed { .. } => vec!["`lockstep conflicts list` shows those that are open".into()],
             Self::Unresolvable { possible, .. } => vec![format!("possible are {possible}")],
             Self::DeadLettersFull { sync, .. } => vec![
@@ -136,7 +149,16 @@ impl Explain for SyncError {
                 format!("if so many are expected, raise it: `dead_letters = {{ max = 100000 }}` in [sync.{sync}]"),
             ],
             Self::PlanMoved { sync, .. } => vec![format!("`lockstep run {sync}` holds the new deletes for approval")],
+            Self::WritesMoved { sync, .. } => vec![
+                format!("`lockstep plan {sync}` shows what would be written now, with its hash"),
+                "nothing was written".into(),
+            ],
             Self::Interrupted { .. } | Self::Internal(..) => Vec::new(),
         }
     }
+}
+
+/// `lockstep.toml:12: `, or nothing.
+fn line(place: &Option<Place>) -> String {
+    place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default()
 }

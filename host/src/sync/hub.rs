@@ -7,11 +7,14 @@
 mod book;
 mod confirm;
 mod decide;
+mod decision;
 mod deliver;
 mod enumerate;
+mod forms;
 mod guard;
 mod identify;
 mod ingest;
+mod letters;
 mod plan;
 mod questions;
 mod recover;
@@ -27,10 +30,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use self::book::{Book, Decision, Resolution, RolledBack, Step};
-pub use self::plan::{HubPlan, PlanCounts, PlannedWrite, plan_hub};
+pub use self::book::{Book, Step};
+pub use self::decision::{Decision, Resolution, RolledBack};
+pub use self::plan::{Collisions, HubPlan, PlanCounts, PlannedWrite, plan_hub};
 pub use self::references::Parent;
-use self::setup::settle;
+use self::setup::Settled;
 pub use self::verify::{Drift, Repair, verify_hub};
 use self::work::Work;
 use super::error::SyncError;
@@ -40,11 +44,11 @@ use super::report::HeldDeletes;
 use super::retry::Patience;
 use crate::connector::{Effect, PageLimits, Sink, Source, Transform};
 use crate::error::Explain as _;
-use crate::project::HubDef;
+use crate::project::{HubDef, Place};
 use crate::resolve::Safety;
 use crate::store::{
-    Conflict, ConflictFilter, ConflictState, Counters, HubState, HubStore, NewRun, Outcome, PluginUse, RunEnd,
-    RunError, RunId, RunKind,
+    Conflict, ConflictFilter, ConflictState, Counters, DeadLetter, HubState, HubStore, NewRun, Outcome, PluginUse,
+    RunEnd, RunError, RunId, RunKind,
 };
 use crate::world::World;
 
@@ -121,11 +125,40 @@ impl HubReport {
     }
 }
 
+/// What a run is for.
+enum Task<'a> {
+    /// Everything there is to do.
+    All,
+    /// These dead letters are tried again.
+    Letters(&'a [DeadLetter]),
+}
+
 /// Runs a hub once. What goes wrong stands in the report; only a state that cannot be reached is an error.
 pub async fn run_hub(hub: &Hub, run: &HubRun) -> Result<HubReport, SyncError> {
+    perform(hub, run, Task::All).await
+}
+
+/// Tries dead letters again: what could not be taken in is looked at once more, what was refused is written once more.
+pub async fn retry_hub_letters(hub: &Hub, run: &HubRun, letters: &[DeadLetter]) -> Result<HubReport, SyncError> {
+    perform(hub, run, Task::Letters(letters)).await
+}
+
+/// Whether everything is there that a hub needs: streams, fields, keys, expressions that make sense. Answers what a run would do to
+/// endpoints before it writes; nothing is done.
+pub async fn check_hub(hub: &Hub, run: &HubRun) -> Result<Vec<String>, SyncError> {
+    let state = run.store.hub_state(hub.def.name.as_str(), &[])?;
+    Ok(settle(hub, run, state.pin.as_deref(), Effect::DryRun).await?.actions)
+}
+
+async fn perform(hub: &Hub, run: &HubRun, task: Task<'_>) -> Result<HubReport, SyncError> {
     let started = run.world.clock.elapsed();
     let sync = hub.def.name.to_string();
-    let (id, state) = begin(hub, run)?;
+    let kind = match task {
+        Task::Letters(_) => RunKind::Retry,
+        Task::All if run.options.full => RunKind::Full,
+        Task::All => RunKind::Incremental,
+    };
+    let (id, state) = begin(hub, run, kind)?;
     let mut report = HubReport {
         sync: sync.clone(),
         run: id,
@@ -144,7 +177,10 @@ pub async fn run_hub(hub: &Hub, run: &HubRun) -> Result<HubReport, SyncError> {
             let mut work = Work::new(hub, run, id, settled, state);
             work.open_letters = run.store.sync_state(&sync)?.open_dead_letter_keys;
             work.note_open(open_conflicts(hub, run)?);
-            let outcome = work.run(&mut report.held).await;
+            let outcome = match task {
+                Task::All => work.run(&mut report.held).await,
+                Task::Letters(letters) => work.retry(letters, &mut report.held).await,
+            };
             report.compared = outcome.is_ok() && work.has_seen_everything();
             report.counters = work.counters;
             report.waiting = work.count_waiting()?;
@@ -155,13 +191,32 @@ pub async fn run_hub(hub: &Hub, run: &HubRun) -> Result<HubReport, SyncError> {
     finish(hub, run, outcome, report, started)
 }
 
+/// Settles everything; what is wrong with the mapping is told with its line.
+async fn settle(hub: &Hub, run: &HubRun, pin: Option<&str>, effect: Effect) -> Result<Settled, SyncError> {
+    setup::settle(hub, run, pin, effect).await.map_err(|error| match error {
+        SyncError::FieldMissing { sync, what, field, stream, nearest, place: None } => {
+            let place = mapping_place(&hub.def, &stream, &field);
+            SyncError::FieldMissing { sync, what, field, stream, nearest, place }
+        }
+        other => other,
+    })
+}
+
+/// Where a field of an endpoint's stream is named: beside the field that is mapped to it, or somewhere in the endpoint.
+fn mapping_place(def: &HubDef, stream: &str, field: &str) -> Option<Place> {
+    let endpoint = def.endpoints.iter().find(|endpoint| endpoint.stream == stream)?;
+    let columns = def.fields.iter().filter_map(|known| known.columns.get(&endpoint.name));
+    let mapped = columns.into_iter().find(|column| column.field == field);
+    Some(mapped.map_or_else(|| endpoint.place.clone(), |column| column.place.clone()))
+}
+
 /// Begins a run and takes the hub's lease.
-fn begin(hub: &Hub, run: &HubRun) -> Result<(RunId, HubState), SyncError> {
+fn begin(hub: &Hub, run: &HubRun, kind: RunKind) -> Result<(RunId, HubState), SyncError> {
     let names: Vec<String> = hub.def.endpoints.iter().map(|endpoint| endpoint.name.clone()).collect();
     let sync = hub.def.name.as_str();
     let id = run.store.begin_run(&NewRun {
         sync: sync.to_owned(),
-        kind: if run.options.full { RunKind::Full } else { RunKind::Incremental },
+        kind,
         started_at: run.world.clock.now(),
         plugins: hub.ends.iter().map(|end| end.plugin.clone()).collect(),
     })?;

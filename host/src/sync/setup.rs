@@ -266,6 +266,7 @@ fn require_field(mirror: &Mirror, stream: &Stream, name: &str, what: &'static st
         field: name.to_owned(),
         stream: stream.name.clone(),
         nearest: nearest(name, stream.fields.iter().map(|field| field.name.as_str())).map(str::to_owned),
+        place: None,
     })
 }
 

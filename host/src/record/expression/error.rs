@@ -27,6 +27,13 @@ pub enum ExpressionError {
     Failed { expression: String, reason: String },
 }
 
+impl ExpressionError {
+    /// Whether another type of a variable could make it right.
+    pub fn needs_types(&self) -> bool {
+        matches!(self, Self::ArgumentTypes { .. } | Self::Result { .. } | Self::Failed { .. })
+    }
+}
+
 impl Explain for ExpressionError {
     fn code(&self) -> &'static Code {
         match self {

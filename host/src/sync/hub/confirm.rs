@@ -9,7 +9,7 @@ use super::write::Outcome;
 use crate::connector::Failure;
 use crate::lineage::{Entry, EntryKind, Item};
 use crate::record::Value;
-use crate::resolve::{Fence, Link, Mechanism, Shadow, Verdict};
+use crate::resolve::{Fence, Link, Mechanism, Shadow};
 use crate::store::{IntentState, KeyDigest, NewDeadLetter, RecordId, Stage};
 use crate::sync::error::SyncError;
 use crate::sync::letters;
@@ -79,6 +79,10 @@ impl Work<'_> {
         }
         let kind = match job.action {
             Action::Create => {
+                // What it was not given is empty there, and nobody has said so.
+                for shadow in side.shadow.iter_mut().filter(|shadow| **shadow == Shadow::Absent) {
+                    *shadow = Shadow::Value(Value::Null);
+                }
                 if let Some(remote) = remote {
                     side.link = Link::Linked(remote.clone().into());
                     side.fenced_until = now.saturating_add(lag);
@@ -117,6 +121,10 @@ impl Work<'_> {
         let mut entry = Entry::new(kind, self.ids.get(endpoint).copied().unwrap_or_default(), 0);
         entry.items = items;
         self.tell(unit, job.record, entry);
+        let key = self.write_letter_key(endpoint, job.record);
+        if self.open_letters.contains(&key) {
+            unit.written_keys.push(key);
+        }
     }
 
     /// Nothing was written: what is owed is computed anew, after a while.
@@ -158,22 +166,23 @@ impl Work<'_> {
         let mut values = touched.state.values();
         let Some(side) = touched.state.sides.get_mut(endpoint) else { return };
         side.sent = None;
-        let key = side.link.remote().map(|remote| remote_text(remote, &end.key));
+        let remote = side.link.remote().map(|remote| remote_text(remote, &end.key));
         for (field, value) in patch {
             if let Some(place) = values.get_mut(*field) {
                 *place = Some(value.clone());
             }
         }
-        let key_text = format!("{} {}", end.name, key.unwrap_or_else(|| format!("[new record {}]", record.0)));
+        let key_text = format!("{} {}", end.name, remote.unwrap_or_else(|| format!("[new record {}]", record.0)));
         let body = json!({"endpoint": end.name, "record": record.0, "values": self.shown(&values)});
         unit.intents.insert((record, endpoint), row);
         if !self.has(Mechanism::DeadLetters) {
             return;
         }
-        self.open_letters.insert(self.write_letter_key(endpoint, record));
+        let key = self.write_letter_key(endpoint, record);
+        self.open_letters.insert(key);
         unit.letters.push(NewDeadLetter {
             stage: Stage::Write,
-            key: self.write_letter_key(endpoint, record),
+            key,
             key_text,
             position: None,
             record: Some(body.to_string()),
@@ -188,13 +197,18 @@ impl Work<'_> {
     /// Under which key a write that was refused is a dead letter.
     pub fn write_letter_key(&self, endpoint: usize, record: RecordId) -> KeyDigest {
         let name = self.settled.ends.get(endpoint).map(|end| end.name.as_str()).unwrap_or_default();
-        KeyDigest::of_key(&format!("write {name} {}", record.0))
+        super::letters::write_key(name, record)
     }
 
     /// A record that could not be taken in because a filter makes nothing of it.
     pub fn filter_letter(&self, endpoint: usize, row: &Incoming, reason: String) -> NewDeadLetter {
         let end = self.settled.ends.get(endpoint);
-        let body = json!({"endpoint": end.map(|end| end.name.as_str()), "values": self.shown(&row.values)});
+        let body = json!({
+            "endpoint": end.map(|end| end.name.as_str()),
+            "remote": super::decision::to_hex(&row.remote),
+            "entity": true,
+            "values": self.shown(&row.values),
+        });
         NewDeadLetter {
             stage: Stage::Map,
             key: self.letter_key(endpoint, &row.remote),
@@ -206,59 +220,4 @@ impl Work<'_> {
             plugin: end.map(|end| end.plugin.clone()),
         }
     }
-
-    /// Looks at what was written: an endpoint that shows something else has a form of its own, or somebody was quick.
-    async fn read_back(&mut self, endpoint: usize, written: &[&Job]) -> Result<(), SyncError> {
-        let is_read = self.settled.rules.endpoints.get(endpoint).is_some_and(|rule| rule.is_read);
-        let can_look = self.end(endpoint)?.source.as_ref().is_some_and(|source| source.lookup().is_some());
-        if !is_read || !can_look || !self.has(Mechanism::CanonicalForms) {
-            return Ok(());
-        }
-        let written: Vec<Written> = written
-            .iter()
-            .filter(|job| matches!(job.action, Action::Create | Action::Update))
-            .map(|job| Written { record: job.record, fields: job.patch.iter().map(|(field, _)| *field).collect() })
-            .collect();
-        let differing = self.differing(endpoint, &written).await?;
-        if differing.is_empty() {
-            return Ok(());
-        }
-        self.probe(endpoint, differing).await
-    }
-}
-
-/// Fields of a record that were just written.
-pub(super) struct Written {
-    pub record: RecordId,
-    pub fields: Vec<usize>,
-}
-
-/// Fields of a record that an endpoint shows otherwise than they were sent: the field, what was sent, what is shown.
-pub(super) struct Differing {
-    pub record: RecordId,
-    pub row: Incoming,
-    pub fields: Vec<(usize, Value, Value)>,
-}
-
-impl Differing {
-    pub fn as_written(&self) -> Written {
-        Written { record: self.record, fields: self.fields.iter().map(|(field, ..)| *field).collect() }
-    }
-}
-
-/// A form of a value: told like a change, decided by nobody.
-pub(super) fn form_entry(endpoint: i64, fields: &[(usize, Value, Value)]) -> Entry {
-    let mut entry = Entry::new(EntryKind::Form, endpoint, 0);
-    entry.items = fields
-        .iter()
-        .map(|(field, sent, shown)| Item {
-            field: *field,
-            verdict: Some(Verdict::Ignored),
-            base: None,
-            before: Some(sent.clone()),
-            incoming: Some(shown.clone()),
-            after: Some(sent.clone()),
-        })
-        .collect();
-    entry
 }

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use serde_json::{Map, Value as Json, json};
 
 use super::identify::Identity;
-use super::questions::{closed, outdated};
 use super::work::{Unit, Work, remote_text};
 use crate::connector::Failure;
 use crate::lineage::{Entry, EntryKind, Item};
@@ -15,8 +14,7 @@ use crate::resolve::{
     apply,
 };
 use crate::store::{
-    ConflictChange, ConflictFilter, ConflictKind, ConflictState, EventChange, MatchKey, NewConflict, RecordId,
-    RecordQuery,
+    ConflictChange, ConflictKind, ConflictState, EventChange, MatchKey, NewConflict, RecordId, RecordQuery,
 };
 use crate::sync::error::SyncError;
 
@@ -334,45 +332,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// A conflict somebody has to decide about is told anew when what is agreed changes: nobody decides about what they have not seen.
-    fn renew_conflicts(&self, endpoint: usize, record: RecordId, facts: &Facts, decided: &mut Decided) {
-        for why in facts.verdicts.iter().filter(|why| !why.changes.is_empty()) {
-            let Some(fields) = self.settled.rules.groups.get(why.dispute.group).map(|group| &group.fields) else {
-                continue;
-            };
-            let Some(state) = decided.unit.peek(record).map(|touched| touched.state.clone()) else { continue };
-            let sides = state.sides.iter().enumerate().filter(|(other, _)| *other != endpoint);
-            for (other, side) in sides.filter(|(_, side)| fields.iter().any(|field| side.is_held(*field))) {
-                let newest =
-                    fields.iter().filter_map(|field| state.canon.get(*field)).max_by_key(|canon| canon.lineage);
-                let dispute = Dispute {
-                    group: why.dispute.group,
-                    base: vec![None; fields.len()],
-                    current: fields.iter().map(|field| state.value(*field).cloned()).collect(),
-                    incoming: fields.iter().map(|field| side.shadow(*field).shown().cloned()).collect(),
-                    current_source: newest.map_or(Source::Person, |canon| canon.source),
-                    incoming_source: Source::Endpoint(other),
-                    current_at: newest.and_then(|canon| canon.at),
-                    incoming_at: None,
-                };
-                let row = Incoming {
-                    remote: side.link.remote().unwrap_or_default().to_vec(),
-                    kind: EventKind::Upsert,
-                    values: Row::default(),
-                    at: None,
-                    adopt: None,
-                    has_waited: false,
-                    points_nowhere: false,
-                };
-                let held = Why { verdict: Verdict::Held, dispute, changes: Vec::new() };
-                let conflict =
-                    self.field_conflict(other, &row, record, &held, ConflictKind::Field, ConflictState::Open);
-                decided.unit.conflicts.push(ConflictChange::Put(conflict));
-            }
-        }
-    }
-
-    fn field_conflict(
+    pub fn field_conflict(
         &self,
         endpoint: usize,
         row: &Incoming,
@@ -468,24 +428,6 @@ impl Work<'_> {
             body: body.to_string(),
             resolution,
         }
-    }
-
-    /// Ends the open conflict about a group of a record.
-    fn close_open(&self, record: RecordId, group: usize, unit: &mut Unit) -> Result<(), SyncError> {
-        let Some(group) = self.settled.rules.groups.get(group) else { return Ok(()) };
-        let filter = ConflictFilter {
-            sync: Some(self.name().to_owned()),
-            state: Some(ConflictState::Open),
-            record: Some(record),
-            ..ConflictFilter::default()
-        };
-        for conflict in self.run.store.conflicts(&filter)? {
-            let is_it = conflict.conflict.kind == ConflictKind::Field && conflict.conflict.subject == group.name;
-            if is_it && !closed(unit).any(|id| id == conflict.id) {
-                unit.conflicts.push(outdated(conflict.id));
-            }
-        }
-        Ok(())
     }
 }
 

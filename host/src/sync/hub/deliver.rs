@@ -93,7 +93,14 @@ impl Work<'_> {
             return Ok(None);
         }
         self.refresh_unguarded(endpoint, intents).await?;
-        let (mut unit, jobs) = self.plan_jobs(endpoint, intents)?;
+        let (unit, jobs) = self.plan_jobs(endpoint, intents)?;
+        let (mut unit, jobs) = if jobs.iter().any(|job| job.action == Action::Create) {
+            self.commit(unit)?;
+            self.look_before_create(endpoint, jobs).await?;
+            self.plan_jobs(endpoint, intents)?
+        } else {
+            (unit, jobs)
+        };
         let jobs = self.guard_deletes(endpoint, jobs, &mut unit)?;
         let now = self.now();
         for job in &jobs {

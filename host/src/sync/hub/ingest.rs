@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use tokio::sync::mpsc;
 
 use super::decide::{Answers, Incoming};
+use super::letters::name_origin;
 use super::work::{Unit, Work, remote_id, remote_text};
 use crate::connector::{Cursor, Page, PageStatus, ReadMode, ReadRequest};
 use crate::error::codes;
@@ -284,6 +285,7 @@ impl Work<'_> {
                 let values: Vec<&Value> = keys.iter().filter_map(|column| column.get(row)?.as_ref()).collect();
                 letter.key = self.letter_key(endpoint, &remote_id(&values));
                 letter.key_text = self.letter_text(endpoint, &remote_id(&values));
+                name_origin(&mut letter, &end.name, &remote_id(&values));
                 dead.push(letter);
             }
         }

@@ -3,17 +3,21 @@
 //! Made by the very code that runs, on a copy of the state that nobody keeps: everything is taken in and decided about, and what
 //! everybody is then owed is told instead of written.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value as Json, json};
 
 use super::deliver::{Action, Job};
-use super::setup::settle;
 use super::work::{Work, remote_text};
-use super::{Hub, HubRun, begin};
+use super::{Hub, HubRun, begin, settle};
 use crate::connector::Effect;
 use crate::lineage::{Entry, EntryKind};
 use crate::record::{Field, Value};
-use crate::store::{Conflict, ConflictFilter, ConflictState, DeadLetter, DeadLetterFilter, LineageId};
+use crate::resolve::Verdict;
+use crate::store::{
+    Conflict, ConflictFilter, ConflictState, DeadLetter, DeadLetterFilter, Intent, IntentState, LineageId, RunKind,
+};
 use crate::sync::error::SyncError;
 use crate::sync::report::HeldDeletes;
 
@@ -29,6 +33,10 @@ pub struct HubPlan {
     pub writes: Vec<PlannedWrite>,
     /// Records that would be made known, found to be the same, changed and deleted.
     pub counts: PlanCounts,
+    /// Fields about which endpoints differ, by their names.
+    pub collisions: BTreeMap<String, Collisions>,
+    /// Nothing is linked yet: this is how the systems would be brought together.
+    pub is_first_link: bool,
     /// Conflicts that would wait for a person, or do.
     pub conflicts: Vec<Conflict>,
     pub letters: Vec<DeadLetter>,
@@ -45,6 +53,38 @@ pub struct PlanCounts {
     pub linked: u64,
     pub changed: u64,
     pub deleted: u64,
+}
+
+/// How often two endpoints wanted different values of a field, and what would come of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Collisions {
+    /// What is agreed stays.
+    pub kept: u64,
+    /// What comes in counts.
+    pub taken: u64,
+    /// Both changes are made.
+    pub merged: u64,
+    /// A person decides.
+    pub open: u64,
+    /// The field belongs to another endpoint.
+    pub restored: u64,
+}
+
+impl Collisions {
+    pub fn total(&self) -> u64 {
+        self.kept + self.taken + self.merged + self.open + self.restored
+    }
+
+    fn count(&mut self, verdict: Verdict) {
+        match verdict {
+            Verdict::Lost => self.kept += 1,
+            Verdict::Won => self.taken += 1,
+            Verdict::Merged => self.merged += 1,
+            Verdict::Held | Verdict::Quarantined => self.open += 1,
+            Verdict::Restored | Verdict::Ignored => self.restored += 1,
+            Verdict::First | Verdict::Taken => {}
+        }
+    }
 }
 
 /// One write.
@@ -75,7 +115,8 @@ impl PlannedWrite {
 
 /// Looks ahead. `run.store` must be a copy that nobody keeps.
 pub async fn plan_hub(hub: &Hub, run: &HubRun) -> Result<HubPlan, SyncError> {
-    let (id, state) = begin(hub, run)?;
+    let (id, state) = begin(hub, run, RunKind::Incremental)?;
+    let is_first_link = state.endpoints.iter().all(|endpoint| !endpoint.baselined);
     let settled = settle(hub, run, state.pin.as_deref(), Effect::DryRun).await?;
     let actions = settled.actions.clone();
     let mut work = Work::new(hub, run, id, settled, state);
@@ -85,7 +126,7 @@ pub async fn plan_hub(hub: &Hub, run: &HubRun) -> Result<HubPlan, SyncError> {
     }
     let writes = work.planned()?;
     held.append(&mut work.held);
-    let counts = work.plan_counts()?;
+    let (counts, collisions) = work.plan_counts()?;
     let filter = ConflictFilter {
         sync: Some(work.name().to_owned()),
         state: Some(ConflictState::Open),
@@ -99,9 +140,20 @@ pub async fn plan_hub(hub: &Hub, run: &HubRun) -> Result<HubPlan, SyncError> {
         letters: run.store.dead_letters(&letters)?,
         writes,
         counts,
+        collisions,
+        is_first_link,
         held,
         actions,
     })
+}
+
+/// What was refused, and what a person has to decide about, is not written. Deletes that are held may have been approved.
+fn is_written(intent: &Intent) -> bool {
+    match intent.row.state {
+        IntentState::Refused => false,
+        IntentState::Held => intent.row.deletes,
+        _ => true,
+    }
 }
 
 /// Enough to tell plans apart, few enough to be typed.
@@ -128,6 +180,7 @@ impl Work<'_> {
                 let intents = self.run.store.due_intents(self.endpoint_id(endpoint), due, after, CHUNK)?;
                 let Some(last) = intents.last() else { break };
                 after = Some(last.record);
+                let intents: Vec<Intent> = intents.into_iter().filter(is_written).collect();
                 let (mut unit, jobs) = self.plan_jobs(endpoint, &intents)?;
                 let jobs = self.guard_deletes(endpoint, jobs, &mut unit)?;
                 for job in &jobs {
@@ -182,20 +235,27 @@ impl Work<'_> {
         self.shown(&values).to_string()
     }
 
-    fn plan_counts(&self) -> Result<PlanCounts, SyncError> {
+    fn plan_counts(&self) -> Result<(PlanCounts, BTreeMap<String, Collisions>), SyncError> {
         let mut counts = PlanCounts { read: self.counters.read, ..PlanCounts::default() };
+        let mut collisions: BTreeMap<String, Collisions> = BTreeMap::new();
         let mut after: Option<LineageId> = None;
         loop {
             let entries = self.run.store.lineage_of_run(self.id, after, CHUNK)?;
-            let Some(last) = entries.last() else { return Ok(counts) };
+            let Some(last) = entries.last() else { return Ok((counts, collisions)) };
             after = Some(last.id);
             for entry in &entries {
-                match Entry::decode(&entry.body).map(|entry| entry.kind) {
-                    Some(EntryKind::Created) => counts.created += 1,
-                    Some(EntryKind::Linked) => counts.linked += 1,
-                    Some(EntryKind::Changed | EntryKind::Revived) => counts.changed += 1,
-                    Some(EntryKind::Deleted) => counts.deleted += 1,
-                    _ => {}
+                let Some(entry) = Entry::decode(&entry.body) else { continue };
+                match entry.kind {
+                    EntryKind::Created => counts.created += 1,
+                    EntryKind::Linked => counts.linked += 1,
+                    EntryKind::Changed | EntryKind::Revived => counts.changed += 1,
+                    EntryKind::Deleted => counts.deleted += 1,
+                    _ => continue,
+                }
+                for item in entry.items {
+                    if let (Some(field), Some(verdict)) = (self.settled.entity.get(item.field), item.verdict) {
+                        collisions.entry(field.name.clone()).or_default().count(verdict);
+                    }
                 }
             }
         }
@@ -205,9 +265,10 @@ impl Work<'_> {
     pub fn check_plan(&mut self, plan: &str) -> Result<(), SyncError> {
         let found = hash(&self.planned()?);
         self.held.clear();
+        self.deleted.clear();
         if found == plan {
             return Ok(());
         }
-        Err(SyncError::PlanMoved { sync: self.name().to_owned(), hold: format!("plan {plan}") })
+        Err(SyncError::WritesMoved { sync: self.name().to_owned(), plan: plan.to_owned() })
     }
 }

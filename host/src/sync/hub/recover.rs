@@ -4,16 +4,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::confirm::{Differing, Written, form_entry};
 use super::decide::Incoming;
 use super::deliver::{Action, Job, back_off};
 use super::work::{Unit, Work, remote_text, remote_values};
-use super::write::{Outcome, write_jobs};
 use crate::connector::{Failure, ReadMode, ReadRequest};
 use crate::record::{Field, Properties, Purpose, Row, Value, batch_of_values};
 use crate::resolve::{EventKind, Link, Mechanism, SentKind, Shadow};
 use crate::store::{
-    ConflictChange, ConflictKind, ConflictState, EventChange, Intent, IntentState, NewConflict, RecordId, RecordQuery,
+    ConflictChange, ConflictKind, ConflictState, EventChange, Intent, IntentState, NewConflict, NewDeadLetter,
+    RecordId, RecordQuery,
 };
 use crate::sync::error::SyncError;
 
@@ -21,12 +20,18 @@ use crate::sync::error::SyncError;
 const CHUNK: u32 = 1_000;
 
 impl Work<'_> {
-    /// Records as an endpoint shows them now. Those it does not show are left out.
-    async fn look_up(&self, endpoint: usize, key: &[Field], keys: &[Vec<Value>]) -> Result<Vec<Incoming>, SyncError> {
+    /// Records as an endpoint shows them now, and dead letters of those that are there and cannot be understood. Those it does not
+    /// show are left out.
+    async fn look_up(
+        &self,
+        endpoint: usize,
+        key: &[Field],
+        keys: &[Vec<Value>],
+    ) -> Result<(Vec<Incoming>, Vec<NewDeadLetter>), SyncError> {
         let end = self.end(endpoint)?;
-        let Some(source) = end.source.clone() else { return Ok(Vec::new()) };
+        let Some(source) = end.source.clone() else { return Ok((Vec::new(), Vec::new())) };
         if keys.is_empty() || source.lookup().is_none() {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), Vec::new()));
         }
         let mut fields = end.read_fields.clone();
         fields
@@ -49,27 +54,31 @@ impl Work<'_> {
             }
         };
         let changes = self.caution.attempt(look).await?;
-        Ok(self.incoming(endpoint, &changes)?.0)
+        self.incoming(endpoint, &changes)
     }
 
-    async fn look_up_remotes(
+    pub async fn look_up_remotes(
         &self,
         endpoint: usize,
         remotes: &[Vec<u8>],
-    ) -> Result<HashMap<Vec<u8>, Incoming>, SyncError> {
+    ) -> Result<(HashMap<Vec<u8>, Incoming>, Vec<NewDeadLetter>), SyncError> {
         let key = self.end(endpoint)?.key.clone();
         let keys: Vec<Vec<Value>> = remotes.iter().filter_map(|remote| remote_values(remote)).collect();
-        let rows = self.look_up(endpoint, &key, &keys).await?;
-        Ok(rows.into_iter().map(|row| (row.remote.clone(), row)).collect())
+        let (rows, letters) = self.look_up(endpoint, &key, &keys).await?;
+        Ok((rows.into_iter().map(|row| (row.remote.clone(), row)).collect(), letters))
     }
 
     /// Looks at remote records and takes in what they show; one that is not shown is gone. Answers how many are.
     pub async fn look_again(&mut self, endpoint: usize, remotes: &[Vec<u8>]) -> Result<usize, SyncError> {
-        let mut found = self.look_up_remotes(endpoint, remotes).await?;
+        let (mut found, letters) = self.look_up_remotes(endpoint, remotes).await?;
         let silent: Row = vec![None; self.settled.entity.len()].into();
         let mut gone = 0;
         let mut rows = Vec::with_capacity(remotes.len());
         for remote in remotes {
+            if self.is_among(endpoint, remote, &letters) {
+                // It is there, whatever it is like.
+                continue;
+            }
             rows.push(found.remove(remote).unwrap_or_else(|| {
                 gone += 1;
                 Incoming {
@@ -83,8 +92,13 @@ impl Work<'_> {
                 }
             }));
         }
-        self.take_rows(endpoint, &rows, Vec::new(), None).await?;
+        self.take_rows(endpoint, &rows, letters, None).await?;
         Ok(gone)
+    }
+
+    /// Whether a record is there and cannot be understood.
+    fn is_among(&self, endpoint: usize, remote: &[u8], letters: &[NewDeadLetter]) -> bool {
+        !letters.is_empty() && letters.iter().any(|letter| letter.key == self.letter_key(endpoint, remote))
     }
 
     /// Writes whose outcome is not known, because nobody answered or because the process died meanwhile.
@@ -244,7 +258,11 @@ impl Work<'_> {
         };
         let Some(key) = own_key.or_else(by_match) else { return Ok(Search::Impossible) };
         let (fields, values): (Vec<Field>, Vec<Value>) = key.into_iter().unzip();
-        let rows = self.look_up(endpoint, &fields, &[values]).await?;
+        let (rows, letters) = self.look_up(endpoint, &fields, &[values]).await?;
+        if !letters.is_empty() {
+            // What cannot be understood may be the one.
+            return Ok(Search::Impossible);
+        }
         let id = self.endpoint_id(endpoint);
         let query = RecordQuery {
             sync: self.name().to_owned(),
@@ -254,6 +272,56 @@ impl Work<'_> {
         let links = self.run.store.load_records(&query)?.links;
         let free = rows.into_iter().zip(links).filter(|(_, link)| link.is_none()).map(|(row, _)| row).collect();
         Ok(Search::Found(free))
+    }
+
+    /// Before records are made it is asked whether somebody has made them meanwhile: what is found by its match fields and belongs to
+    /// nobody is taken in, and matching finds the record it belongs to, or asks somebody.
+    pub async fn look_before_create(&mut self, endpoint: usize, jobs: Vec<Job>) -> Result<(), SyncError> {
+        let can_look = self.end(endpoint)?.source.as_ref().is_some_and(|source| source.lookup().is_some());
+        let is_read = self.settled.rules.endpoints.get(endpoint).is_some_and(|rule| rule.is_read);
+        let columns = self.match_columns(endpoint);
+        if !can_look || !is_read || columns.is_empty() || !self.has(Mechanism::CreateLadder) {
+            return Ok(());
+        }
+        let value = |job: &Job, name: &String| {
+            let column = job.columns.iter().find(|(field, _)| field.name == *name)?;
+            Some(column.clone()).filter(|(_, value)| !value.is_null())
+        };
+        let key_of =
+            |job: &Job| -> Option<Vec<(Field, Value)>> { columns.iter().map(|name| value(job, name)).collect() };
+        let creates = jobs.iter().filter(|job| job.action == Action::Create);
+        let keys: Vec<Vec<(Field, Value)>> = creates.filter_map(key_of).collect();
+        let Some(fields) = keys.first().map(|key| key.iter().map(|(field, _)| field.clone()).collect::<Vec<_>>())
+        else {
+            return Ok(());
+        };
+        let keys: Vec<Vec<Value>> =
+            keys.into_iter().map(|key| key.into_iter().map(|(_, value)| value).collect()).collect();
+        let (rows, letters) = self.look_up(endpoint, &fields, &keys).await?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let id = self.endpoint_id(endpoint);
+        let query = RecordQuery {
+            sync: self.name().to_owned(),
+            links: rows.iter().map(|row| (id, row.remote.clone())).collect(),
+            ..RecordQuery::default()
+        };
+        let links = self.run.store.load_records(&query)?.links;
+        let free: Vec<Incoming> =
+            rows.into_iter().zip(links).filter(|(_, link)| link.is_none()).map(|(row, _)| row).collect();
+        self.take_rows(endpoint, &free, letters, None).await
+    }
+
+    /// The endpoint's columns of the first rule by which its records can be matched.
+    fn match_columns(&self, endpoint: usize) -> Vec<String> {
+        let rules = self.settled.matching.exact.iter();
+        let columns = rules.map(|rule| {
+            rule.iter()
+                .map(|(field, _)| self.column_of(endpoint, *field).map(str::to_owned))
+                .collect::<Option<Vec<_>>>()
+        });
+        columns.flatten().next().unwrap_or_default()
     }
 
     /// The endpoint's column for a field of the entity.
@@ -332,126 +400,6 @@ impl Work<'_> {
         self.commit(unit)
     }
 
-    /// Of records that were just written, the fields an endpoint shows otherwise than they were written. What it shows in other fields
-    /// is somebody's change and none of our business here: the next reading takes it in.
-    pub async fn differing(&mut self, endpoint: usize, written: &[Written]) -> Result<Vec<Differing>, SyncError> {
-        let unit = self.load_unit(written.iter().map(|written| written.record))?;
-        let remote = |record: &RecordId| Some(unit.peek(*record)?.state.side(endpoint)?.link.remote()?.to_vec());
-        let remotes: Vec<Vec<u8>> = written.iter().filter_map(|written| remote(&written.record)).collect();
-        let mut found = self.look_up_remotes(endpoint, &remotes).await?;
-        let mut differing = Vec::new();
-        for Written { record, fields: written } in written {
-            let Some(side) = unit.peek(*record).and_then(|touched| touched.state.side(endpoint)) else { continue };
-            let Some(row) = side.link.remote().and_then(|remote| found.remove(remote)) else { continue };
-            let now = self.now();
-            let fields: Vec<(usize, Value, Value)> = row
-                .values
-                .iter()
-                .enumerate()
-                .filter_map(|(field, shown)| {
-                    let (shown, sent) = (shown.as_ref()?, side.shadow(field).shown()?);
-                    let may_be_old = side.fenced(field, shown, now).is_some();
-                    (shown != sent && !may_be_old && written.contains(&field))
-                        .then(|| (field, sent.clone(), shown.clone()))
-                })
-                .collect();
-            if !fields.is_empty() {
-                differing.push(Differing { record: *record, row, fields });
-            }
-        }
-        Ok(differing)
-    }
-
-    /// Writes the same values once more, if the record still shows the others: an endpoint that shows them again has a form of its
-    /// own, which is remembered; one that does not was changed by somebody, whose change is taken in.
-    pub async fn probe(&mut self, endpoint: usize, differing: Vec<Differing>) -> Result<(), SyncError> {
-        let end = self.end(endpoint)?;
-        let jobs: Vec<Job> = differing.iter().filter_map(|found| self.probe_job(endpoint, found)).collect();
-        let outcomes = write_jobs(end, &jobs, self.run.options.safety).await;
-        let is_fine = |record: RecordId| {
-            let outcome = jobs.iter().zip(&outcomes).find(|(job, _)| job.record == record);
-            matches!(outcome, Some((_, Outcome::Ok { .. })))
-        };
-        let fine: Vec<Written> =
-            differing.iter().filter(|found| is_fine(found.record)).map(Differing::as_written).collect();
-        let again = self.differing(endpoint, &fine).await?;
-        let mut unit = self.load_unit(again.iter().map(|found| found.record))?;
-        let mut foreign = Vec::new();
-        for first in differing {
-            let second = again.iter().find(|found| found.record == first.record);
-            match second {
-                Some(second) if second.fields == first.fields => self.remember_form(endpoint, second, &mut unit),
-                _ => foreign.push(first),
-            }
-        }
-        self.commit(unit)?;
-        if foreign.is_empty() {
-            return Ok(());
-        }
-        let rows: Vec<Incoming> = foreign.iter().map(|first| first.row.clone()).collect();
-        self.take_rows(endpoint, &rows, Vec::new(), None).await?;
-        foreign.retain(|first| is_fine(first.record));
-        self.note_overwritten(endpoint, &foreign)
-    }
-
-    /// Somebody's values that asking for the endpoint's form has overwritten: it shows ours, and is given back what is agreed.
-    fn note_overwritten(&mut self, endpoint: usize, overwritten: &[Differing]) -> Result<(), SyncError> {
-        let mut unit = self.load_unit(overwritten.iter().map(|first| first.record))?;
-        for first in overwritten {
-            let Some(touched) = unit.get(first.record) else { continue };
-            let Some(side) = touched.state.sides.get_mut(endpoint) else { continue };
-            for (field, sent, _) in &first.fields {
-                side.set_shadow(*field, Shadow::Value(sent.clone()));
-            }
-            touched.is_dirty = true;
-            touched.is_changed = true;
-        }
-        self.commit(unit)
-    }
-
-    fn probe_job(&self, endpoint: usize, found: &Differing) -> Option<Job> {
-        let end = self.settled.ends.get(endpoint)?;
-        let columns = |values: &dyn Fn(&(usize, Value, Value)) -> Value| {
-            let mut row: Vec<Option<Value>> = vec![None; self.settled.entity.len()];
-            for entry in &found.fields {
-                *row.get_mut(entry.0)? = Some(values(entry));
-            }
-            let written = end.projection.write(&row, Purpose::Update).ok()?;
-            let is_key = |field: &Field| end.key.iter().any(|key| key.name == field.name);
-            let pairs = end.projection.remote_fields().iter().zip(written).zip(&end.expectable);
-            Some(
-                pairs
-                    .filter(|((field, _), expectable)| !is_key(field) && **expectable)
-                    .filter_map(|((field, value), _)| Some((field.clone(), value?)))
-                    .collect::<Vec<_>>(),
-            )
-        };
-        let sent = columns(&|(_, sent, _)| sent.clone())?;
-        let shown = columns(&|(.., shown)| shown.clone())?;
-        (!sent.is_empty() && end.can_update).then(|| Job {
-            record: found.record,
-            action: Action::Update,
-            remote: Some(found.row.remote.clone()),
-            patch: Vec::new(),
-            columns: sent,
-            expected: shown,
-            attempts: 0,
-        })
-    }
-
-    fn remember_form(&self, endpoint: usize, found: &Differing, unit: &mut Unit) {
-        if let Some(touched) = unit.get(found.record)
-            && let Some(side) = touched.state.sides.get_mut(endpoint)
-        {
-            for (field, sent, shown) in &found.fields {
-                side.set_shadow(*field, Shadow::Form { shows: shown.clone(), of: sent.clone() });
-            }
-            touched.is_dirty = true;
-        }
-        let entry = form_entry(self.ids.get(endpoint).copied().unwrap_or_default(), &found.fields);
-        self.tell(unit, found.record, entry);
-    }
-
     /// Events that had to wait and are due: the record is looked at again, where that can be.
     pub async fn take_waiting(&mut self, endpoint: usize) -> Result<(), SyncError> {
         let now = self.run.world.clock.now();
@@ -462,15 +410,20 @@ impl Work<'_> {
             if due.is_empty() || last.as_ref() == Some(&remotes) {
                 return Ok(());
             }
-            let mut fresh = self.look_up_remotes(endpoint, &remotes).await?;
+            let (mut fresh, letters) = self.look_up_remotes(endpoint, &remotes).await?;
             let can_look = self.end(endpoint)?.source.as_ref().is_some_and(|source| source.lookup().is_some());
             let mut rows = Vec::with_capacity(due.len());
             let mut unit = Unit::default();
             for event in due {
                 let kept = super::waiting::decode(&event.remote, &event.body);
                 let fresh = fresh.remove(&event.remote).map(|row| Incoming { has_waited: true, ..row });
+                let is_unclear = self.is_among(endpoint, &event.remote, &letters);
                 match (fresh, kept) {
                     (Some(row), _) => rows.push(row),
+                    (None, _) if is_unclear => {
+                        let (endpoint, remote) = (self.endpoint_id(endpoint), event.remote);
+                        unit.events.push(EventChange::Done { endpoint, remote });
+                    }
                     (None, Some(kept)) if can_look => {
                         let values = vec![None; self.settled.entity.len()].into();
                         rows.push(Incoming { kind: EventKind::Delete, values, ..kept });
@@ -483,7 +436,7 @@ impl Work<'_> {
                 }
             }
             self.commit(unit)?;
-            self.take_rows(endpoint, &rows, Vec::new(), None).await?;
+            self.take_rows(endpoint, &rows, letters, None).await?;
             last = Some(remotes);
         }
     }

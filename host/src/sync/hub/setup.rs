@@ -170,6 +170,7 @@ fn require(hub: &Hub, stream: &Stream, name: &str, what: &'static str) -> Result
         field: name.to_owned(),
         stream: stream.name.clone(),
         nearest: nearest(name, stream.fields.iter().map(|field| field.name.as_str())).map(str::to_owned),
+        place: None,
     })
 }
 

@@ -7,13 +7,12 @@ use tokio::sync::mpsc;
 
 use super::decide::Incoming;
 use super::ingest::digest;
-use super::setup::settle;
 use super::work::{Work, remote_text};
-use super::{Hub, HubRun, begin};
+use super::{Hub, HubRun, begin, settle};
 use crate::connector::{Effect, PageStatus, ReadMode, ReadRequest};
 use crate::record::Value;
 use crate::resolve::{Link, Shadow, disagrees};
-use crate::store::{Outcome, RecordId, RecordQuery, RunEnd};
+use crate::store::{Outcome, RecordId, RecordQuery, RunEnd, RunKind};
 use crate::sync::error::SyncError;
 use crate::sync::read::Reading;
 
@@ -57,7 +56,7 @@ pub enum Repair {
 
 /// Reads every endpoint that can be read, in full.
 pub async fn verify_hub(hub: &Hub, run: &HubRun, repair: Repair) -> Result<Vec<Drift>, SyncError> {
-    let (id, state) = begin(hub, run)?;
+    let (id, state) = begin(hub, run, RunKind::Compare)?;
     let settled = settle(hub, run, state.pin.as_deref(), Effect::DryRun).await?;
     let mut work = Work::new(hub, run, id, settled, state);
     let mut drifts = Vec::new();

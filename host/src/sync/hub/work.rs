@@ -340,9 +340,10 @@ impl<'a> Work<'a> {
                 side.is_queued = false;
                 touched.is_dirty = true;
                 commit.intents.push((endpoint_id, id, None));
-                // Whatever was refused was mended, or is no longer wanted.
-                let letter = self.write_letter_key(endpoint, id);
-                commit.written_keys.extend(self.open_letters.contains(&letter).then_some(letter));
+                // Nobody has to help with a write that is no longer needed.
+                commit
+                    .written_keys
+                    .extend(Some(self.write_letter_key(endpoint, id)).filter(|key| self.open_letters.contains(key)));
             }
             _ => {}
         }

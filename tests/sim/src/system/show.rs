@@ -101,8 +101,8 @@ impl System {
         let Some(cursor) = cursor else { return (i64::MIN, i64::MIN) };
         match self.profile().position {
             // More may have come in the same second, below the key.
-            Position::Seconds => (cursor.position - lookback - SECOND, i64::MAX),
-            Position::Times if lookback > 0 => (cursor.position - lookback, i64::MAX),
+            Position::Seconds => (cursor.position.saturating_sub(lookback + SECOND), i64::MAX),
+            Position::Times if lookback > 0 => (cursor.position.saturating_sub(lookback), i64::MAX),
             _ => (cursor.position, cursor.key),
         }
     }

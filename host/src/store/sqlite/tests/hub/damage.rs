@@ -9,9 +9,9 @@ use crate::store::sqlite::testing::Folder;
 fn populate(store: &SqliteStore) {
     let (_, commit) = open(store);
     store.commit_hub(&everything(&commit)).unwrap();
-    for part in 0..6i64 {
-        let ids = (3 + part * 60)..(63 + part * 60);
-        let filler = "x".repeat((part * part * 40) as usize);
+    for part in 0..4i64 {
+        let ids = (3 + part * 40)..(43 + part * 40);
+        let filler = "x".repeat((part * part * 90) as usize);
         let change = HubCommit {
             records: ids.clone().map(|id| record(id, &format!("{id} {filler}"))).collect(),
             links: ids.clone().map(|id| link(CRM, &format!("remote {}", id * 7919 % 1000), id)).collect(),

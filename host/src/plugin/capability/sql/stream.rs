@@ -25,6 +25,10 @@ impl Stream {
         !matches!(self, Self::Tcp(_))
     }
 
+    pub fn is_encrypted(&self) -> bool {
+        matches!(self, Self::Tls(_))
+    }
+
     /// Whether the socket is open and nothing waits on it to be read. The system is asked itself: what the runtime knows of a
     /// socket may be older than the other side's farewell.
     pub fn is_quiet(&self) -> bool {

@@ -4,23 +4,18 @@
 use std::path::Path;
 use std::process::{Child, Stdio};
 
-use super::account::Account;
-use super::programs::Programs;
+use crate::account::Account;
 
 #[derive(Debug)]
 pub struct Guardian(Child);
 
-/// `$0` is `pg_ctl`, `$1` the folder.
-const SCRIPT: &str = "read -r line; \
-    \"$0\" stop --silent --mode immediate --pgdata \"$1/data\"; \
-    rm -rf \"$1\"";
-
 impl Guardian {
-    pub fn watch(programs: &Programs, account: &Account, folder: &Path) -> Self {
+    /// `stop`: what the shell runs to end the server; `$0` is `program` and `$1` the folder, which is removed afterwards.
+    pub fn watch(account: &Account, folder: &Path, program: &Path, stop: &str) -> Self {
         let child = account
             .command(Path::new("/bin/sh"))
-            .args(["-c", SCRIPT])
-            .arg(programs.path("pg_ctl"))
+            .args(["-c", &format!("read -r line; {stop}; rm -rf \"$1\"")])
+            .arg(program)
             .arg(folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())

@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::pool::Pool;
-use super::wire::Wire;
+use super::pool::{Connector, Pool, Wire};
 use crate::connector::{Failure, FailureKind};
 use crate::error::codes;
 use crate::plugin::capability::sql::busy;
@@ -20,23 +19,23 @@ const GRACE: Duration = Duration::from_millis(20);
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A session's connection, wherever it is.
-pub(super) struct Home {
-    pub pool: Arc<Pool>,
+pub(super) struct Home<C: Connector> {
+    pub pool: Arc<Pool<C>>,
     pub server: String,
-    state: Mutex<State>,
+    state: Mutex<State<C::Wire>>,
     returned: Notify,
 }
 
-struct State {
-    place: Place,
+struct State<W> {
+    place: Place<W>,
     /// Nobody holds the session any more.
     closed: bool,
     /// Leases so far.
     leases: u64,
 }
 
-enum Place {
-    Here(Wire),
+enum Place<W> {
+    Here(W),
     /// With the lease of this number.
     Away(u64),
     /// On its way back, without anybody using it.
@@ -44,19 +43,23 @@ enum Place {
     Gone(Failure),
 }
 
-impl Home {
-    pub fn new(wire: Wire, pool: Arc<Pool>) -> Arc<Self> {
-        let server = format!("postgres {}", wire.version);
+impl<C: Connector> Home<C> {
+    /// `server` is what the session answers when it is asked where it is.
+    pub fn new(wire: C::Wire, server: String, pool: Arc<Pool<C>>) -> Arc<Self> {
         let state = State { place: Place::Here(wire), closed: false, leases: 0 };
         Arc::new(Self { pool, server, state: Mutex::new(state), returned: Notify::new() })
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn origin(&self) -> &str {
+        self.pool.connector.origin()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<C::Wire>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes the connection for one thing to do. Waits for what is being cleaned up, not for what is in use.
-    pub async fn lease(self: &Arc<Self>) -> Result<Lease, Failure> {
+    pub async fn lease(self: &Arc<Self>) -> Result<Lease<C>, Failure> {
         loop {
             let returned = self.returned.notified();
             if let Some(lease) = self.try_lease()? {
@@ -66,11 +69,11 @@ impl Home {
         }
     }
 
-    fn try_lease(self: &Arc<Self>) -> Result<Option<Lease>, Failure> {
+    fn try_lease(self: &Arc<Self>) -> Result<Option<Lease<C>>, Failure> {
         let mut state = self.lock();
         match &state.place {
             Place::Here(_) => {}
-            Place::Away(_) => return Err(busy(&self.pool.connector.origin)),
+            Place::Away(_) => return Err(busy(self.origin())),
             Place::Returning => return Ok(None),
             Place::Gone(failure) => return Err(failure.clone()),
         }
@@ -101,9 +104,9 @@ impl Home {
         }
     }
 
-    fn put_back(&self, wire: Wire) {
+    fn put_back(&self, wire: C::Wire) {
         let mut state = self.lock();
-        if wire.broken {
+        if wire.is_broken() {
             state.place = Place::Gone(self.lost());
         } else if state.closed {
             self.pool.clone().release(wire);
@@ -116,20 +119,20 @@ impl Home {
 
     fn lost(&self) -> Failure {
         let text = "the session is over, for its connection was lost";
-        Failure::new(FailureKind::Transient, &codes::SQL_LOST, &self.pool.connector.origin, text)
+        Failure::new(FailureKind::Transient, &codes::SQL_LOST, self.origin(), text)
     }
 }
 
 /// The connection, for as long as one thing takes.
-pub(super) struct Lease {
-    pub home: Arc<Home>,
+pub(super) struct Lease<C: Connector> {
+    pub home: Arc<Home<C>>,
     pub number: u64,
-    wire: Option<Wire>,
+    wire: Option<C::Wire>,
 }
 
-impl Lease {
+impl<C: Connector> Lease<C> {
     /// The connection. Only a lease that is being dropped has none.
-    pub fn wire(&mut self) -> Result<&mut Wire, Failure> {
+    pub fn wire(&mut self) -> Result<&mut C::Wire, Failure> {
         match &mut self.wire {
             Some(wire) => Ok(wire),
             None => Err(self.home.lost()),
@@ -146,16 +149,16 @@ impl Lease {
         if let Some(wire) = &mut self.wire
             && wire.settle().await.is_err()
         {
-            wire.broken = true;
+            wire.give_up();
         }
         failure
     }
 }
 
-impl Drop for Lease {
+impl<C: Connector> Drop for Lease<C> {
     fn drop(&mut self) {
         let Some(mut wire) = self.wire.take() else { return };
-        if wire.broken || wire.settle_now() {
+        if wire.is_broken() || wire.settle_now() {
             return self.home.put_back(wire);
         }
         self.home.lock().place = Place::Returning;
@@ -166,7 +169,7 @@ impl Drop for Lease {
                 home.put_back(wire);
             })),
             Err(_) => {
-                wire.broken = true;
+                wire.give_up();
                 self.home.put_back(wire);
             }
         }
@@ -174,19 +177,12 @@ impl Drop for Lease {
 }
 
 /// Brings the connection back to where the next statement can be sent, or marks it as broken.
-async fn recover(pool: &Pool, wire: &mut Wire) {
-    if let Ok(settled) = tokio::time::timeout(GRACE, wire.settle()).await {
-        wire.broken |= settled.is_err();
-        return;
+async fn recover<C: Connector>(pool: &Pool<C>, wire: &mut C::Wire) {
+    let settled = match tokio::time::timeout(GRACE, wire.settle()).await {
+        Ok(settled) => settled.is_ok(),
+        Err(_) => matches!(tokio::time::timeout(CANCEL_TIMEOUT, pool.connector.cancel(wire)).await, Ok(Ok(()))),
+    };
+    if !settled {
+        wire.give_up();
     }
-    let key = wire.cancel_key;
-    let cancelled = tokio::time::timeout(CANCEL_TIMEOUT, async {
-        pool.connector.cancel(key).await;
-        wire.settle().await?;
-        // The signal may reach the server late: it must not hit the next statement.
-        wire.send_sync();
-        wire.settle().await
-    });
-    let settled = matches!(cancelled.await, Ok(Ok(())));
-    wire.broken |= !settled;
 }

@@ -1,4 +1,4 @@
-//! TLS as PostgreSQL's own clients understand it: `require` encrypts, `verify-ca` knows the authority, `verify-full` knows
+//! TLS as the databases' own clients understand it: `require` encrypts, `verify-ca` knows the authority, `verify-full` knows
 //! the host as well.
 
 use std::path::Path;
@@ -14,15 +14,15 @@ use sha2::{Digest as _, Sha256, Sha384, Sha512};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::address::{Address, TlsMode};
 use super::stream::Stream;
+use super::url::TlsMode;
 
-/// A connector for the address, or why there cannot be one.
-pub(super) fn connector(address: &Address) -> Result<TlsConnector, String> {
+/// What makes connections in this mode, or why there cannot be one. `authority`: certificates to trust instead of the system's.
+pub(super) fn connector(mode: TlsMode, authority: Option<&Path>) -> Result<TlsConnector, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let verifier: Arc<dyn ServerCertVerifier> = match address.tls {
-        TlsMode::VerifyFull => trusted(address, &provider)?,
-        TlsMode::VerifyCa => Arc::new(AnyName(trusted(address, &provider)?)),
+    let verifier: Arc<dyn ServerCertVerifier> = match mode {
+        TlsMode::VerifyFull => trusted(authority, &provider)?,
+        TlsMode::VerifyCa => Arc::new(AnyName(trusted(authority, &provider)?)),
         TlsMode::Disable | TlsMode::Prefer | TlsMode::Require => Arc::new(AnyCertificate(provider.clone())),
     };
     let config = ClientConfig::builder_with_provider(provider)
@@ -34,8 +34,8 @@ pub(super) fn connector(address: &Address) -> Result<TlsConnector, String> {
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
-fn trusted(address: &Address, provider: &Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, String> {
-    let Some(path) = &address.authority else {
+fn trusted(authority: Option<&Path>, provider: &Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, String> {
+    let Some(path) = authority else {
         let verifier = rustls_platform_verifier::Verifier::new(provider.clone()).map_err(|error| error.to_string())?;
         return Ok(Arc::new(verifier));
     };

@@ -1,4 +1,4 @@
-//! Which operating system user runs the server: PostgreSQL refuses to run as root.
+//! Which operating system user runs the server: servers refuse to run as root.
 
 use std::os::unix::fs::{MetadataExt as _, chown};
 use std::os::unix::process::CommandExt as _;
@@ -21,9 +21,7 @@ impl Account {
             return Self { ids: None };
         }
         let ids = ["postgres", "nobody"].into_iter().find_map(find_user);
-        Self {
-            ids: Some(ids.unwrap_or_else(|| panic!("root needs a user `postgres` or `nobody` to run PostgreSQL as"))),
-        }
+        Self { ids: Some(ids.unwrap_or_else(|| panic!("root needs a user `postgres` or `nobody` to run servers as"))) }
     }
 
     /// A folder the server may use. The guardian removes it.

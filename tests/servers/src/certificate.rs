@@ -3,21 +3,28 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::account::Account;
-use super::run;
+use crate::account::Account;
+use crate::process::run;
 
 pub fn authority(folder: &Path) -> PathBuf {
     folder.join("ca.crt")
 }
 
-/// Answers the settings that make the server use it.
-pub fn make(account: &Account, folder: &Path) -> &'static str {
+/// The certificate and its key.
+pub fn certificate(folder: &Path) -> PathBuf {
+    folder.join("server.crt")
+}
+
+pub fn key(folder: &Path) -> PathBuf {
+    folder.join("server.key")
+}
+
+pub fn make(account: &Account, folder: &Path) {
     run(openssl(account, folder).args(REQUEST_AUTHORITY));
     run(openssl(account, folder).args(REQUEST_SERVER));
     std::fs::write(folder.join("extensions"), "subjectAltName=DNS:localhost\nbasicConstraints=CA:FALSE\n")
         .unwrap_or_else(|error| panic!("the certificate's extensions cannot be written: {error}"));
     run(openssl(account, folder).args(SIGN_SERVER));
-    "ssl = on\nssl_cert_file = '../server.crt'\nssl_key_file = '../server.key'\n"
 }
 
 fn openssl(account: &Account, folder: &Path) -> Command {

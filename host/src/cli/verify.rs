@@ -1,0 +1,179 @@
+//! `verify`: compares every system with what is agreed.
+
+use std::sync::Arc;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::context::select_syncs;
+use super::output::{Align, Block, Table, count, shown_json, shown_key};
+use super::run::{Watching, stop_on_ctrl_c};
+use super::{Context, Reply};
+use crate::assembly::Assembly;
+use crate::error::{Error, Result};
+use crate::project::{HubDef, SyncDef};
+use crate::store::{HubStore, SqliteStore};
+use crate::sync::{Drift, HubOptions, HubRun, Interrupt, Repair, verify_hub};
+
+/// Compare every system of a hub with what is agreed
+///
+/// Reads every system from beginning to end. Without `--repair` nothing is changed, and it works beside a run.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  lockstep verify
+  lockstep verify customer --repair     take in what differs; the next run writes what follows")]
+pub struct VerifyArgs {
+    /// The hubs to look at [default: all]
+    #[arg(value_name = "SYNC")]
+    pub syncs: Vec<String>,
+
+    /// Take in what differs like any other change; the next run writes what follows
+    #[arg(long)]
+    pub repair: bool,
+}
+
+pub async fn run(args: &VerifyArgs, context: &Context) -> Result<Reply> {
+    let repair = if args.repair { Repair::Everything } else { Repair::Nothing };
+    let mut assembly = context.assembly_to_read()?;
+    let project = assembly.project().clone();
+    let source = Source::open(context, repair)?;
+    let interrupt = stop_on_ctrl_c(&context.output);
+    let (mut blocks, mut results, mut errors, mut drifted) = (Vec::new(), Vec::new(), Vec::new(), false);
+    for sync in select_syncs(&project, &args.syncs)? {
+        let def = match sync {
+            SyncDef::Hub(def) => def,
+            SyncDef::Mirror(mirror) => {
+                context.output.note(&format!(
+                    "{}: a mirror is compared by its own runs, where it says `deletes = \"compare\"`",
+                    mirror.name
+                ));
+                continue;
+            }
+        };
+        match verify(context, &mut assembly, def, &source, repair, &interrupt).await {
+            Ok(drifts) => {
+                drifted |= drifts.iter().any(|drift| !drift.is_none());
+                blocks.extend(describe(context, def, &drifts, repair));
+                results.push(to_json(def, &drifts));
+            }
+            Err(error) => errors.push(error),
+        }
+    }
+    let result = json!({"syncs": results, "repaired": repair == Repair::Everything});
+    match (errors.is_empty() && !drifted, results.is_empty() && !errors.is_empty()) {
+        (_, true) => Ok(Reply::refused(errors)),
+        (true, false) => Ok(Reply::done(blocks, result)),
+        (false, false) => Ok(Reply::attention(blocks, result, errors)),
+    }
+}
+
+/// The state that is compared with: itself where it is repaired, else copies of it.
+enum Source {
+    State(Arc<SqliteStore>),
+    Copies(SqliteStore),
+}
+
+impl Source {
+    fn open(context: &Context, repair: Repair) -> Result<Self> {
+        Ok(match repair {
+            Repair::Everything => Self::State(Arc::new(context.store("lockstep verify --repair")?)),
+            Repair::Nothing => Self::Copies(context.store_to_read()?),
+        })
+    }
+
+    fn store(&self) -> Result<Arc<dyn HubStore>> {
+        Ok(match self {
+            Self::State(store) => store.clone(),
+            Self::Copies(store) => Arc::new(store.scratch_copy()?),
+        })
+    }
+}
+
+async fn verify(
+    context: &Context,
+    assembly: &mut Assembly,
+    def: &HubDef,
+    source: &Source,
+    repair: Repair,
+    interrupt: &Interrupt,
+) -> Result<Vec<Drift>, Error> {
+    let hub = assembly.hub(def)?;
+    let progress = context.output.progress(def.name.as_str());
+    let run = HubRun {
+        store: source.store()?,
+        world: context.world.clone(),
+        observer: Arc::new(Watching {
+            progress: progress.clone(),
+            output: context.output.clone(),
+            sync: def.name.to_string(),
+        }),
+        interrupt: interrupt.clone(),
+        options: HubOptions::default(),
+    };
+    let drifts = verify_hub(&hub, &run, repair).await;
+    progress.end();
+    Ok(drifts?)
+}
+
+fn describe(context: &Context, def: &HubDef, drifts: &[Drift], repair: Repair) -> Vec<Block> {
+    let mut table = Table::new(&[
+        (def.name.as_str(), Align::Left),
+        ("records", Align::Right),
+        ("differing", Align::Right),
+        ("missing", Align::Right),
+        ("unknown", Align::Right),
+        ("owed", Align::Right),
+        ("", Align::Left),
+    ]);
+    for drift in drifts {
+        let verdict = match &drift.failure {
+            Some(failure) => failure.clone(),
+            None if drift.is_none() => "as agreed".to_owned(),
+            None => "drift".to_owned(),
+        };
+        let numbers = [drift.read, drift.differing, drift.missing, drift.unknown, drift.owed].map(count);
+        table.row(std::iter::once(drift.endpoint.clone()).chain(numbers).chain([verdict]));
+    }
+    let mut blocks = vec![Block::Table(table)];
+    blocks.extend(examples(drifts).map(Block::Table));
+    if drifts.iter().any(|drift| !drift.is_none()) {
+        let next = match repair {
+            Repair::Everything => format!("taken in; next: `{}`", context.command(&format!("run {}", def.name))),
+            Repair::Nothing => {
+                format!("`{}` takes it in", context.command(&format!("verify {} --repair", def.name)))
+            }
+        };
+        blocks.push(Block::Text(next));
+    }
+    blocks
+}
+
+fn examples(drifts: &[Drift]) -> Option<Table> {
+    let columns = ["system", "record", "field", "agreed", "shown"].map(|title| (title, Align::Left));
+    let mut table = Table::new(&columns);
+    for drift in drifts {
+        for (key, field, agreed, shown) in &drift.examples {
+            table.row([drift.endpoint.clone(), shown_key(key), field.clone(), shown_json(agreed), shown_json(shown)]);
+        }
+    }
+    (!table.is_empty()).then_some(table)
+}
+
+fn to_json(def: &HubDef, drifts: &[Drift]) -> Value {
+    let json_text = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_else(|_| json!(text));
+    let example = |(key, field, agreed, shown): &(String, String, String, String)| json!({"key": json_text(key), "field": field, "agreed": json_text(agreed), "shown": json_text(shown)});
+    let drift = |drift: &Drift| {
+        json!({
+            "endpoint": drift.endpoint,
+            "records": drift.read,
+            "differing": drift.differing,
+            "missing": drift.missing,
+            "unknown": drift.unknown,
+            "owed": drift.owed,
+            "examples": drift.examples.iter().map(example).collect::<Vec<_>>(),
+            "failure": drift.failure,
+            "agrees": drift.is_none(),
+        })
+    };
+    json!({"sync": def.name, "endpoints": drifts.iter().map(drift).collect::<Vec<_>>()})
+}
