@@ -214,7 +214,11 @@ fn relink(state: &mut RecordState, event: &Event<'_>, facts: &mut Facts) {
     let Some(side) = state.sides.get_mut(event.endpoint) else { return };
     side.link = Link::Linked(event.remote.into());
     side.shadow = vec![Shadow::Absent; fields];
-    side.sent = None;
+    // What we made ourselves and did not hear of is found: it shows what was sent, or what the endpoint makes of it.
+    match side.sent.as_mut() {
+        Some(sent) if sent.kind == SentKind::Create => sent.kind = SentKind::Update,
+        _ => side.sent = None,
+    }
     side.delete_held = false;
     if was_deleted {
         facts.revived = true;

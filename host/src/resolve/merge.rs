@@ -1,7 +1,7 @@
 //! One group of fields of one event: is it a change, may it be made, does it collide.
 
 use super::policy::{self, Dispute, Policy, Ruling};
-use super::{Canon, Group, Link, Mechanism, Others, RecordState, Rules, Shadow, Source};
+use super::{Canon, Fence, Group, Link, Mechanism, Others, RecordState, Rules, Shadow, Source};
 use crate::record::Value;
 
 /// How often a value may come back, within [`FLIP_WINDOW`], before its field is left alone.
@@ -132,12 +132,17 @@ pub fn merge_group(
     if changed.is_empty() {
         return if echoes { Merged::Echo } else { Merged::Nothing };
     }
+    let is_under_way = |field: usize| state.side(endpoint).is_some_and(|side| side.sent_value(field).is_some());
+    if changed.iter().any(|(field, _)| is_under_way(*field)) && rules.safety.has(Mechanism::LookBeforeRetry) {
+        // Whether it is our own write in the endpoint's form is found out first.
+        return Merged::Unsettled(statement.now.saturating_add(1));
+    }
     if let Some(until) = fenced(state, endpoint, &changed, statement.now, rules) {
         return Merged::Unsettled(until);
     }
     let dispute = dispute(state, group, &definition.fields, &fields, statement);
     if is_silent(state, &fields, &dispute, definition, endpoint) {
-        see(state, endpoint, &fields);
+        see(state, statement, &fields, rules);
         return Merged::Agreed { settled: false };
     }
     if let Some((owner, others)) = definition.owner
@@ -149,13 +154,13 @@ pub fn merge_group(
         return Merged::Decided { why, settled: false };
     }
     if definition.fields.iter().any(|field| state.canon.get(*field).is_some_and(|canon| canon.quarantined)) {
-        see(state, endpoint, &fields);
+        see(state, statement, &fields, rules);
         let why = Why { verdict: Verdict::Quarantined, dispute, changes: Vec::new() };
         return Merged::Decided { why, settled: false };
     }
     let verdict = match judge(state, &fields, &dispute, rules) {
         Judged::Agreed => {
-            see(state, endpoint, &fields);
+            see(state, statement, &fields, rules);
             let released = release(state, endpoint, &definition.fields);
             return Merged::Agreed { settled: released && !is_held(state, &definition.fields) };
         }
@@ -349,7 +354,7 @@ fn carry_out(
     rules: &Rules,
 ) -> Why {
     let endpoint = statement.endpoint;
-    see(state, endpoint, fields);
+    see(state, statement, fields, rules);
     let values: Vec<(usize, Value)> = match ruling {
         Ruling::Current => Vec::new(),
         Ruling::Manual => {
@@ -408,12 +413,22 @@ fn short_digest(value: &Value) -> u32 {
     (hasher.finish() as u32).max(1)
 }
 
-/// The endpoint shows these values now.
-fn see(state: &mut RecordState, endpoint: usize, fields: &[(usize, Value)]) {
-    if let Some(side) = state.sides.get_mut(endpoint) {
-        for (field, value) in fields {
-            side.set_shadow(*field, Shadow::Value(value.clone()));
+/// Values from before that are remembered at most: enough for many changes within a lag.
+const FENCES_MAX: usize = 64;
+
+/// The endpoint shows these values now. What it showed before it may show again for a while: a reading may come from a copy that is
+/// behind the last one.
+fn see(state: &mut RecordState, statement: &Statement<'_>, fields: &[(usize, Value)], rules: &Rules) {
+    let lag = rules.lag(statement.endpoint);
+    let Some(side) = state.sides.get_mut(statement.endpoint) else { return };
+    for (field, value) in fields {
+        let before = side.shadow(*field).shown().filter(|shown| *shown != value).cloned();
+        if let Some(before) = before.filter(|_| lag > 0 && side.fences.len() < FENCES_MAX) {
+            side.fences.push(Fence { field: *field, before, until: statement.now.saturating_add(lag) });
         }
+        // What it shows now is no longer from before.
+        side.fences.retain(|fence| fence.field != *field || fence.before != *value);
+        side.set_shadow(*field, Shadow::Value(value.clone()));
     }
 }
 

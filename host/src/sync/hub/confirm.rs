@@ -55,6 +55,7 @@ impl Work<'_> {
         let endpoint_id = self.endpoint_id(endpoint);
         let Some(touched) = unit.get(job.record) else { return };
         touched.is_dirty = true;
+        touched.is_changed = true;
         let is_live = touched.state.is_live();
         let fields = touched.state.canon.len();
         let Some(side) = touched.state.sides.get_mut(endpoint) else { return };

@@ -65,7 +65,7 @@ impl Work<'_> {
 
     /// Writes the same values once more, if the record still shows the others: an endpoint that shows them again has a form of its
     /// own, which is remembered; one that does not was changed by somebody, whose change is taken in.
-    async fn probe(&mut self, endpoint: usize, differing: Vec<Differing>) -> Result<(), SyncError> {
+    pub async fn probe(&mut self, endpoint: usize, differing: Vec<Differing>) -> Result<(), SyncError> {
         let end = self.end(endpoint)?;
         let jobs: Vec<Job> = differing.iter().filter_map(|found| self.probe_job(endpoint, found)).collect();
         let outcomes = write_jobs(end, &jobs, self.run.options.safety).await;
@@ -159,7 +159,7 @@ struct Written {
 }
 
 /// Fields of a record that an endpoint shows otherwise than they were sent: the field, what was sent, what is shown.
-struct Differing {
+pub(super) struct Differing {
     pub record: RecordId,
     pub row: Incoming,
     pub fields: Vec<(usize, Value, Value)>,

@@ -180,13 +180,17 @@ fn profile(chance: &mut Chance, at: usize, quirks: Quirks, fields: &[FieldPlan])
 
 fn columns(chance: &mut Chance, at: usize, fields: &[FieldPlan]) -> Vec<Option<Arc<str>>> {
     let name = |kind: Kind| if at == 0 { kind.name().to_owned() } else { format!("{}_{}", NAMES[at], kind.name()) };
-    fields
+    let has: Vec<bool> = fields
         .iter()
         .map(|field| {
             let is_needed = at < 2 || matches!(field.kind, Kind::Serial | Kind::Email) || field.owner.is_some();
-            (chance.permille(850) || is_needed).then(|| name(field.kind).into())
+            chance.permille(850) || is_needed
         })
-        .collect()
+        .collect();
+    // What is decided about together is there together.
+    let whole =
+        |field: &FieldPlan| fields.iter().zip(&has).filter(|(other, _)| other.unit == field.unit).all(|(_, has)| *has);
+    fields.iter().map(|field| whole(field).then(|| name(field.kind).into())).collect()
 }
 
 fn normal(chance: &mut Chance, own: Quirks, kind: Kind) -> Vec<Normal> {
