@@ -161,7 +161,8 @@ pub fn merge_group(
     let verdict = match judge(state, &fields, &dispute, rules) {
         Judged::Agreed => {
             see(state, statement, &fields, rules);
-            return Merged::Agreed { settled: release(state, endpoint, &definition.fields) };
+            let released = release(state, endpoint, &definition.fields);
+            return Merged::Agreed { settled: released && !is_held(state, &definition.fields) };
         }
         Judged::Clear(verdict) => (verdict, Ruling::Incoming),
         Judged::Collision => match policy::rule(&dispute, &definition.policy, rules, resolver) {
@@ -169,8 +170,10 @@ pub fn merge_group(
             Some(ruling) => (verdict_of(&ruling), ruling),
         },
     };
-    let settled = verdict.0 != Verdict::Held && release(state, endpoint, &definition.fields);
-    Merged::Decided { why: carry_out(state, &definition.fields, &fields, statement, dispute, verdict, rules), settled }
+    let mut released = verdict.0 != Verdict::Held && release(state, endpoint, &definition.fields);
+    let why = carry_out(state, &definition.fields, &fields, statement, dispute, verdict, rules);
+    released |= release_agreeing(state, &definition.fields);
+    Merged::Decided { why, settled: released && !is_held(state, &definition.fields) }
 }
 
 /// Whether all that is said is null by somebody who was never asked: a record that has no value there has said nothing against
@@ -435,6 +438,23 @@ fn release(state: &mut RecordState, endpoint: usize, members: &[usize]) -> bool 
     let before = side.held.len();
     side.held.retain(|field| !members.contains(field));
     side.held.len() < before
+}
+
+/// Endpoints that show what is agreed now, because another came round to it: nobody has to decide about them any more.
+fn release_agreeing(state: &mut RecordState, members: &[usize]) -> bool {
+    let mut released = false;
+    for endpoint in 0..state.sides.len() {
+        let agrees =
+            |field: &usize| state.side(endpoint).is_some_and(|side| side.shadow(*field).seen() == state.value(*field));
+        if members.iter().all(agrees) {
+            released |= release(state, endpoint, members);
+        }
+    }
+    released
+}
+
+fn is_held(state: &RecordState, members: &[usize]) -> bool {
+    state.sides.iter().any(|side| members.iter().any(|field| side.is_held(*field)))
 }
 
 /// Somebody sets agreed values by hand, or takes a run back.

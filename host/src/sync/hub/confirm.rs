@@ -9,7 +9,7 @@ use super::write::Outcome;
 use crate::connector::Failure;
 use crate::lineage::{Entry, EntryKind, Item};
 use crate::record::Value;
-use crate::resolve::{Fence, Link, Mechanism, Shadow, Verdict};
+use crate::resolve::{Fence, Link, Mechanism, Shadow};
 use crate::store::{IntentState, KeyDigest, NewDeadLetter, RecordId, Stage};
 use crate::sync::error::SyncError;
 use crate::sync::letters;
@@ -93,8 +93,9 @@ impl Work<'_> {
             }
             Action::Update => EntryKind::Wrote,
             Action::Archive => {
+                // It is still there and still shown: that must not bring back a record that was deleted (Invariant 4).
                 if let Some(remote) = side.link.remote().map(<[u8]>::to_vec) {
-                    side.link = if is_live { Link::Left(remote.into()) } else { Link::Gone(remote.into()) };
+                    side.link = Link::Left(remote.into());
                 }
                 EntryKind::Unlinked
             }
@@ -220,47 +221,4 @@ impl Work<'_> {
             plugin: end.map(|end| end.plugin.clone()),
         }
     }
-
-    /// Looks at what was written: an endpoint that shows something else has a form of its own, or somebody was quick.
-    async fn read_back(&mut self, endpoint: usize, written: &[&Job]) -> Result<(), SyncError> {
-        let is_read = self.settled.rules.endpoints.get(endpoint).is_some_and(|rule| rule.is_read);
-        let can_look = self.end(endpoint)?.source.as_ref().is_some_and(|source| source.lookup().is_some());
-        if !is_read || !can_look || !self.has(Mechanism::CanonicalForms) {
-            return Ok(());
-        }
-        let records: Vec<RecordId> = written
-            .iter()
-            .filter(|job| matches!(job.action, Action::Create | Action::Update))
-            .map(|job| job.record)
-            .collect();
-        let differing = self.differing(endpoint, &records).await?;
-        if differing.is_empty() {
-            return Ok(());
-        }
-        self.probe(endpoint, differing).await
-    }
-}
-
-/// Fields of a record that an endpoint shows otherwise than they were sent: the field, what was sent, what is shown.
-pub(super) struct Differing {
-    pub record: RecordId,
-    pub row: Incoming,
-    pub fields: Vec<(usize, Value, Value)>,
-}
-
-/// A form of a value: told like a change, decided by nobody.
-pub(super) fn form_entry(endpoint: i64, fields: &[(usize, Value, Value)]) -> Entry {
-    let mut entry = Entry::new(EntryKind::Form, endpoint, 0);
-    entry.items = fields
-        .iter()
-        .map(|(field, sent, shown)| Item {
-            field: *field,
-            verdict: Some(Verdict::Ignored),
-            base: None,
-            before: Some(sent.clone()),
-            incoming: Some(shown.clone()),
-            after: Some(sent.clone()),
-        })
-        .collect();
-    entry
 }

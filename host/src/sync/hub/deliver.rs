@@ -258,7 +258,9 @@ impl Work<'_> {
         let (Some(end), Some(side)) = (self.settled.ends.get(endpoint), state.side(endpoint)) else {
             return Vec::new();
         };
-        if action == Action::Create || !end.can_update || !self.has(mechanism) {
+        // Of an endpoint that is only written nobody knows what it shows: what is agreed is written whatever it is.
+        let is_read = self.settled.rules.endpoints.get(endpoint).is_some_and(|rule| rule.is_read);
+        if action == Action::Create || !is_read || !end.can_update || !self.has(mechanism) {
             return Vec::new();
         }
         let mut row: Vec<Option<Value>> = vec![None; self.settled.entity.len()];

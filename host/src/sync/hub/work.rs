@@ -8,9 +8,9 @@ use crate::lineage::{Entry, EntryKind};
 use crate::record::{Field, Value, read_value, write_value};
 use crate::resolve::{Link, Mechanism, Owed, RecordState, Segment, decode, encode, match_digest, owed};
 use crate::store::{
-    ConflictChange, Counters, EndpointId, EndpointState, EndpointUpdate, Epoch, EventChange, HubCommit, HubState,
-    IntentRow, IntentState, KeyDigest, MatchKey, MatchKeyChange, NewDeadLetter, NewLineage, Presence, RecordId,
-    RecordQuery, RunId,
+    ConflictChange, ConflictId, Counters, EndpointId, EndpointState, EndpointUpdate, Epoch, EventChange, HubCommit,
+    HubState, IntentRow, IntentState, KeyDigest, MatchKey, MatchKeyChange, NewDeadLetter, NewLineage, Presence,
+    RecordId, RecordQuery, RunId,
 };
 use crate::sync::error::SyncError;
 use crate::sync::retry::Caution;
@@ -38,6 +38,14 @@ pub(super) struct Work<'a> {
     pub held: Vec<crate::sync::report::HeldDeletes>,
     /// Keys with an open dead letter.
     pub open_letters: std::collections::HashSet<KeyDigest>,
+    /// What a person was asked about remote records that may be several of ours, by its subject, with the text of the question.
+    pub questions: HashMap<String, (ConflictId, String)>,
+    /// Records about which a person was asked something.
+    pub disputed: std::collections::HashSet<RecordId>,
+    /// Endpoints of which this run has seen every record.
+    pub enumerated: std::collections::HashSet<usize>,
+    /// Records whose deletion was approved in this run, wherever it is carried out.
+    pub approved: std::collections::HashSet<RecordId>,
 }
 
 /// Records that are decided about together, and everything that becomes durable with them.
@@ -119,6 +127,10 @@ impl<'a> Work<'a> {
             deleted: HashMap::new(),
             held: Vec::new(),
             open_letters: std::collections::HashSet::new(),
+            questions: HashMap::new(),
+            disputed: std::collections::HashSet::new(),
+            enumerated: std::collections::HashSet::new(),
+            approved: std::collections::HashSet::new(),
         }
     }
 
