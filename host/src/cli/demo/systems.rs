@@ -83,8 +83,8 @@ impl<'a> Systems<'a> {
     /// Makes them.
     pub fn make(folder: &'a Path) -> Result<Self, CliError> {
         let systems = Self { folder };
-        systems.change("crm", |crm| fill_crm(crm))?;
-        systems.change("erp", |erp| fill_erp(erp))?;
+        systems.change("crm", fill_crm)?;
+        systems.change("erp", fill_erp)?;
         // A database without tables is an empty file until something is written to it.
         systems.change("analytics", |analytics| analytics.pragma_update(None, "user_version", 1))?;
         Ok(systems)
