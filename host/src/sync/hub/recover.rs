@@ -12,13 +12,9 @@ use crate::connector::{Failure, ReadMode, ReadRequest};
 use crate::record::{Field, Properties, Purpose, Row, Value, batch_of_values};
 use crate::resolve::{EventKind, Link, Mechanism, Sent, SentKind, Shadow};
 use crate::store::{
-    ConflictChange, ConflictKind, ConflictState, EventChange, Intent, IntentState, NewConflict, NewDeadLetter,
-    RecordId, RecordQuery,
+    ConflictChange, ConflictKind, ConflictState, Intent, IntentState, NewConflict, NewDeadLetter, RecordId, RecordQuery,
 };
 use crate::sync::error::SyncError;
-
-/// Events that were put off and are looked at together.
-const CHUNK: u32 = 1_000;
 
 impl Work<'_> {
     /// Records as an endpoint shows them now, and dead letters of those that are there and cannot be understood. Those it does not
@@ -98,7 +94,7 @@ impl Work<'_> {
     }
 
     /// Whether a record is there and cannot be understood.
-    fn is_among(&self, endpoint: usize, remote: &[u8], letters: &[NewDeadLetter]) -> bool {
+    pub fn is_among(&self, endpoint: usize, remote: &[u8], letters: &[NewDeadLetter]) -> bool {
         !letters.is_empty() && letters.iter().any(|letter| letter.key == self.letter_key(endpoint, remote))
     }
 
@@ -445,47 +441,6 @@ impl Work<'_> {
             unit.links.push((self.endpoint_id(endpoint), remote, None));
         }
         self.commit(unit)
-    }
-
-    /// Events that had to wait and are due: the record is looked at again, where that can be.
-    pub async fn take_waiting(&mut self, endpoint: usize) -> Result<(), SyncError> {
-        let now = self.run.world.clock.now();
-        let mut last: Option<Vec<Vec<u8>>> = None;
-        loop {
-            let due = self.run.store.due_events(self.endpoint_id(endpoint), now, CHUNK)?;
-            let remotes: Vec<Vec<u8>> = due.iter().map(|event| event.remote.clone()).collect();
-            if due.is_empty() || last.as_ref() == Some(&remotes) {
-                return Ok(());
-            }
-            let (mut fresh, letters) = self.look_up_remotes(endpoint, &remotes).await?;
-            let can_look = self.end(endpoint)?.source.as_ref().is_some_and(|source| source.lookup().is_some());
-            let mut rows = Vec::with_capacity(due.len());
-            let mut unit = Unit::default();
-            for event in due {
-                let kept = super::waiting::decode(&event.remote, &event.body);
-                let fresh = fresh.remove(&event.remote).map(|row| Incoming { has_waited: true, ..row });
-                let is_unclear = self.is_among(endpoint, &event.remote, &letters);
-                match (fresh, kept) {
-                    (Some(row), _) => rows.push(row),
-                    (None, _) if is_unclear => {
-                        let (endpoint, remote) = (self.endpoint_id(endpoint), event.remote);
-                        unit.events.push(EventChange::Done { endpoint, remote });
-                    }
-                    (None, Some(kept)) if can_look => {
-                        let values = vec![None; self.settled.entity.len()].into();
-                        rows.push(Incoming { kind: EventKind::Delete, values, ..kept });
-                    }
-                    (None, Some(kept)) => rows.push(kept),
-                    (None, None) => {
-                        let (endpoint, remote) = (self.endpoint_id(endpoint), event.remote);
-                        unit.events.push(EventChange::Done { endpoint, remote });
-                    }
-                }
-            }
-            self.commit(unit)?;
-            self.take_rows(endpoint, &rows, letters, None).await?;
-            last = Some(remotes);
-        }
     }
 }
 
