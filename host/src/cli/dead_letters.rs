@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::output::{Align, Answer, Block, Consent, Table, count, noun, shortened};
+use super::output::{Align, Answer, Block, Consent, Table, count, noun, shortened, shown_key};
 use super::{Context, Reply};
 use crate::error::Result;
 use crate::store::{Closing, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterState, SqliteStore, Store};
@@ -127,8 +127,11 @@ fn list(context: &Context, sync: Option<&str>, limit: u32) -> Result<Reply> {
     Ok(Reply::done(vec![table.into()], result))
 }
 
-/// Its key, or where it stands.
+/// Its key, behind the endpoint's name if it is a hub's, or where it stands.
 fn name(row: &DeadLetter) -> String {
+    if let Some((endpoint, key)) = row.letter.key_text.split_once(" [").filter(|(name, _)| !name.contains(['[', '"'])) {
+        return format!("{endpoint} {}", shown_key(&format!("[{key}")));
+    }
     let key = Some(row.letter.key_text.trim_matches(['[', ']'])).filter(|key| !key.is_empty());
     key.map(str::to_owned).or_else(|| row.letter.position.clone()).unwrap_or_else(|| "?".to_owned())
 }
@@ -221,4 +224,43 @@ fn discard(context: &Context, which: &Which, consent: Consent) -> Result<Reply> 
     let closed = store.close_dead_letters(&ids, Closing::Discarded, context.world.clock.now())?;
     let text = format!("discarded {}", noun(closed, "record", "records"));
     Ok(Reply::done(vec![text.into()], json!({"discarded": closed})))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Cause, KeyDigest, NewDeadLetter, RunId, Stage};
+    use chrono::DateTime;
+
+    fn check(key_text: &str, expected: &str) {
+        let row = DeadLetter {
+            id: DeadLetterId(1),
+            sync: "customer".into(),
+            run: RunId(1),
+            state: DeadLetterState::Open,
+            attempts: 1,
+            first_at: DateTime::UNIX_EPOCH,
+            last_at: DateTime::UNIX_EPOCH,
+            letter: NewDeadLetter {
+                stage: Stage::Write,
+                key: KeyDigest::of_key("7"),
+                key_text: key_text.into(),
+                position: Some("line 7".into()),
+                record: None,
+                raw: None,
+                cause: Cause::default(),
+                plugin: None,
+            },
+        };
+        assert_eq!(name(&row), expected);
+    }
+
+    #[test]
+    fn a_letter_is_named_by_its_key() {
+        check("[\"404\"]", "\"404\"");
+        check("[\"a [b\"]", "\"a [b\"");
+        check("erp [\"70404\"]", "erp 70404");
+        check("erp [\"7\",\"a [b\"]", "erp 7, a [b");
+        check("[]", "line 7");
+    }
 }

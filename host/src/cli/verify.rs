@@ -70,14 +70,14 @@ pub async fn run(args: &VerifyArgs, context: &Context) -> Result<Reply> {
 /// The state that is compared with: itself where it is repaired, else copies of it.
 enum Source {
     State(Arc<SqliteStore>),
-    Copies(SqliteStore),
+    Copies(Box<SqliteStore>),
 }
 
 impl Source {
     fn open(context: &Context, repair: Repair) -> Result<Self> {
         Ok(match repair {
             Repair::Everything => Self::State(Arc::new(context.store("lockstep verify --repair")?)),
-            Repair::Nothing => Self::Copies(context.store_to_read()?),
+            Repair::Nothing => Self::Copies(Box::new(context.store_to_read()?)),
         })
     }
 

@@ -20,6 +20,7 @@ mod questions;
 mod recover;
 mod references;
 mod resolver;
+mod rules;
 mod setup;
 mod verify;
 mod waiting;

@@ -125,7 +125,8 @@ impl Work<'_> {
             Some(record) => record,
             None if row.kind == EventKind::Delete => {
                 self.close_question(endpoint, &row.remote, &mut decided.unit);
-                return Ok(self.is_done(endpoint, row, &mut decided.unit));
+                self.is_done(endpoint, row, &mut decided.unit);
+                return Ok(());
             }
             None => match self.find_or_make(endpoint, row, keys, decided)? {
                 Some(record) => record,
@@ -266,26 +267,24 @@ impl Work<'_> {
     fn items(&self, why: &Why) -> Vec<Item> {
         let members = self.settled.rules.groups.get(why.dispute.group).map(|group| group.fields.as_slice());
         let dispute = &why.dispute;
-        let values = dispute.base.iter().zip(&dispute.current).zip(&dispute.incoming);
-        let item =
-            |(field, ((base, current), incoming)): (&usize, ((&Option<Value>, &Option<Value>), &Option<Value>))| {
-                let change = why.changes.iter().find(|change| change.field == *field);
-                let after = change.map_or_else(|| current.clone(), |change| change.after.clone());
-                let is_plain = matches!(why.verdict, Verdict::First | Verdict::Taken);
-                // What nobody argues about needs no more than the new value and the old.
-                if is_plain && change.is_none() {
-                    return None;
-                }
-                Some(Item {
-                    field: *field,
-                    verdict: Some(why.verdict),
-                    base: if is_plain { None } else { base.clone() },
-                    before: current.clone(),
-                    incoming: if is_plain { None } else { incoming.clone() },
-                    after,
-                })
-            };
-        members.unwrap_or_default().iter().zip(values).filter_map(item).collect()
+        // What nobody argues about needs no more than the new value and the old.
+        let is_plain = matches!(why.verdict, Verdict::First | Verdict::Taken);
+        let item = |(at, field): (usize, &usize)| {
+            let change = why.changes.iter().find(|change| change.field == *field);
+            if is_plain && change.is_none() {
+                return None;
+            }
+            let before = dispute.current.get(at).cloned().flatten();
+            Some(Item {
+                field: *field,
+                verdict: Some(why.verdict),
+                base: if is_plain { None } else { dispute.base.get(at).cloned().flatten() },
+                after: change.map_or_else(|| before.clone(), |change| change.after.clone()),
+                before,
+                incoming: if is_plain { None } else { dispute.incoming.get(at).cloned().flatten() },
+            })
+        };
+        members.unwrap_or_default().iter().enumerate().filter_map(item).collect()
     }
 
     fn note_conflicts(

@@ -153,7 +153,7 @@ impl Work<'_> {
 }
 
 /// Fields of a record that were just written.
-struct Written {
+pub(super) struct Written {
     pub record: RecordId,
     pub fields: Vec<usize>,
 }
