@@ -111,7 +111,7 @@ fn a_record_that_was_made_in_between_is_found() {
     assert_eq!(lab.sql("erp", "select count(*) from customer where mail = 'other@x'"), "1", "{outcome}");
     let sync = lab.sync(0);
     assert_eq!(figures(&sync, ["dead_letters", "conflicts"]), [0, 0], "{sync}");
-    let rows = "ann@x|Ann|1\nbob@x|Bob|2\nnew@x|New|NULL\nother@x|Other|NULL";
+    let rows = "ann@x|Ann|1\nbob@x|Bob|2\nnew@x|New|7\nother@x|Other|NULL";
     assert_eq!(both(&lab), (rows.to_owned(), rows.replace("NULL", "")));
     assert_eq!(lab.letters().len(), 0);
     lab.rests();

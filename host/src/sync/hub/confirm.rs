@@ -9,7 +9,7 @@ use super::write::Outcome;
 use crate::connector::Failure;
 use crate::lineage::{Entry, EntryKind, Item};
 use crate::record::Value;
-use crate::resolve::{Fence, Link, Mechanism, Shadow};
+use crate::resolve::{Fence, Link, Mechanism, Shadow, Side};
 use crate::store::{IntentState, KeyDigest, NewDeadLetter, RecordId, Stage};
 use crate::sync::error::SyncError;
 use crate::sync::letters;
@@ -60,24 +60,7 @@ impl Work<'_> {
         let fields = touched.state.canon.len();
         let Some(side) = touched.state.sides.get_mut(endpoint) else { return };
         side.sent = None;
-        let mut items = Vec::with_capacity(job.patch.len());
-        for (field, value) in &job.patch {
-            let before = side.shadow(*field).shown().cloned();
-            if lag > 0
-                && let Some(before) = before.clone()
-            {
-                side.fences.push(Fence { field: *field, before, until: now.saturating_add(lag) });
-            }
-            side.set_shadow(*field, Shadow::Value(value.clone()));
-            items.push(Item {
-                field: *field,
-                verdict: None,
-                base: None,
-                before,
-                incoming: None,
-                after: Some(value.clone()),
-            });
-        }
+        let items = show(side, &job.patch, now, lag);
         let kind = match job.action {
             Action::Create => {
                 // What it was not given is empty there, and nobody has said so.
@@ -221,4 +204,27 @@ impl Work<'_> {
             plugin: end.map(|end| end.plugin.clone()),
         }
     }
+}
+
+/// The endpoint shows these values now, or as soon as its lag is over.
+fn show(side: &mut Side, patch: &[(usize, Value)], now: i64, lag: i64) -> Vec<Item> {
+    let mut items = Vec::with_capacity(patch.len());
+    for (field, value) in patch {
+        let before = side.shadow(*field).shown().cloned();
+        if lag > 0
+            && let Some(before) = before.clone()
+        {
+            side.fences.push(Fence { field: *field, before, until: now.saturating_add(lag) });
+        }
+        side.set_shadow(*field, Shadow::Value(value.clone()));
+        items.push(Item {
+            field: *field,
+            verdict: None,
+            base: None,
+            before,
+            incoming: None,
+            after: Some(value.clone()),
+        });
+    }
+    items
 }

@@ -1,6 +1,7 @@
 //! Giving an endpoint what it is owed: intents that are due become rows, are durable as sent before the first byte leaves, and are
 //! confirmed row by row.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -96,8 +97,11 @@ impl Work<'_> {
         let (unit, jobs) = self.plan_jobs(endpoint, intents)?;
         let (mut unit, jobs) = if jobs.iter().any(|job| job.action == Action::Create) {
             self.commit(unit)?;
+            // What was refused or parked is settled.
+            let planned: HashSet<RecordId> = jobs.iter().map(|job| job.record).collect();
             self.look_before_create(endpoint, jobs).await?;
-            self.plan_jobs(endpoint, intents)?
+            let is_planned = |intent: &&Intent| planned.contains(&intent.record);
+            self.plan_jobs(endpoint, &intents.iter().filter(is_planned).copied().collect::<Vec<_>>())?
         } else {
             (unit, jobs)
         };

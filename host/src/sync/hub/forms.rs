@@ -166,7 +166,7 @@ pub(super) struct Differing {
 }
 
 impl Differing {
-    pub fn as_written(&self) -> Written {
+    fn as_written(&self) -> Written {
         Written { record: self.record, fields: self.fields.iter().map(|(field, ..)| *field).collect() }
     }
 }
