@@ -127,7 +127,7 @@ fn settle(lab: &Lab) {
         if figures(&sync, ["written", "deleted", "waiting"]) == [0, 0, 0] {
             return;
         }
-        assert!(Instant::now() < until, "it does not come to rest: {outcome}");
+        assert!(Instant::now() < until, "it does not come to rest: {outcome}\n{}", lab.intents());
         std::thread::sleep(Duration::from_millis(200));
     }
 }

@@ -146,6 +146,11 @@ impl Lab {
         described(only)
     }
 
+    /// What is owed and not done, as the state has it: endpoint, record, state, due, attempts, deletes.
+    pub fn intents(&self) -> String {
+        sqlite(&self.project.path(".lockstep/state.db"), "select * from intent")
+    }
+
     /// Open dead letters.
     pub fn letters(&self) -> Vec<Value> {
         let list = self.project.run(&["dead-letters", "list", "--json"]).ends(0).json();
