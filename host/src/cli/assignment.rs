@@ -18,9 +18,7 @@ impl FromStr for Assignment {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once('=') {
-            Some((field, value)) if !field.is_empty() => {
-                Ok(Self { field: field.to_owned(), value: value.to_owned() })
-            }
+            Some((field, value)) if !field.is_empty() => Ok(Self { field: field.to_owned(), value: value.to_owned() }),
             _ => Err("it is `FIELD=VALUE`".to_owned()),
         }
     }
@@ -30,10 +28,8 @@ impl Assignment {
     /// The value for a field of this type: JSON where that fits, and as it is typed where it does not.
     pub fn json(&self, logical: LogicalType) -> Value {
         let parsed = serde_json::from_str::<Value>(&self.value);
-        let takes_json = matches!(
-            logical,
-            LogicalType::Bool | LogicalType::Int64 | LogicalType::Float64 | LogicalType::Json
-        );
+        let takes_json =
+            matches!(logical, LogicalType::Bool | LogicalType::Int64 | LogicalType::Float64 | LogicalType::Json);
         match parsed {
             Ok(value @ (Value::Null | Value::String(_))) => value,
             Ok(value) if takes_json => value,

@@ -80,11 +80,8 @@ fn check_plugins(
 
 /// Whether every expression of a hub can be understood, as far as that shows without the types of the systems' fields.
 fn check_expressions(hub: &HubDef) -> Vec<Error> {
-    let entity: Vec<(&str, LogicalType)> = hub
-        .fields
-        .iter()
-        .map(|field| (field.name.as_str(), field.logical.unwrap_or(LogicalType::Text)))
-        .collect();
+    let entity: Vec<(&str, LogicalType)> =
+        hub.fields.iter().map(|field| (field.name.as_str(), field.logical.unwrap_or(LogicalType::Text))).collect();
     let types_are_known = hub.fields.iter().all(|field| field.logical.is_some());
     let check = |used: ExpressionUse<'_>| {
         let value = [("value", LogicalType::Text)];

@@ -11,8 +11,10 @@ use super::output::{Align, Table, shown_key, time};
 use super::{Context, Reply};
 use crate::error::Result;
 use crate::record::LogicalType;
-use crate::store::{Conflict, ConflictFilter, ConflictId, ConflictKind, ConflictState, HubStore as _, RecordId, RunKind};
-use crate::sync::{Book, Decision, Resolution};
+use crate::store::{
+    Conflict, ConflictFilter, ConflictId, ConflictKind, ConflictState, HubStore as _, RecordId, RunKind,
+};
+use crate::sync::{Book, Decision, Resolution, SyncError};
 
 mod show;
 
@@ -199,6 +201,11 @@ fn resolve(context: &Context, args: &ResolveArgs) -> Result<Reply> {
     let store = context.store(&format!("lockstep conflicts resolve {}", args.id))?;
     let conflict = store.conflict(ConflictId(args.id))?;
     let def = select_hub(&project, &conflict.conflict.sync, "conflicts resolve")?;
+    if conflict.conflict.state != ConflictState::Open {
+        return Err(
+            SyncError::ConflictClosed { conflict: args.id, state: conflict.conflict.state.name().to_owned() }.into()
+        );
+    }
     let book = Book::open(&store, def)?;
     let resolution = resolution(&args.end, &book);
     let decision = Decision::begin(&store, def, RunKind::Decision, context.world.clock.now())?;

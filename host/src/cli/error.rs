@@ -74,7 +74,9 @@ impl Explain for CliError {
             Self::UnknownCode { .. } => vec!["`lockstep explain` lists all codes".to_owned()],
             Self::AlreadyExists { .. } => vec!["choose another folder: nothing is overwritten".to_owned()],
             Self::ConfirmationNeeded { command } => vec![format!("if that is what you want: `{command} --yes`")],
-            Self::NotAHub { .. } => vec!["a mirror keeps no values of its own; the target has what the source has".to_owned()],
+            Self::NotAHub { .. } => {
+                vec!["a mirror keeps no values of its own; the target has what the source has".to_owned()]
+            }
             Self::Ambiguous { hints, .. } | Self::NotThere { hints, .. } => hints.clone(),
             Self::LineageBroken(_) | Self::LineageCut { .. } => {
                 vec!["compare with a backup: what the entries before it say still holds".to_owned()]

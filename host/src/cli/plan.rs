@@ -13,9 +13,7 @@ use crate::assembly::Assembly;
 use crate::error::Result;
 use crate::project::{HubDef, MirrorDef, SyncDef};
 use crate::store::SqliteStore;
-use crate::sync::{
-    HubOptions, HubPlan, HubRun, Interrupt, MirrorPlan, MirrorRun, RunOptions, plan_hub, plan_mirror,
-};
+use crate::sync::{HubOptions, HubPlan, HubRun, Interrupt, MirrorPlan, MirrorRun, RunOptions, plan_hub, plan_mirror};
 
 mod hub;
 
@@ -51,7 +49,9 @@ pub async fn run(args: &PlanArgs, context: &Context) -> Result<Reply> {
     for sync in select_syncs(&project, &args.syncs)? {
         let planned = match sync {
             SyncDef::Mirror(mirror) => planner.mirror(mirror).await.map(|plan| (describe(&plan), to_json(&plan))),
-            SyncDef::Hub(def) => planner.hub(def).await.map(|plan| (hub::describe(&plan, context, shown), hub::to_json(&plan))),
+            SyncDef::Hub(def) => {
+                planner.hub(def).await.map(|plan| (hub::describe(&plan, context, shown), hub::to_json(&plan)))
+            }
         };
         match planned {
             Ok((more, result)) => {

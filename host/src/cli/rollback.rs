@@ -51,7 +51,10 @@ pub async fn run(args: &RollbackArgs, context: &Context) -> Result<Reply> {
     }
     let consent = Consent::from_flag(args.yes);
     if consent == Consent::Ask {
-        preview.blocks(run.id, "would be").iter().for_each(|block| context.output.show(block));
+        for block in preview.blocks(run.id, "would be") {
+            context.output.show(&block);
+            context.output.line("");
+        }
     }
     let question = format!("take back run {} of `{}`", run.id, def.name);
     if context.output.confirm(consent, &question, &context.command(&command))? == Answer::No {
@@ -59,7 +62,7 @@ pub async fn run(args: &RollbackArgs, context: &Context) -> Result<Reply> {
     }
     let done = Preview { done: roll_back(context, &store, def, run.id)?, ..preview };
     let next = context.command(&format!("plan {}", def.name));
-    let mut blocks = if consent == Consent::Given { done.blocks(run.id, "is") } else { Vec::new() };
+    let mut blocks = if consent == Consent::Given { done.blocks(run.id, "are") } else { Vec::new() };
     blocks.push(Block::Text(format!(
         "run {} is taken back by run {}; nothing is written yet\nnext: `{next}`, then `{}`",
         run.id,
@@ -131,7 +134,7 @@ impl Preview {
         let fields = noun(self.done.fields, "field", "fields");
         let records = noun(self.done.records, "record", "records");
         let mut blocks =
-            vec![Block::Text(format!("of run {run}, {fields} and the life of {records} {verb} taken back"))];
+            vec![Block::Text(format!("of run {run}, {fields} and {records} that came or went {verb} taken back"))];
         if !self.changes.is_empty() {
             let columns = ["record", "what", "now", "then"].map(|title| (title, Align::Left));
             let mut table = Table::new(&columns);
@@ -142,7 +145,9 @@ impl Preview {
             blocks.push(Block::Table(table));
         }
         let left = self.total.saturating_sub(self.changes.len());
-        blocks.extend((left > 0).then(|| Block::Text(format!("and {}", noun(left as u64, "more change", "more changes")))));
+        blocks.extend(
+            (left > 0).then(|| Block::Text(format!("and {}", noun(left as u64, "more change", "more changes")))),
+        );
         if !self.kept.is_empty() {
             let mut table = Table::new(&[("kept, changed since", Align::Left), ("field", Align::Left)]);
             for (record, field) in self.kept.iter().take(SHOWN) {
@@ -157,9 +162,7 @@ impl Preview {
     }
 
     fn to_json(&self, def: &HubDef, run: RunId) -> Value {
-        let change = |change: &Change| {
-            json!({"record": change.record, "what": change.what, "before": change.before, "after": change.after})
-        };
+        let change = |change: &Change| json!({"record": change.record, "what": change.what, "before": change.before, "after": change.after});
         json!({
             "rolled_back": !self.is_nothing(),
             "sync": def.name,
@@ -178,9 +181,8 @@ impl Preview {
 fn name(book: &Book<'_>, record: crate::store::RecordId) -> Result<String> {
     let state = book.record(record)?;
     let sides = state.iter().flat_map(|state| book.def.endpoints.iter().zip(&state.sides));
-    let key = sides.filter_map(|(endpoint, side)| {
-        Some(format!(" {} {}", endpoint.name, book.remote_text(side.link.remote()?)))
-    });
+    let key = sides
+        .filter_map(|(endpoint, side)| Some(format!(" {} {}", endpoint.name, book.remote_text(side.link.remote()?))));
     Ok(format!("#{}{}", record.0, key.collect::<Vec<_>>().join(",")))
 }
 

@@ -92,7 +92,10 @@ fn nobody(context: &Context, def: &HubDef, key: &str, book: &Book<'_>) -> crate:
         context.command(&format!("why {} {endpoint}:17", def.name))
     )];
     if book.entity.is_empty() {
-        hints.insert(0, format!("`{}` has not been run yet: `{}`", def.name, context.command(&format!("run {}", def.name))));
+        hints.insert(
+            0,
+            format!("`{}` has not been run yet: `{}`", def.name, context.command(&format!("run {}", def.name))),
+        );
     }
     CliError::NotThere { what: format!("`{}` has no record `{key}`", def.name), hints }.into()
 }

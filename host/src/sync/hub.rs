@@ -43,8 +43,8 @@ use crate::error::Explain as _;
 use crate::project::{HubDef, Place};
 use crate::resolve::Safety;
 use crate::store::{
-    ConflictFilter, ConflictState, Counters, DeadLetter, HubState, HubStore, NewRun, Outcome, PluginUse, RunEnd, RunError, RunId,
-    RunKind,
+    ConflictFilter, ConflictState, Counters, DeadLetter, HubState, HubStore, NewRun, Outcome, PluginUse, RunEnd,
+    RunError, RunId, RunKind,
 };
 use crate::world::World;
 
@@ -166,7 +166,7 @@ async fn perform(hub: &Hub, run: &HubRun, task: Task<'_>) -> Result<HubReport, S
         Ok(settled) => {
             settled.actions.iter().for_each(|action| run.observer.note(action));
             let mut work = Work::new(hub, run, id, settled, state);
-            work.open_letters = run.store.sync_state(&sync)?.open_dead_letter_keys;
+            work.remember_open()?;
             let outcome = match task {
                 Task::All => work.run(&mut report.held).await,
                 Task::Letters(letters) => work.retry(letters, &mut report.held).await,

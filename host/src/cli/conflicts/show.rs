@@ -17,7 +17,8 @@ pub fn run(context: &Context, id: ConflictId) -> Result<Reply> {
     blocks.push(Block::Table(table(&conflict, &body)));
     if conflict.conflict.state == ConflictState::Open {
         let ways = ways(&conflict, &body);
-        let lines = ways.iter().map(|way| format!("  {}", context.command(&format!("conflicts resolve {} {way}", id.0))));
+        let lines =
+            ways.iter().map(|way| format!("  {}", context.command(&format!("conflicts resolve {} {way}", id.0))));
         blocks.push(Block::Text(format!("to decide it:\n{}", lines.collect::<Vec<_>>().join("\n"))));
     }
     Ok(Reply::done(blocks, to_json(&conflict)))
@@ -138,8 +139,7 @@ fn when(micros: Option<&Value>) -> String {
 
 fn delete_table(body: &Value) -> Table {
     let (agreed, incoming) = (object(body.get("values")), object(body.get("incoming")));
-    let mut table =
-        Table::new(&[("field", Align::Left), ("agreed", Align::Left), ("incoming", Align::Left)]);
+    let mut table = Table::new(&[("field", Align::Left), ("agreed", Align::Left), ("incoming", Align::Left)]);
     let mut fields: Vec<&String> = agreed.keys().chain(incoming.keys()).collect();
     fields.sort();
     fields.dedup();
@@ -159,7 +159,8 @@ fn candidates_table(body: &Value) -> Table {
     let columns: Vec<(&str, Align)> = titles.iter().map(|title| (title.as_str(), Align::Left)).collect();
     let mut table = Table::new(&columns);
     if candidates.iter().any(|candidate| score(candidate).is_some_and(|score| score < 1.0)) {
-        let scores = candidates.iter().map(|candidate| score(candidate).map_or("-".to_owned(), |score| format!("{score:.2}")));
+        let scores =
+            candidates.iter().map(|candidate| score(candidate).map_or("-".to_owned(), |score| format!("{score:.2}")));
         table.row(["alike".to_owned(), "-".to_owned()].into_iter().chain(scores));
     }
     let values = object(body.get("values"));

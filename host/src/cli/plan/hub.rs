@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::cli::Context;
 use crate::cli::conflicts::{summary, to_json as conflict_json};
-use crate::cli::output::{Align, Block, Table, count, noun, shortened, shown_json, shown_key};
+use crate::cli::output::{Align, Block, Table, count, noun, shortened, shown_json, shown_key, shown_record};
 use crate::store::{Conflict, ConflictKind};
 use crate::sync::{HubPlan, PlannedWrite};
 
@@ -109,7 +109,7 @@ fn letters(plan: &HubPlan, shown: Shown) -> Vec<Block> {
     let mut table = Table::new(&[("dead letter", Align::Left), ("stage", Align::Left), ("cause", Align::Left)]);
     for row in plan.letters.iter().take(shown.max()) {
         let letter = &row.letter;
-        let record = letter.position.clone().unwrap_or_else(|| letter.key_text.clone());
+        let record = letter.position.clone().unwrap_or_else(|| shown_record(&letter.key_text));
         let cause = format!("{}: {}", letter.cause.code, letter.cause.message);
         table.row([record, letter.stage.name().to_owned(), shortened(&cause, 160)]);
     }
@@ -119,8 +119,7 @@ fn letters(plan: &HubPlan, shown: Shown) -> Vec<Block> {
 }
 
 fn held(plan: &HubPlan) -> Option<Block> {
-    let lines: Vec<String> =
-        plan.held.iter().map(|held| format!("held for approval: {}", held.reason)).collect();
+    let lines: Vec<String> = plan.held.iter().map(|held| format!("held for approval: {}", held.reason)).collect();
     (!lines.is_empty()).then(|| Block::Text(lines.join("\n")))
 }
 
@@ -165,12 +164,7 @@ fn write_rows(write: &PlannedWrite, table: &mut Table) {
 
 /// `2 creates, 1 update`.
 fn actions(writes: &[&PlannedWrite]) -> String {
-    let named = [
-        ("create", "creates"),
-        ("update", "updates"),
-        ("archive", "archives"),
-        ("delete", "deletes"),
-    ];
+    let named = [("create", "creates"), ("update", "updates"), ("archive", "archives"), ("delete", "deletes")];
     let counted = named.iter().filter_map(|(one, many)| {
         let number = writes.iter().filter(|write| write.action == *one).count() as u64;
         (number > 0).then(|| noun(number, one, many))
@@ -200,9 +194,8 @@ pub fn to_json(plan: &HubPlan) -> Value {
             "cause": {"code": row.letter.cause.code, "message": row.letter.cause.message},
         })
     };
-    let held = |held: &crate::sync::HeldDeletes| {
-        json!({"deletes": held.deletes, "total": held.total, "reason": held.reason})
-    };
+    let held =
+        |held: &crate::sync::HeldDeletes| json!({"deletes": held.deletes, "total": held.total, "reason": held.reason});
     json!({
         "sync": plan.sync,
         "hash": plan.hash,
@@ -227,12 +220,7 @@ mod tests {
         let field = |(name, before, after): &(&str, Option<&str>, &str)| {
             ((*name).to_owned(), before.map(str::to_owned), (*after).to_owned())
         };
-        PlannedWrite {
-            endpoint: "erp".into(),
-            action,
-            key: key.into(),
-            fields: fields.iter().map(field).collect(),
-        }
+        PlannedWrite { endpoint: "erp".into(), action, key: key.into(), fields: fields.iter().map(field).collect() }
     }
 
     #[test]

@@ -25,12 +25,8 @@ pub fn reply(view: &View<'_>, place: usize) -> Result<Reply> {
         .into_iter()
         .map(|run| (run.id, run))
         .collect();
-    let steps: Vec<Link> = view
-        .book
-        .history(view.state)?
-        .into_iter()
-        .filter_map(|step| Link::of(step, place, &policy, &runs))
-        .collect();
+    let steps: Vec<Link> =
+        view.book.history(view.state)?.into_iter().filter_map(|step| Link::of(step, place, &policy, &runs)).collect();
     let losers = losers(&view.book.conflicts_of(view.record)?, &name);
     let value = view.state.canon.get(place).and_then(|canon| canon.value.as_ref());
     let mut blocks = vec![Block::Text(format!(
@@ -69,8 +65,10 @@ impl Link {
     /// None if the step is not about the field.
     fn of(step: Step, place: usize, policy: &str, runs: &HashMap<RunId, Run>) -> Option<Self> {
         let item = step.entry.items.iter().find(|item| item.field == place).cloned();
-        let is_whole =
-            matches!(step.entry.kind, EntryKind::Deleted | EntryKind::Revived | EntryKind::WroteDelete | EntryKind::Unlinked);
+        let is_whole = matches!(
+            step.entry.kind,
+            EntryKind::Deleted | EntryKind::Revived | EntryKind::WroteDelete | EntryKind::Unlinked
+        );
         if item.is_none() && !is_whole {
             return None;
         }
@@ -163,10 +161,10 @@ impl Loser {
 }
 
 fn losers(conflicts: &[Conflict], field: &str) -> Vec<Loser> {
-    let about = |conflict: &&Conflict| {
-        matches!(conflict.conflict.kind, ConflictKind::Field | ConflictKind::Oscillation)
-    };
-    let mut losers: Vec<Loser> = conflicts.iter().filter(about).flat_map(|conflict| losers_of(conflict, field)).collect();
+    let about =
+        |conflict: &&Conflict| matches!(conflict.conflict.kind, ConflictKind::Field | ConflictKind::Oscillation);
+    let mut losers: Vec<Loser> =
+        conflicts.iter().filter(about).flat_map(|conflict| losers_of(conflict, field)).collect();
     losers.reverse();
     losers
 }
@@ -247,9 +245,7 @@ fn plugin_text(plugin: &PluginUse) -> String {
 
 fn columns_json(view: &View<'_>, name: &str) -> Value {
     let columns = view.def.field(name).map(|field| &field.columns);
-    let column = |(endpoint, column): (&String, &crate::project::HubColumn)| {
-        json!({"endpoint": endpoint, "column": column.field, "place": column.place.to_string()})
-    };
+    let column = |(endpoint, column): (&String, &crate::project::HubColumn)| json!({"endpoint": endpoint, "column": column.field, "place": column.place.to_string()});
     columns.into_iter().flatten().map(column).collect()
 }
 

@@ -141,7 +141,9 @@ fn copy_state(view: &View<'_>, place: usize) -> Result<(&'static str, String)> {
     if let Some(row) = view.book.intent(place, view.record)? {
         return Ok(match row.state {
             IntentState::Planned => ("owed", "the next run writes it".to_owned()),
-            IntentState::Sent | IntentState::Unknown => ("unconfirmed", "nobody answered yet whether it arrived".to_owned()),
+            IntentState::Sent | IntentState::Unknown => {
+                ("unconfirmed", "nobody answered yet whether it arrived".to_owned())
+            }
             IntentState::Parked => ("parked", "another record has to be there first".to_owned()),
             IntentState::Held => ("held", "waits for a person".to_owned()),
             IntentState::Refused => {

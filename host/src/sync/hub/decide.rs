@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::{Map, Value as Json, json};
 
 use super::identify::Identity;
-use super::work::{Unit, Work, remote_text};
+use super::work::{Unit, Work, question, remote_text};
 use crate::connector::Failure;
 use crate::lineage::{Entry, EntryKind, Item};
 use crate::record::{Row, Value};
@@ -201,7 +201,7 @@ impl Work<'_> {
             return;
         }
         decided.held += 1;
-        decided.unit.conflicts.push(ConflictChange::Put(NewConflict {
+        let conflict = NewConflict {
             sync: self.name().to_owned(),
             record,
             kind,
@@ -209,7 +209,11 @@ impl Work<'_> {
             subject: format!("{} {}", end.name, remote_text(&row.remote, &end.key)),
             body: body.to_string(),
             resolution: None,
-        }));
+        };
+        // Whoever has been asked need not look for the same question under another number.
+        if !self.open_questions.contains(&question(&conflict)) {
+            decided.unit.conflicts.push(ConflictChange::Put(conflict));
+        }
     }
 
     /// Values by the names of their fields, for people.

@@ -7,18 +7,16 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::book::{Book, normaliser};
+use crate::error::Explain as _;
 use crate::lineage::{Entry, EntryKind, Item};
 use crate::project::HubDef;
 use crate::record::Value;
-use crate::resolve::{
-    Life, Link, RecordState, Shadow, Side, Source, encode, match_digest, revive, set_by_person,
-};
+use crate::resolve::{Life, Link, RecordState, Shadow, Side, Source, encode, match_digest, revive, set_by_person};
 use crate::store::{
     Conflict, ConflictChange, ConflictId, ConflictKind, ConflictState, Counters, EndpointId, EventChange, HubCommit,
     HubStore, IntentRow, IntentState, LineageEntry, LineageId, MatchKey, MatchKeyChange, NewLineage, NewRun, Outcome,
     Presence, RecordId, RunEnd, RunError, RunId, RunKind,
 };
-use crate::error::Explain as _;
 use crate::sync::error::SyncError;
 
 /// Entries of a run read together.
@@ -147,10 +145,7 @@ impl<'a> Decision<'a> {
     }
 
     /// Values by the names of their fields, in the entity's terms.
-    pub(super) fn values(
-        &self,
-        named: &BTreeMap<String, serde_json::Value>,
-    ) -> Result<Vec<(usize, Value)>, SyncError> {
+    pub(super) fn values(&self, named: &BTreeMap<String, serde_json::Value>) -> Result<Vec<(usize, Value)>, SyncError> {
         let mut values = Vec::with_capacity(named.len());
         for (name, json) in named {
             let unsettable = |reason| SyncError::Unsettable { field: name.clone(), reason };

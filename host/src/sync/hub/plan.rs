@@ -120,6 +120,7 @@ pub async fn plan_hub(hub: &Hub, run: &HubRun) -> Result<HubPlan, SyncError> {
     let settled = settle(hub, run, state.pin.as_deref(), Effect::DryRun).await?;
     let actions = settled.actions.clone();
     let mut work = Work::new(hub, run, id, settled, state);
+    work.remember_open()?;
     let mut held = Vec::new();
     for endpoint in 0..work.settled.ends.len() {
         held.extend(work.take_in(endpoint).await?);

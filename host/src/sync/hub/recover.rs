@@ -13,7 +13,8 @@ use crate::connector::{Failure, ReadMode, ReadRequest};
 use crate::record::{Field, Properties, Purpose, Row, Value, batch_of_values};
 use crate::resolve::{EventKind, Link, Mechanism, SentKind, Shadow};
 use crate::store::{
-    ConflictChange, ConflictKind, ConflictState, EventChange, Intent, IntentState, NewConflict, NewDeadLetter, RecordId, RecordQuery,
+    ConflictChange, ConflictKind, ConflictState, EventChange, Intent, IntentState, NewConflict, NewDeadLetter,
+    RecordId, RecordQuery,
 };
 use crate::sync::error::SyncError;
 

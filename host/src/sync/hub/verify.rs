@@ -59,6 +59,7 @@ pub async fn verify_hub(hub: &Hub, run: &HubRun, repair: Repair) -> Result<Vec<D
     let (id, state) = begin(hub, run, RunKind::Compare)?;
     let settled = settle(hub, run, state.pin.as_deref(), Effect::DryRun).await?;
     let mut work = Work::new(hub, run, id, settled, state);
+    work.remember_open()?;
     let mut drifts = Vec::new();
     for endpoint in 0..work.settled.ends.len() {
         let name = work.end(endpoint)?.name.clone();
