@@ -71,22 +71,20 @@ pub async fn run(args: &VerifyArgs, context: &Context) -> Result<Reply> {
 /// The state that is compared with: itself where it is repaired, else copies of it.
 enum Source {
     State(Arc<SqliteStore>),
-    Copies(SqliteStore),
+    Copies(Arc<SqliteStore>),
 }
 
 impl Source {
     fn open(context: &Context, repair: Repair) -> Result<Self> {
         Ok(match repair {
             Repair::Everything => Self::State(Arc::new(context.store("lockstep verify --repair")?)),
-            Repair::Nothing => Self::Copies(context.store_to_read()?),
+            Repair::Nothing => Self::Copies(Arc::new(context.store_to_read()?)),
         })
     }
 
     fn state(&self) -> &SqliteStore {
-        match self {
-            Self::State(store) => store,
-            Self::Copies(store) => store,
-        }
+        let (Self::State(store) | Self::Copies(store)) = self;
+        store
     }
 
     fn store(&self) -> Result<Arc<dyn HubStore>> {

@@ -234,7 +234,14 @@ mod tests {
         let columns = ["write", "record", "field", "now", "then"].map(|title| (title, Align::Left));
         let mut table = Table::new(&columns);
         writes.iter().for_each(|write| write_rows(write, &mut table));
-        insta::assert_snapshot!(Block::Table(table).text(Screen::plain()), @"");
+        insta::assert_snapshot!(Block::Table(table).text(Screen::plain()), @r#"
+        write   record       field  now  then
+        --------------------------------------
+        create  email a@b.c  mail   -    a@b.c
+                             tel    -    null
+        update  7            name   Ann  Anna
+        delete  8
+        "#);
     }
 
     #[test]
