@@ -246,7 +246,9 @@ fn ways(conflict: &Conflict, body: &Value) -> Vec<String> {
             vec!["--take current".into(), "--take incoming".into(), format!("--set {field}=VALUE")]
         }
         ConflictKind::Delete => vec!["--keep".into(), "--delete".into()],
-        ConflictKind::Match | ConflictKind::Duplicate => {
+        // The record it equals has its copy there already.
+        ConflictKind::Duplicate => vec!["--new".into()],
+        ConflictKind::Match => {
             let candidates = body.get("candidates").and_then(Value::as_array).into_iter().flatten();
             let records = candidates.filter_map(|candidate| candidate.get("record")?.as_i64());
             records.map(|record| format!("--link {record}")).chain(["--new".to_owned()]).collect()
