@@ -18,7 +18,7 @@ use crate::project::{
     PluginRef, Project, TransformRef,
 };
 use crate::store::PluginUse;
-use crate::sync::{Hub, HubEnd, Mirror, SourceEnd, TargetEnd, TransformEnd};
+use crate::sync::{Hub, HubEnd, Mirror, Parent, SourceEnd, TargetEnd, TransformEnd};
 use crate::world::World;
 
 /// A project with its plugins.
@@ -126,7 +126,13 @@ impl Assembly {
                 resolvers.insert(field.name.clone(), connector);
             }
         }
-        Ok(Hub { def: sync.clone(), ends, resolvers, page })
+        let parents = sync.fields.iter().filter_map(|field| {
+            let parent = self.project.syncs.get(field.reference.as_ref()?)?.as_hub()?;
+            let end = |endpoint| parent.referred_by(endpoint).map(|end| end.name.clone());
+            let endpoints = sync.endpoints.iter().map(end).collect();
+            Some((field.name.clone(), Parent { sync: parent.name.to_string(), endpoints }))
+        });
+        Ok(Hub { parents: parents.collect(), def: sync.clone(), ends, resolvers, page })
     }
 
     fn transform(&mut self, transform: &TransformRef) -> Result<PluginConnector> {
@@ -270,7 +276,7 @@ fn database(connection: &Connection, alias: &str, grant: &project::SqlGrant, acc
         project::Database::Url(reference) => {
             let usage = project::SecretUse { reference, connection: &connection.name, alias, place: &grant.place };
             let url = usage.resolve()?;
-            Ok(Database::postgres(url.expose(), &origin).map_err(|failure| {
+            Ok(Database::at(url.expose(), &origin).map_err(|failure| {
                 let message = format!("`{}`: {}", usage.path(), failure.message);
                 Failure { origin: grant.place.to_string(), message, ..failure }
             })?)

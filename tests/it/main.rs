@@ -6,6 +6,7 @@ mod contract;
 mod documents;
 mod examples;
 mod mirror;
+mod mysql_plugin;
 mod plugins;
 mod postgres_plugin;
 mod sandbox;

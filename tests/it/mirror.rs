@@ -15,5 +15,6 @@ mod postgres_to_postgres;
 mod project;
 mod reshaping;
 mod schemas;
+mod through_mysql;
 mod types;
 mod watching;

@@ -34,6 +34,10 @@ pub fn postgres(url: &str) -> PluginConnector {
     connect("postgres", Database::postgres(url, "test.main").unwrap())
 }
 
+pub fn mysql(url: &str) -> PluginConnector {
+    connect("mysql", Database::mysql(url, "test.main").unwrap())
+}
+
 pub fn sqlite(path: &std::path::Path) -> PluginConnector {
     connect("sqlite", Database::sqlite(path, "test.main", Access::ReadWrite).unwrap())
 }

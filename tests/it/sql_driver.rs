@@ -3,6 +3,7 @@
 mod failures;
 mod generated;
 mod interruptions;
+mod mysql;
 mod parameters;
 mod round_trips;
 mod sessions;

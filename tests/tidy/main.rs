@@ -12,7 +12,8 @@ const FUNCTION_LINES_MAX: usize = 70;
 const LAYERS: &[&[&str]] = &[
     &["error", "world"],
     &["record"],
-    &["connector"],
+    &["resolve"],
+    &["connector", "lineage"],
     &["project", "store"],
     &["plugin"],
     &["sync"],

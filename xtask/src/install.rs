@@ -20,6 +20,9 @@ const NEEDS: &[Need] = &[
         package: "postgresql-client",
         folders: &["/usr/lib/postgresql/*/bin", "/usr/local/pgsql/bin"],
     },
+    // Only the server itself: the package around it would also start one.
+    Need { program: "mariadbd", package: "mariadb-server-core", folders: &["/usr/sbin"] },
+    Need { program: "mariadb", package: "mariadb-client-core", folders: &["/usr/bin"] },
 ];
 
 /// The wasm target and the servers.

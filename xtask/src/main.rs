@@ -11,6 +11,7 @@ usage: cargo xtask COMMAND
   test [ARG…]        install what the tests need and run them all; arguments go to the test runner
   generate           write the generated pages of docs/reference
   generate --check   fail if one of them is out of date
+  sim [ARG…]         run hubs in the simulator: --seeds A..B, --seed N --trace, --without MECHANISM, --mutations
   bench [ARG…]       measure against floors and write docs/reference/benchmarks.md
 ";
 
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
     let outcome = match command {
         "test" => test(rest),
         "generate" => cargo(&["run", "--quiet", "--package", "lockstep-tests", "--bin", "generate", "--"], rest),
+        "sim" => cargo(&["run", "--quiet", "--profile", "sim", "--package", "lockstep-sim", "--"], rest),
         "bench" => bench(rest),
         "help" | "--help" | "-h" => {
             println!("{HELP}");

@@ -26,6 +26,7 @@ codes! {
     SECRET_UNRESOLVED = "LS0207" Environment "a secret reference leads nowhere";
     SECRET_VALUE = "LS0208" User "a secret stands in a project file as a value";
     NOT_YET = "LS0209" User "the project asks for something this version does not do";
+    EXPRESSION = "LS0210" User "an expression makes no sense";
 
     PLUGIN_UNKNOWN = "LS0301" User "there is no plugin of this name";
     PLUGIN_NOT_COMPONENT = "LS0302" User "a plugin file is not a WebAssembly component";
@@ -69,6 +70,7 @@ codes! {
     DATA_REQUIRED = "LS0604" Data "a required value is missing";
     DATA_REJECTED = "LS0605" Data "the target rejected a record";
     DATA_KEY = "LS0606" Data "a record has no usable key";
+    DATA_EXPRESSION = "LS0607" Data "an expression failed on a record";
 
     STREAM_MISSING = "LS0701" User "a stream does not exist";
     KEY_MISSING = "LS0702" User "a stream has no key";

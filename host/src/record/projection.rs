@@ -25,8 +25,8 @@ pub const VALUE_VARIABLE: &str = "value";
 
 /// One column of an endpoint's records.
 ///
-/// Without expressions a column is read and written. One that has only a `read` expression is only read, one that has only a
-/// `write` expression only written, one with a `constant` only written, and only when a record is made.
+/// A column is read and written, through an expression or as it is; one with a `constant` is only written, and only when a record
+/// is made.
 #[derive(Clone, Debug)]
 pub struct ColumnRule {
     /// The endpoint's field.
@@ -42,22 +42,46 @@ pub struct ColumnRule {
     pub default: Option<Value>,
     /// Of the type of the endpoint's field.
     pub constant: Option<Value>,
+    pub flow: Flow,
+}
+
+/// Which ways a column's values go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Flow {
+    #[default]
+    Both,
+    /// Nothing is ever written there, so nothing need be writable.
+    Read,
+    /// Another column is where the field is read.
+    Write,
 }
 
 impl ColumnRule {
     /// A column that is read and written without further ado.
     pub fn plain(remote: Field, entity: usize) -> Self {
-        Self { remote, entity, read: None, write: None, values: Vec::new(), default: None, constant: None }
+        Self {
+            remote,
+            entity,
+            read: None,
+            write: None,
+            values: Vec::new(),
+            default: None,
+            constant: None,
+            flow: Flow::Both,
+        }
     }
 
     fn is_read(&self) -> bool {
-        self.constant.is_none() && (self.read.is_some() || self.write.is_none())
+        self.constant.is_none() && self.flow != Flow::Write
     }
 
     fn is_written(&self) -> bool {
-        self.constant.is_some() || self.write.is_some() || self.read.is_none()
+        self.constant.is_some() || self.flow != Flow::Read
     }
 }
+
+/// Rows whose values are taken from columns to rows at once: few enough to stay in the processor's cache meanwhile.
+const ROWS_AT_ONCE: usize = 512;
 
 /// What records are written for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,13 +152,21 @@ impl Projection {
     /// Translates a page of the endpoint: one entry per field of the entity. A field that the page lacks is one it says
     /// nothing about.
     pub fn read(&self, batch: &Batch) -> ReadRows {
+        let mut read = ReadRows::with_capacity(batch.rows());
+        for offset in (0..batch.rows()).step_by(ROWS_AT_ONCE) {
+            self.read_part(&batch.slice(offset, ROWS_AT_ONCE), &mut read);
+        }
+        read
+    }
+
+    fn read_part(&self, part: &Batch, read: &mut ReadRows) {
         let mut rejected = Vec::new();
-        let mut column = |read: &Conversion| {
-            let (field, column) = batch.iter().find(|(field, _)| field.name == read.remote.name)?;
-            Some(read.read(column, field.logical, &mut rejected))
+        let mut column = |conversion: &Conversion| {
+            let (field, column) = part.iter().find(|(field, _)| field.name == conversion.remote.name)?;
+            Some(conversion.read(column, field.logical, &mut rejected))
         };
-        let columns = self.reads.iter().map(|read| read.as_ref().and_then(&mut column)).collect();
-        rows(columns, batch.rows(), rejected)
+        let columns = self.reads.iter().map(|conversion| conversion.as_ref().and_then(&mut column)).collect();
+        read.append(columns, part.rows(), rejected);
     }
 
     /// Translates one record of the entity into the endpoint's values, one entry per field of [`Self::remote_fields`].
@@ -147,15 +179,42 @@ impl Projection {
     }
 
     /// Translates records of the entity, column by column: quicker than one by one.
-    pub fn write_rows(&self, rows_written: &[&[Option<Value>]], purpose: Purpose) -> ReadRows {
-        let mut rejected = Vec::new();
-        let columns = self.writes.iter().map(|write| match (write, purpose) {
-            (Write::Nothing, _) | (Write::Constant(_), Purpose::Update) => None,
-            (Write::Constant(value), Purpose::Create) => Some(vec![Some(value.clone()); rows_written.len()]),
-            (Write::Converted(conversion), _) => Some(conversion.write(rows_written, &mut rejected)),
-        });
-        let columns = columns.collect();
-        rows(columns, rows_written.len(), rejected)
+    pub fn write_rows(&self, rows: &[&[Option<Value>]], purpose: Purpose) -> ReadRows {
+        let mut written = ReadRows::with_capacity(rows.len());
+        for part in rows.chunks(ROWS_AT_ONCE) {
+            let mut rejected = Vec::new();
+            let columns = self.writes.iter().map(|write| match (write, purpose) {
+                (Write::Nothing, _) | (Write::Constant(_), Purpose::Update) => None,
+                (Write::Constant(value), Purpose::Create) => Some(vec![Some(value.clone()); part.len()]),
+                (Write::Converted(conversion), _) => Some(conversion.write(part, &mut rejected)),
+            });
+            let columns = columns.collect();
+            written.append(columns, part.len(), rejected);
+        }
+        written
+    }
+}
+
+impl ReadRows {
+    fn with_capacity(rows: usize) -> Self {
+        Self { rows: Vec::with_capacity(rows), rejected: Vec::new() }
+    }
+
+    /// Adds rows made of columns; a column that is none says nothing about any of them. The rejected rows are counted from
+    /// the first of the new ones.
+    fn append(&mut self, columns: Vec<Option<Vec<Option<Value>>>>, count: usize, mut rejected: Vec<RejectedValue>) {
+        let start = self.rows.len();
+        let mut columns: Vec<_> = columns.into_iter().map(|column| column.map(Vec::into_iter)).collect();
+        let next = |column: &mut Option<std::vec::IntoIter<Option<Value>>>| column.as_mut()?.next()?;
+        self.rows.extend((0..count).map(|_| Some(columns.iter_mut().map(next).collect())));
+        rejected.sort_by_key(|value| value.row);
+        for value in &mut rejected {
+            value.row += start as u32;
+            if let Some(row) = self.rows.get_mut(value.row as usize) {
+                *row = None;
+            }
+        }
+        self.rejected.append(&mut rejected);
     }
 }
 
@@ -192,20 +251,6 @@ fn add_rule(entity: &[Field], reads: &mut [Option<Conversion>], rule: ColumnRule
         true => Ok(Write::Converted(Conversion::new(&rule, field, Direction::Write)?)),
         false => Ok(Write::Nothing),
     }
-}
-
-/// Columns turned into rows; a column that is none says nothing about any row.
-fn rows(columns: Vec<Option<Vec<Option<Value>>>>, count: usize, mut rejected: Vec<RejectedValue>) -> ReadRows {
-    let mut columns: Vec<_> = columns.into_iter().map(|column| column.map(Vec::into_iter)).collect();
-    let next = |column: &mut Option<std::vec::IntoIter<Option<Value>>>| column.as_mut()?.next()?;
-    let mut rows: Vec<Option<Row>> = (0..count).map(|_| Some(columns.iter_mut().map(next).collect())).collect();
-    rejected.sort_by_key(|value| value.row);
-    for value in &rejected {
-        if let Some(row) = rows.get_mut(value.row as usize) {
-            *row = None;
-        }
-    }
-    ReadRows { rows, rejected }
 }
 
 #[cfg(test)]

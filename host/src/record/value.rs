@@ -10,7 +10,7 @@ use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{Array, ArrayRef};
 use arrow_buffer::BooleanBuffer;
 
-use super::{Batch, BatchError, Column, Decimal, Field, Layout, LogicalType, batch_from_json, row_to_json};
+use super::{Batch, BatchError, Column, Decimal, Field, Layout, LogicalType, batch_from_json, cast, row_to_json};
 
 /// One value of a field.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -43,6 +43,31 @@ impl Value {
 
     pub fn is_null(&self) -> bool {
         *self == Self::Null
+    }
+
+    /// The same value as another type has it; the error says what would be lost. Columns are cast quicker by [`cast`].
+    pub fn cast(&self, from: LogicalType, to: LogicalType) -> Result<Self, String> {
+        let rows = [Some(self.clone())];
+        let column = column_of_values(&Field::new("value", from), &[&rows], 0).map_err(|error| error.to_string())?;
+        let cast = cast(&column, from, to).map_err(|error| error.to_string())?;
+        if let Some((_, reason)) = cast.rejected.into_iter().next() {
+            return Err(reason);
+        }
+        let value = values_of(&Field::new("value", to), &cast.column).into_iter().next().flatten();
+        value.ok_or_else(|| "there is no value".to_owned())
+    }
+
+    /// Whether a value of this type can look like this.
+    pub fn fits_layout(&self, logical: LogicalType) -> bool {
+        matches!(
+            (self, logical.layout()),
+            (Self::Null, _)
+                | (Self::Bool(_), Layout::Bits)
+                | (Self::Int(_), Layout::Int64)
+                | (Self::Float(_), Layout::Float64)
+                | (Self::Text(_), Layout::Utf8)
+                | (Self::Bytes(_), Layout::Bytes)
+        )
     }
 
     /// For people, and for whatever needs a text: JSON as in dead letters.

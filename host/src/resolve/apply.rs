@@ -126,7 +126,8 @@ fn decide_delete(state: &mut RecordState, event: &Event<'_>, rules: &Rules) -> D
     if rules.deletes == Deletes::Ignore {
         return Deletion::Here;
     }
-    let collides = rules.safety.has(Mechanism::EditAgainstDelete) && has_unseen(state, event.endpoint, rules);
+    let collides = rules.safety.has(Mechanism::EditAgainstDelete)
+        && (has_unseen(state, event.endpoint, rules) || has_fixed_copy(state, event.endpoint, rules));
     let deletion = match (collides, rules.delete_conflict) {
         (false, _) => Deletion::Everywhere,
         (true, DeleteConflict::Manual) => Deletion::Held,
@@ -150,6 +151,12 @@ fn has_unseen(state: &RecordState, endpoint: usize, rules: &Rules) -> bool {
         .iter()
         .enumerate()
         .any(|(field, canon)| maps(field) && canon.value.is_some() && side.shadow(field).seen() != canon.value.as_ref())
+}
+
+/// Whether somebody has the record from whom it cannot be taken.
+fn has_fixed_copy(state: &RecordState, endpoint: usize, rules: &Rules) -> bool {
+    let others = state.sides.iter().zip(&rules.endpoints).enumerate().filter(|(other, _)| *other != endpoint);
+    others.into_iter().any(|(_, (side, rule))| side.link.is_linked() && rule.is_read && !rule.is_written)
 }
 
 fn bury(state: &mut RecordState, event: &Event<'_>) {
@@ -207,7 +214,11 @@ fn relink(state: &mut RecordState, event: &Event<'_>, facts: &mut Facts) {
     let Some(side) = state.sides.get_mut(event.endpoint) else { return };
     side.link = Link::Linked(event.remote.into());
     side.shadow = vec![Shadow::Absent; fields];
-    side.sent = None;
+    // What we made ourselves and did not hear of is found: it shows what was sent, or what the endpoint makes of it.
+    match side.sent.as_mut() {
+        Some(sent) if sent.kind == SentKind::Create => sent.kind = SentKind::Update,
+        _ => side.sent = None,
+    }
     side.delete_held = false;
     if was_deleted {
         facts.revived = true;

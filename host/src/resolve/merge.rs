@@ -1,7 +1,7 @@
 //! One group of fields of one event: is it a change, may it be made, does it collide.
 
-use super::policy::{self, Dispute, Ruling};
-use super::{Canon, Mechanism, Others, RecordState, Rules, Shadow, Source};
+use super::policy::{self, Dispute, Policy, Ruling};
+use super::{Canon, Group, Link, Mechanism, Others, RecordState, Rules, Shadow, Source};
 use crate::record::Value;
 
 /// How often a value may come back, within [`FLIP_WINDOW`], before its field is left alone.
@@ -132,13 +132,23 @@ pub fn merge_group(
     if changed.is_empty() {
         return if echoes { Merged::Echo } else { Merged::Nothing };
     }
+    let is_under_way = |field: usize| state.side(endpoint).is_some_and(|side| side.sent_value(field).is_some());
+    if changed.iter().any(|(field, _)| is_under_way(*field)) && rules.safety.has(Mechanism::LookBeforeRetry) {
+        // Whether it is our own write in the endpoint's form is found out first.
+        return Merged::Unsettled(statement.now.saturating_add(1));
+    }
     if let Some(until) = fenced(state, endpoint, &changed, statement.now, rules) {
         return Merged::Unsettled(until);
     }
     let dispute = dispute(state, group, &definition.fields, &fields, statement);
+    if is_silent(state, &fields, &dispute, definition, endpoint) {
+        see(state, endpoint, &fields);
+        return Merged::Agreed { settled: false };
+    }
     if let Some((owner, others)) = definition.owner
         && owner != endpoint
         && rules.safety.has(Mechanism::Ownership)
+        && !is_newborn(state, owner, &fields)
     {
         let why = not_allowed(state, &fields, statement, dispute, others);
         return Merged::Decided { why, settled: false };
@@ -161,6 +171,27 @@ pub fn merge_group(
     };
     let settled = verdict.0 != Verdict::Held && release(state, endpoint, &definition.fields);
     Merged::Decided { why: carry_out(state, &definition.fields, &fields, statement, dispute, verdict, rules), settled }
+}
+
+/// Whether all that is said is null by somebody who was never asked: a record that has no value there has said nothing against
+/// those that have one, unless it is the owner's.
+fn is_silent(
+    state: &RecordState,
+    fields: &[(usize, Value)],
+    dispute: &Dispute,
+    group: &Group,
+    endpoint: usize,
+) -> bool {
+    let is_first = dispute.base.iter().all(Option::is_none);
+    let is_owner = group.owner.is_some_and(|(owner, _)| owner == endpoint);
+    let all_null = fields.iter().all(|(_, value)| value.is_null());
+    is_first && all_null && !is_owner && fields.iter().any(|(field, _)| state.value(*field) != Some(&Value::Null))
+}
+
+/// Whether nobody has said anything yet and the owner does not know the record: a new record brings its values along.
+fn is_newborn(state: &RecordState, owner: usize, fields: &[(usize, Value)]) -> bool {
+    let unknown = state.side(owner).is_none_or(|side| side.link == Link::None && side.sent.is_none());
+    unknown && fields.iter().all(|(field, _)| state.value(*field).is_none())
 }
 
 /// The fields the event says something about. Of a group that moves together, those it says nothing about stay as the endpoint
@@ -277,7 +308,7 @@ enum Judged {
 }
 
 fn judge(state: &RecordState, fields: &[(usize, Value)], dispute: &Dispute, rules: &Rules) -> Judged {
-    if fields.iter().all(|(field, value)| state.value(*field) == Some(value)) {
+    if fields.iter().all(|(field, value)| state.value(*field) == Some(value)) && !adds_up(dispute, rules) {
         return Judged::Agreed;
     }
     if fields.iter().all(|(field, _)| state.value(*field).is_none()) {
@@ -290,6 +321,15 @@ fn judge(state: &RecordState, fields: &[(usize, Value)], dispute: &Dispute, rule
     } else {
         Judged::Collision
     }
+}
+
+/// Whether equal values are two changes all the same: two who count one more each have counted two.
+fn adds_up(dispute: &Dispute, rules: &Rules) -> bool {
+    let is_counter = rules.groups.get(dispute.group).is_some_and(|group| group.policy == Policy::Counter);
+    is_counter
+        && rules.safety.has(Mechanism::CounterMerge)
+        && dispute.current_source != dispute.incoming_source
+        && dispute.base.iter().zip(&dispute.current).any(|(base, current)| base.is_some() && base != current)
 }
 
 fn verdict_of(ruling: &Ruling) -> Verdict {

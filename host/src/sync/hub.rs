@@ -16,6 +16,7 @@ mod ingest;
 mod letters;
 mod plan;
 mod recover;
+mod references;
 mod resolver;
 mod setup;
 mod verify;
@@ -30,6 +31,7 @@ use std::time::Duration;
 pub use self::book::{Book, Step};
 pub use self::decision::{Decision, Resolution, RolledBack};
 pub use self::plan::{Collisions, HubPlan, PlanCounts, PlannedWrite, plan_hub};
+pub use self::references::Parent;
 use self::setup::Settled;
 pub use self::verify::{Drift, Repair, verify_hub};
 use self::work::Work;
@@ -58,6 +60,8 @@ pub struct Hub {
     pub ends: Vec<HubEnd>,
     /// By the fields they decide about.
     pub resolvers: HashMap<String, Arc<dyn Transform>>,
+    /// Where references lead, by the fields that hold them.
+    pub parents: HashMap<String, Parent>,
     /// What is asked of an endpoint per page.
     pub page: PageLimits,
 }

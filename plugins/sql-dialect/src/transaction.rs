@@ -27,6 +27,11 @@ impl Transaction {
         &self.session
     }
 
+    /// Fails if something has failed before.
+    pub fn check(&self) -> Result<()> {
+        if self.state == State::Broken { Err(broken()) } else { Ok(()) }
+    }
+
     /// Begins unless it has begun.
     pub fn begin(&mut self) -> Result<()> {
         match self.state {

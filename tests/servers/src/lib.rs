@@ -4,8 +4,14 @@
 //! For tests only: what cannot be set up panics with a sentence that says what to do. It must not know the product.
 #![allow(clippy::panic, reason = "a test that has no server fails, and says why")]
 
+mod account;
+mod certificate;
 mod folder;
+mod guardian;
+mod mariadb;
 mod postgres;
+mod process;
 
 pub use folder::Folder;
+pub use mariadb::{Mariadb, MariadbOptions};
 pub use postgres::{Options, Postgres, Shutdown};

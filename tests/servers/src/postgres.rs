@@ -3,25 +3,18 @@
 //! The superuser `postgres` connects without a password, over loopback and over a Unix socket. Users made by
 //! [`Postgres::create_user`] need theirs. With [`Options::tls`] the server also speaks TLS, with a certificate for `localhost`.
 
-mod account;
-mod certificate;
-mod guardian;
 mod programs;
 mod template;
 
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use account::Account;
-use guardian::Guardian;
+use crate::account::Account;
+use crate::certificate;
+use crate::guardian::Guardian;
+use crate::process::{POLL_INTERVAL, PORT_ATTEMPTS, START_TIMEOUT, free_port, run, write};
 use programs::Programs;
-
-const START_TIMEOUT: Duration = Duration::from_secs(60);
-const POLL_INTERVAL: Duration = Duration::from_millis(10);
-/// Another process may take the port between our looking and the server's binding.
-const PORT_ATTEMPTS: u32 = 5;
 
 /// How the server is set up. The default is quick and forgets everything in a power cut.
 #[derive(Clone, Debug, Default)]
@@ -68,7 +61,7 @@ impl Postgres {
         let programs = Programs::find().unwrap_or_else(|reason| panic!("{reason}"));
         let account = Account::for_server();
         let folder = account.create_folder("postgres");
-        let guardian = Guardian::watch(&programs, &account, &folder);
+        let guardian = Guardian::watch(&account, &folder, &programs.path("pg_ctl"), STOP);
         let mut server = Self { programs, account, options, folder, port: 0, _guardian: guardian };
         server.initialise();
         server.launch_on_a_free_port();
@@ -165,7 +158,10 @@ impl Postgres {
 
     fn initialise(&self) {
         template::copy(&self.programs, &self.account, &self.data());
-        let tls = if self.options.tls { certificate::make(&self.account, &self.folder) } else { "" };
+        let tls = if self.options.tls { TLS } else { "" };
+        if self.options.tls {
+            certificate::make(&self.account, &self.folder);
+        }
         let durable = if self.options.durable { "on" } else { "off" };
         let mut settings = format!(
             "listen_addresses = '127.0.0.1'\nunix_socket_directories = '{}'\nfsync = {durable}\n\
@@ -226,27 +222,13 @@ impl Postgres {
     }
 }
 
+const TLS: &str = "ssl = on\nssl_cert_file = '../server.crt'\nssl_key_file = '../server.key'\n";
+/// What the guardian runs.
+const STOP: &str = "\"$0\" stop --silent --mode immediate --pgdata \"$1/data\"";
+
 /// The superuser is trusted; members of `password_users` are asked for their password. The first line that fits decides.
 const ACCESS: &str = "local all postgres trust\n\
     host all postgres 127.0.0.1/32 trust\n\
     host all +password_md5 127.0.0.1/32 md5\n\
     host all +password_clear 127.0.0.1/32 password\n\
     host all +password_users 127.0.0.1/32 scram-sha-256\n";
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .and_then(|listener| listener.local_addr())
-        .unwrap_or_else(|error| panic!("there is no free port: {error}"))
-        .port()
-}
-
-fn write(path: &Path, text: &str) {
-    std::fs::write(path, text).unwrap_or_else(|error| panic!("`{}` cannot be written: {error}", path.display()));
-}
-
-fn run(command: &mut Command) {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?} cannot be run: {error}"));
-    if !output.status.success() {
-        panic!("{command:?} failed: {}", String::from_utf8_lossy(&output.stderr));
-    }
-}

@@ -7,8 +7,16 @@
 //! `append` has sent nothing; whatever is dropped in the middle is taken back.
 
 mod columns;
+mod lease;
+mod mysql;
+
+mod pool;
 mod postgres;
+mod reach;
 mod sqlite;
+mod stream;
+mod tls;
+mod url;
 mod value;
 mod view;
 
@@ -27,6 +35,7 @@ pub struct Database(DatabaseKind);
 
 #[derive(Clone)]
 enum DatabaseKind {
+    Mysql(mysql::Database),
     Postgres(postgres::Database),
     Sqlite(sqlite::Database),
 }
@@ -34,6 +43,7 @@ enum DatabaseKind {
 impl fmt::Debug for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
+            DatabaseKind::Mysql(database) => write!(f, "mysql ({})", database.origin()),
             DatabaseKind::Postgres(database) => write!(f, "postgres ({})", database.origin()),
             DatabaseKind::Sqlite(database) => write!(f, "sqlite ({})", database.origin()),
         }
@@ -41,6 +51,30 @@ impl fmt::Debug for Database {
 }
 
 impl Database {
+    /// The database behind a URL, by the scheme it begins with.
+    pub fn at(url: &str, origin: &str) -> Result<Self, Failure> {
+        match url.split_once("://") {
+            Some(("mysql" | "mariadb", _)) => Self::mysql(url, origin),
+            Some(("postgres" | "postgresql", _)) => Self::postgres(url, origin),
+            // It may be a password and nothing else: it is not repeated.
+            _ => {
+                let text = "the database URL begins neither with `postgres://` nor with `mysql://`";
+                Err(Failure::new(FailureKind::Config, &codes::PROJECT_VALUE, origin, text).with(
+                    "hint",
+                    "a database URL looks like `postgres://user:password@host:5432/database` or \
+                     `mysql://user:password@host:3306/database`",
+                ))
+            }
+        }
+    }
+
+    /// A MariaDB or MySQL database. `origin` is what failures and the server's list of sessions call it: `shop.main`.
+    ///
+    /// Fails with kind `config` if the URL makes no sense; nothing is connected yet.
+    pub fn mysql(url: &str, origin: &str) -> Result<Self, Failure> {
+        mysql::Database::new(url, origin).map(DatabaseKind::Mysql).map(Self)
+    }
+
     /// A PostgreSQL database. `origin` is what failures and the server's list of sessions call it: `erp.main`.
     ///
     /// Fails with kind `config` if the URL makes no sense; nothing is connected yet.
@@ -57,6 +91,7 @@ impl Database {
     /// A session of its own.
     pub async fn open(&self) -> Result<Session, Failure> {
         match &self.0 {
+            DatabaseKind::Mysql(database) => database.open().await.map(SessionKind::Mysql).map(Session),
             DatabaseKind::Postgres(database) => database.open().await.map(SessionKind::Postgres).map(Session),
             DatabaseKind::Sqlite(database) => database.open().await.map(SessionKind::Sqlite).map(Session),
         }
@@ -67,14 +102,16 @@ impl Database {
 pub struct Session(SessionKind);
 
 enum SessionKind {
+    Mysql(mysql::Session),
     Postgres(postgres::Session),
     Sqlite(sqlite::Session),
 }
 
 impl Session {
-    /// `postgres 15.18`, `sqlite 3.53.0`.
+    /// `postgres 15.18`, `mariadb 10.11.19`, `mysql 8.4.0`, `sqlite 3.53.0`.
     pub fn server(&self) -> String {
         match &self.0 {
+            SessionKind::Mysql(session) => session.server(),
             SessionKind::Postgres(session) => session.server(),
             SessionKind::Sqlite(session) => session.server(),
         }
@@ -89,6 +126,9 @@ impl Session {
         types: &[LogicalType],
     ) -> Result<Rows, Failure> {
         match &self.0 {
+            SessionKind::Mysql(session) => {
+                session.query(statement, parameters, types).await.map(Box::new).map(RowsKind::Mysql).map(Rows)
+            }
             SessionKind::Postgres(session) => {
                 session.query(statement, parameters, types).await.map(Box::new).map(RowsKind::Postgres).map(Rows)
             }
@@ -102,6 +142,7 @@ impl Session {
     /// transaction it is all or nothing. The property `row` of an error counts from 0.
     pub async fn execute(&self, statement: &str, parameters: Option<&Batch>) -> Result<u64, Failure> {
         match &self.0 {
+            SessionKind::Mysql(session) => session.execute(statement, parameters).await,
             SessionKind::Postgres(session) => session.execute(statement, parameters).await,
             SessionKind::Sqlite(session) => session.execute(statement, parameters).await,
         }
@@ -110,6 +151,7 @@ impl Session {
     /// Runs several statements, separated by `;`, without parameters.
     pub async fn script(&self, statements: &str) -> Result<(), Failure> {
         match &self.0 {
+            SessionKind::Mysql(session) => session.script(statements).await,
             SessionKind::Postgres(session) => session.script(statements).await,
             SessionKind::Sqlite(session) => session.script(statements).await,
         }
@@ -119,6 +161,9 @@ impl Session {
     /// what the columns themselves are, the database is asked.
     pub async fn ingest(&self, table: &[String], columns: &[Field]) -> Result<Ingest, Failure> {
         match &self.0 {
+            SessionKind::Mysql(session) => {
+                session.ingest(table, columns).await.map(Box::new).map(IngestKind::Mysql).map(Ingest)
+            }
             SessionKind::Postgres(session) => {
                 session.ingest(table, columns).await.map(IngestKind::Postgres).map(Ingest)
             }
@@ -131,6 +176,7 @@ impl Session {
 pub struct Rows(RowsKind);
 
 enum RowsKind {
+    Mysql(Box<mysql::Rows>),
     Postgres(Box<postgres::Rows>),
     Sqlite(sqlite::Rows),
 }
@@ -139,6 +185,7 @@ impl Rows {
     /// The columns, with the property `native-type`.
     pub fn fields(&self) -> Arc<[Field]> {
         match &self.0 {
+            RowsKind::Mysql(rows) => rows.fields(),
             RowsKind::Postgres(rows) => rows.fields(),
             RowsKind::Sqlite(rows) => rows.fields(),
         }
@@ -147,6 +194,7 @@ impl Rows {
     /// At most as many rows and about as many bytes, at least one row; none at the end.
     pub async fn next(&mut self, rows_max: u32, bytes_max: u64) -> Result<Option<RowPage>, Failure> {
         match &mut self.0 {
+            RowsKind::Mysql(rows) => rows.next(rows_max, bytes_max).await,
             RowsKind::Postgres(rows) => rows.next(rows_max, bytes_max).await,
             RowsKind::Sqlite(rows) => rows.next(rows_max, bytes_max).await,
         }
@@ -165,6 +213,7 @@ pub struct RowPage {
 pub struct Ingest(IngestKind);
 
 enum IngestKind {
+    Mysql(Box<mysql::Ingest>),
     Postgres(postgres::Ingest),
     Sqlite(sqlite::Ingest),
 }
@@ -175,6 +224,7 @@ impl Ingest {
     /// `row` counts from 0 over everything appended.
     pub async fn append(&mut self, rows: &Batch) -> Result<(), Failure> {
         match &mut self.0 {
+            IngestKind::Mysql(ingest) => ingest.append(rows).await,
             IngestKind::Postgres(ingest) => ingest.append(rows).await,
             IngestKind::Sqlite(ingest) => ingest.append(rows).await,
         }
@@ -183,6 +233,7 @@ impl Ingest {
     /// Ends the load; answers the number of rows the table took.
     pub async fn finish(&mut self) -> Result<u64, Failure> {
         match &mut self.0 {
+            IngestKind::Mysql(ingest) => ingest.finish().await,
             IngestKind::Postgres(ingest) => ingest.finish().await,
             IngestKind::Sqlite(ingest) => ingest.finish().await,
         }

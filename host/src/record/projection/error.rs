@@ -34,7 +34,7 @@ impl Explain for ProjectionError {
                 "make both fields `{from}` or `{to}`, or say how a value is {verb} with an expression over `{VALUE_VARIABLE}`"
             )],
             Self::EntityTwice { remote: [_, second], .. } => {
-                vec![format!("give `{second}` only a `write` expression: then it is written and never read")]
+                vec![format!("map the field to one of them, or make `{second}` a field of its own")]
             }
             _ => Vec::new(),
         }

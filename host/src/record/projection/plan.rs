@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::{ColumnRule, ProjectionError, VALUE_VARIABLE};
 use crate::record::{
-    CastError, Castable, Column, Expression, Field, Layout, LogicalType, RejectedValue, Value, batch_of_values, cast,
-    castable, values_of,
+    CastError, Castable, Column, Expression, Field, LogicalType, RejectedValue, Value, batch_of_values, cast, castable,
+    values_of,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +88,7 @@ impl Conversion {
             return values;
         }
         for (row, value) in values.iter_mut().enumerate() {
-            if let Some(wrong) = value.take_if(|value| !is_of(value, self.entity.logical)) {
+            if let Some(wrong) = value.take_if(|value| !value.fits_layout(self.entity.logical)) {
                 rejected.push(self.reject(row, format!("a value of type `{}` came as {wrong:?}", self.entity.logical)));
             }
         }
@@ -191,7 +191,7 @@ fn step(rule: &ColumnRule, entity: &Field, direction: Direction) -> Result<Step,
     };
     match expression {
         Some(expression) => {
-            check_expression(rule, expression, from)?;
+            check_expression(rule, expression, from, to)?;
             Ok(Step::Expression(Box::new(expression.clone())))
         }
         None if !rule.values.is_empty() => listed(rule, entity, direction).map(Step::Values),
@@ -199,17 +199,25 @@ fn step(rule: &ColumnRule, entity: &Field, direction: Direction) -> Result<Step,
     }
 }
 
-fn check_expression(rule: &ColumnRule, expression: &Expression, from: LogicalType) -> Result<(), ProjectionError> {
-    let unfit = |reason: String| unfit(rule, "expression", reason);
+fn check_expression(
+    rule: &ColumnRule,
+    expression: &Expression,
+    from: LogicalType,
+    to: LogicalType,
+) -> Result<(), ProjectionError> {
     if !rule.values.is_empty() {
-        return Err(unfit("a list of values leaves nothing for it to do".into()));
+        return Err(unfit(rule, "expression", "a list of values leaves nothing for it to do".into()));
     }
     let variables = expression.variables();
     let is_right = |(name, logical): &(String, LogicalType)| name == VALUE_VARIABLE && *logical == from;
-    match variables.len() == 1 && variables.iter().all(is_right) {
-        true => Ok(()),
-        false => Err(unfit(format!("its one variable must be `{VALUE_VARIABLE}`, of type `{from}`"))),
+    if variables.len() != 1 || !variables.iter().all(is_right) {
+        return Err(unfit(
+            rule,
+            "expression",
+            format!("its one variable must be `{VALUE_VARIABLE}`, of type `{from}`"),
+        ));
     }
+    expression.check_result(to).map_err(|error| unfit(rule, "expression", error.to_string()))
 }
 
 fn check_types(
@@ -238,8 +246,9 @@ fn check_types(
 fn listed(rule: &ColumnRule, entity: &Field, direction: Direction) -> Result<HashMap<Value, Value>, ProjectionError> {
     let mut listed = HashMap::with_capacity(rule.values.len());
     for (remote_text, entity_text) in &rule.values {
-        let read =
-            |text: &str, logical| from_text(text, logical).map_err(|reason| unfit(rule, "list of values", reason));
+        let read = |text: &str, logical| {
+            Value::text(text).cast(LogicalType::Text, logical).map_err(|reason| unfit(rule, "list of values", reason))
+        };
         let remote_value = read(remote_text, rule.remote.logical)?;
         let entity_value = read(entity_text, entity.logical)?;
         match direction {
@@ -251,19 +260,6 @@ fn listed(rule: &ColumnRule, entity: &Field, direction: Direction) -> Result<Has
         }
     }
     Ok(listed)
-}
-
-fn from_text(text: &str, logical: LogicalType) -> Result<Value, String> {
-    let fields: Arc<[Field]> = [Field::new("value", LogicalType::Text)].into();
-    let row = [Some(Value::text(text))];
-    let batch = batch_of_values(&fields, &[&row]).map_err(|error| error.to_string())?;
-    let column = batch.columns().first().ok_or("there is no value")?;
-    let cast = cast(column, LogicalType::Text, logical).map_err(|error| error.to_string())?;
-    if let Some((_, reason)) = cast.rejected.into_iter().next() {
-        return Err(reason);
-    }
-    let value = values_of(&Field::new("value", logical), &cast.column).into_iter().next().flatten();
-    value.ok_or_else(|| "there is no value".to_owned())
 }
 
 pub fn check_constant(rule: &ColumnRule, constant: &Value) -> Result<(), ProjectionError> {
@@ -281,22 +277,9 @@ fn check_value(
     value: &Value,
     logical: LogicalType,
 ) -> Result<(), ProjectionError> {
-    match is_of(value, logical) {
+    match value.fits_layout(logical) {
         true => Ok(()),
         false => Err(unfit(rule, what, format!("{} is not a `{logical}`", quote(value)))),
-    }
-}
-
-/// Whether a value of this type can look like this.
-fn is_of(value: &Value, logical: LogicalType) -> bool {
-    match (value, logical.layout()) {
-        (Value::Null, _)
-        | (Value::Bool(_), Layout::Bits)
-        | (Value::Int(_), Layout::Int64)
-        | (Value::Float(_), Layout::Float64)
-        | (Value::Text(_), Layout::Utf8)
-        | (Value::Bytes(_), Layout::Bytes) => true,
-        _ => false,
     }
 }
 

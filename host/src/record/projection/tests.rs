@@ -276,3 +276,98 @@ proptest! {
         }
     }
 }
+
+fn expression(text: &str, logical_name: &str) -> Expression {
+    Expression::compile(text, &[(VALUE_VARIABLE, logical(logical_name))]).unwrap()
+}
+
+#[test]
+fn expressions_translate_both_ways() {
+    let projection = one("text", "int64", |rule| {
+        rule.read = Some(expression("digits(value)", "text"));
+        rule.write = Some(expression("'#' + string(value)", "int64"));
+    });
+    let projection = projection.unwrap();
+    check_read(&projection, &page("text", json!("# 12")), Ok(json!(12)));
+    check_read(&projection, &page("text", json!("none")), Err("`` does not fit `int64`"));
+    check_read(&projection, &page("text", json!(null)), Ok(json!(null)));
+    check_read(&projection, &page("int64", json!(7)), Ok(json!(7)));
+    check_write(&projection, Value::Int(12), Ok(json!("#12")));
+    check_write(&projection, Value::Null, Ok(json!(null)));
+}
+
+#[test]
+fn the_default_comes_after_the_expression() {
+    let projection = one("text", "text", |rule| {
+        rule.read = Some(expression("trim(value) == '' ? null : trim(value)", "text"));
+        rule.default = Some(Value::text("none"));
+    });
+    let projection = projection.unwrap();
+    check_read(&projection, &page("text", json!("  ")), Ok(json!("none")));
+    check_read(&projection, &page("text", json!(" a ")), Ok(json!("a")));
+}
+
+#[test]
+fn a_column_may_go_one_way_only() {
+    let expression = |text| Some(expression(text, "text"));
+    let read =
+        ColumnRule { read: expression("lower(value)"), flow: Flow::Read, ..ColumnRule::plain(field("r", "text"), 0) };
+    let write =
+        ColumnRule { write: expression("upper(value)"), flow: Flow::Write, ..ColumnRule::plain(field("w", "text"), 0) };
+    let projection = Projection::new([field("name", "text")].into(), vec![read, write]).unwrap();
+    let fields: Arc<[Field]> = [field("r", "text"), field("w", "text")].into();
+    let page = batch_from_json(&fields, &[json!({"r": "Ab", "w": "Cd"})]).unwrap();
+    assert_eq!(projection.read(&page).rows[0].as_deref().unwrap(), [Some(Value::text("ab"))]);
+    let written = projection.write(&[Some(Value::text("ab"))], Purpose::Create).unwrap();
+    assert_eq!(written, [None, Some(Value::text("AB"))]);
+    assert_eq!(projection.fields_read().collect::<Vec<_>>(), ["r"]);
+}
+
+#[test]
+fn expressions_of_the_wrong_types_are_refused() {
+    let cannot = "the field `remote` of the endpoint cannot have this";
+    check_error(
+        one("text", "int64", |rule| rule.read = Some(expression("value + 1", "int64"))),
+        &format!("{cannot} expression: its one variable must be `value`, of type `text`"),
+        "LS0204",
+    );
+    check_error(
+        one("timestamp", "date", |rule| rule.read = Some(expression("value", "timestamp"))),
+        &format!("{cannot} expression: `value` gives a timestamp, which can never become `date`"),
+        "LS0204",
+    );
+    check_error(
+        one("text", "text", |rule| {
+            rule.read = Some(expression("value", "text"));
+            rule.values = vec![("a".into(), "b".into())];
+        }),
+        &format!("{cannot} expression: a list of values leaves nothing for it to do"),
+        "LS0204",
+    );
+    check_error(
+        one("text", "text", |rule| {
+            rule.constant = Some(Value::text("x"));
+            rule.default = Some(Value::text("x"));
+        }),
+        &format!("{cannot} constant: a constant leaves nothing for an expression, a default or a list of values to do"),
+        "LS0204",
+    );
+}
+
+#[test]
+fn rows_far_into_a_page_keep_their_numbers() {
+    let texts: Vec<String> = (0..2000).map(|row| if row % 700 == 699 { "x".into() } else { row.to_string() }).collect();
+    let records: Vec<_> = texts.iter().map(|text| json!({ "remote": text })).collect();
+    let page = batch_from_json(&[field("remote", "text")].into(), &records).unwrap();
+    let projection = plain("text", "int64");
+    let read = projection.read(&page);
+    assert_eq!(read.rejected.iter().map(|value| value.row).collect::<Vec<_>>(), [699, 1399]);
+    let values: Vec<_> = read.rows.iter().map(|row| row.as_ref().map(|row| row[0].clone().unwrap())).collect();
+    let expected = (0..2000).map(|row| (row % 700 != 699).then_some(Value::Int(row)));
+    assert_eq!(values, expected.collect::<Vec<_>>());
+    let rows: Vec<[Option<Value>; 1]> = texts.iter().map(|text| [Some(Value::text(text))]).collect();
+    let rows: Vec<&[Option<Value>]> = rows.iter().map(|row| row.as_slice()).collect();
+    let written = plain("int64", "text").write_rows(&rows, Purpose::Update);
+    assert_eq!(written.rejected.iter().map(|value| value.row).collect::<Vec<_>>(), [699, 1399]);
+    assert_eq!(written.rows.iter().filter(|row| row.is_some()).count(), 1998);
+}

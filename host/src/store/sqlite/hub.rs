@@ -4,8 +4,9 @@
 //! their own order, are written by statements that are prepared once per commit, and in the order in which they lie on the pages.
 //!
 //! Whether a row is what was written: bodies of records, entries of the lineage and links carry a short checksum and everything else
-//! that decides what is written a long one. Only match keys and intents carry none. For them, and for rows that are gone without a
-//! trace, there is what SQLite finds wrong with its pages.
+//! that decides what is written a long one. Match keys and intents carry none, and a link or a conflict that is looked for by a value
+//! that is damaged is not found. For those, and for rows that are gone without a trace, there is what SQLite finds wrong with its
+//! pages.
 //!
 //! Invariant 10: a commit is refused unless its epoch is the newest. The ids a hub counts are of the whole file, so that of two hubs
 //! that are open at once only one may take new ones; the other is refused before it can take the same.

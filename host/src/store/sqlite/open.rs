@@ -23,7 +23,7 @@ const CHECKED_BYTES_MAX: u64 = 64 << 20;
 /// Readers and the writer wait for each other only while the log is rebuilt after a crash.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// What the log is cut to once its content is in the file.
-const LOG_BYTES_MAX: i64 = 4 << 20;
+const LOG_BYTES_MAX: i64 = 16 << 20;
 const STATEMENTS_MAX: usize = 160;
 /// A commit of ten thousand records of a hub changes some thousand pages: what does not fit here is written more than once.
 const CACHE_KIB: i64 = 32 << 10;

@@ -55,6 +55,7 @@ impl Work<'_> {
         let endpoint_id = self.endpoint_id(endpoint);
         let Some(touched) = unit.get(job.record) else { return };
         touched.is_dirty = true;
+        touched.is_changed = true;
         let is_live = touched.state.is_live();
         let fields = touched.state.canon.len();
         let Some(side) = touched.state.sides.get_mut(endpoint) else { return };
@@ -79,6 +80,10 @@ impl Work<'_> {
         }
         let kind = match job.action {
             Action::Create => {
+                // What it was not given is empty there, and nobody has said so.
+                for shadow in side.shadow.iter_mut().filter(|shadow| **shadow == Shadow::Absent) {
+                    *shadow = Shadow::Value(Value::Null);
+                }
                 if let Some(remote) = remote {
                     side.link = Link::Linked(remote.clone().into());
                     side.fenced_until = now.saturating_add(lag);

@@ -21,6 +21,9 @@ use crate::sync::error::SyncError;
 /// How long an event waits for a person before it is looked at again.
 const WAIT_FOR_PERSON: i64 = 3_600_000_000;
 
+/// How long an event waits for the record it refers to before it is looked at again.
+const WAIT_FOR_PARENT: i64 = 1_000_000;
+
 /// One record of a page, in the entity's terms.
 #[derive(Clone, Debug)]
 pub(super) struct Incoming {
@@ -33,6 +36,8 @@ pub(super) struct Incoming {
     pub adopt: Option<RecordId>,
     /// It was put off before.
     pub has_waited: bool,
+    /// It refers to a record nobody knows yet: it is looked at again.
+    pub points_nowhere: bool,
 }
 
 /// What the resolver said about disputes.
@@ -248,6 +253,9 @@ impl Work<'_> {
         decided.asked.extend(facts.asked.iter().cloned());
         match facts.unsettled {
             Some(until) => self.wait(endpoint, row, until, "unsettled", &mut decided.unit),
+            None if row.points_nowhere => {
+                self.wait(endpoint, row, now + WAIT_FOR_PARENT, "its parent is not known yet", &mut decided.unit);
+            }
             None => self.is_done(endpoint, row, &mut decided.unit),
         }
         if facts.is_news() || is_new_link {
@@ -327,7 +335,9 @@ impl Work<'_> {
             let (kind, state) = match why.verdict {
                 Verdict::Held => (ConflictKind::Field, ConflictState::Open),
                 Verdict::Quarantined if !why.changes.is_empty() => (ConflictKind::Oscillation, ConflictState::Open),
-                Verdict::Won | Verdict::Lost | Verdict::Merged if self.has(Mechanism::LoserKept) => {
+                Verdict::Won | Verdict::Lost | Verdict::Merged | Verdict::Restored | Verdict::Ignored
+                    if self.has(Mechanism::LoserKept) =>
+                {
                     (ConflictKind::Field, ConflictState::Decided)
                 }
                 _ => continue,
@@ -338,6 +348,7 @@ impl Work<'_> {
                 .conflicts
                 .push(ConflictChange::Put(self.field_conflict(endpoint, row, record, why, kind, state)));
         }
+        self.renew_conflicts(endpoint, record, facts, decided);
         if let Some(deletion @ (Deletion::Held | Deletion::EditWins | Deletion::DeleteWins)) = facts.deleted {
             let state = if deletion == Deletion::Held { ConflictState::Open } else { ConflictState::Decided };
             decided.held += u64::from(state == ConflictState::Open);
@@ -354,6 +365,44 @@ impl Work<'_> {
             self.close_open(record, *group, &mut decided.unit)?;
         }
         Ok(())
+    }
+
+    /// A conflict somebody has to decide about is told anew when what is agreed changes: nobody decides about what they have not seen.
+    fn renew_conflicts(&self, endpoint: usize, record: RecordId, facts: &Facts, decided: &mut Decided) {
+        for why in facts.verdicts.iter().filter(|why| !why.changes.is_empty()) {
+            let Some(fields) = self.settled.rules.groups.get(why.dispute.group).map(|group| &group.fields) else {
+                continue;
+            };
+            let Some(state) = decided.unit.peek(record).map(|touched| touched.state.clone()) else { continue };
+            let sides = state.sides.iter().enumerate().filter(|(other, _)| *other != endpoint);
+            for (other, side) in sides.filter(|(_, side)| fields.iter().any(|field| side.is_held(*field))) {
+                let newest =
+                    fields.iter().filter_map(|field| state.canon.get(*field)).max_by_key(|canon| canon.lineage);
+                let dispute = Dispute {
+                    group: why.dispute.group,
+                    base: vec![None; fields.len()],
+                    current: fields.iter().map(|field| state.value(*field).cloned()).collect(),
+                    incoming: fields.iter().map(|field| side.shadow(*field).shown().cloned()).collect(),
+                    current_source: newest.map_or(Source::Person, |canon| canon.source),
+                    incoming_source: Source::Endpoint(other),
+                    current_at: newest.and_then(|canon| canon.at),
+                    incoming_at: None,
+                };
+                let row = Incoming {
+                    remote: side.link.remote().unwrap_or_default().to_vec(),
+                    kind: EventKind::Upsert,
+                    values: Row::default(),
+                    at: None,
+                    adopt: None,
+                    has_waited: false,
+                    points_nowhere: false,
+                };
+                let held = Why { verdict: Verdict::Held, dispute, changes: Vec::new() };
+                let conflict =
+                    self.field_conflict(other, &row, record, &held, ConflictKind::Field, ConflictState::Open);
+                decided.unit.conflicts.push(ConflictChange::Put(conflict));
+            }
+        }
     }
 
     fn field_conflict(
@@ -378,7 +427,10 @@ impl Work<'_> {
             })
             .collect();
         let end = self.settled.ends.get(endpoint);
-        let policy = group.map_or("manual", |group| group.policy.name());
+        let policy = match why.verdict {
+            Verdict::Restored | Verdict::Ignored => "owner",
+            _ => group.map_or("manual", |group| group.policy.name()),
+        };
         let body = json!({
             "endpoint": end.map(|end| end.name.as_str()),
             "key": end.map(|end| remote_text(&row.remote, &end.key)),

@@ -40,6 +40,14 @@ pub(super) struct Job {
     pub attempts: u32,
 }
 
+/// What an intent leads to.
+pub(super) enum Planned {
+    Job(Job),
+    Nothing,
+    /// Another record has to be there first.
+    Parked,
+}
+
 /// What delivering to one endpoint came to.
 #[derive(Debug, Default)]
 pub(super) struct Delivered {
@@ -85,7 +93,14 @@ impl Work<'_> {
             return Ok(None);
         }
         self.refresh_unguarded(endpoint, intents).await?;
-        let (mut unit, jobs) = self.plan_jobs(endpoint, intents)?;
+        let (unit, jobs) = self.plan_jobs(endpoint, intents)?;
+        let (mut unit, jobs) = if jobs.iter().any(|job| job.action == Action::Create) {
+            self.commit(unit)?;
+            self.look_before_create(endpoint, jobs).await?;
+            self.plan_jobs(endpoint, intents)?
+        } else {
+            (unit, jobs)
+        };
         let jobs = self.guard_deletes(endpoint, jobs, &mut unit)?;
         let now = self.now();
         for job in &jobs {
@@ -117,34 +132,44 @@ impl Work<'_> {
             let Some(touched) = unit.get(intent.record) else { continue };
             let owed = super::work::owed_of(&self.settled, &touched.state, endpoint);
             match self.job(endpoint, intent, &touched.state, owed) {
-                Ok(Some(job)) => jobs.push(job),
+                Ok(Planned::Job(job)) => jobs.push(job),
                 // The commit finds that nothing is owed, and takes the intent away.
-                Ok(None) => {}
+                Ok(Planned::Nothing) => {}
+                Ok(Planned::Parked) => {
+                    let due = self.now().saturating_add(1);
+                    let row = self.intent(IntentState::Parked, due, intent.row.attempts, Action::Update);
+                    unit.intents.insert((intent.record, endpoint), row);
+                }
                 Err(failure) => self.refuse(endpoint, intent.record, &[], &failure, &mut unit),
             }
         }
         Ok((unit, jobs))
     }
 
-    fn job(&self, endpoint: usize, intent: &Intent, state: &RecordState, owed: Owed) -> Result<Option<Job>, Failure> {
-        let Some(end) = self.settled.ends.get(endpoint) else { return Ok(None) };
+    fn job(&self, endpoint: usize, intent: &Intent, state: &RecordState, owed: Owed) -> Result<Planned, Failure> {
+        let Some(end) = self.settled.ends.get(endpoint) else { return Ok(Planned::Nothing) };
         let remote = state.side(endpoint).and_then(|side| side.link.remote()).map(<[u8]>::to_vec);
         let (action, fields) = match owed {
             Owed::Create(fields) => (Action::Create, fields),
             Owed::Update(fields) => (Action::Update, fields),
             Owed::Delete => (Action::Delete, Vec::new()),
             Owed::Archive => (Action::Archive, Vec::new()),
-            Owed::Nothing | Owed::Unlink | Owed::Relink => return Ok(None),
+            Owed::Nothing | Owed::Unlink | Owed::Relink => return Ok(Planned::Nothing),
         };
         let patch: Vec<(usize, Value)> =
             fields.iter().filter_map(|field| Some((*field, state.value(*field)?.clone()))).collect();
+        let (patch, led) = self.follow_patch(end, state, patch, action)?;
+        if patch.is_empty() && matches!(action, Action::Create | Action::Update) {
+            return Ok(Planned::Parked);
+        }
         let mut columns = self.columns(endpoint, &patch, action)?;
+        columns.extend(led);
         if action == Action::Archive {
             let archive = if state.is_live() { &end.archive_on_exit } else { &end.archive };
             columns.extend(archive.clone());
         }
         let expected = self.expected(endpoint, state, action, &fields);
-        Ok(Some(Job {
+        Ok(Planned::Job(Job {
             record: intent.record,
             action,
             remote: remote.filter(|_| action != Action::Create),
@@ -153,6 +178,45 @@ impl Work<'_> {
             expected,
             attempts: intent.row.attempts,
         }))
+    }
+
+    /// What a patch points to, by the endpoint's ids. A reference to a record the endpoint does not have yet is left out, to be
+    /// written once it is there; if its column must not be empty, the whole record waits.
+    #[allow(clippy::type_complexity, reason = "a patch and its columns")]
+    fn follow_patch(
+        &self,
+        end: &super::setup::End,
+        state: &RecordState,
+        mut patch: Vec<(usize, Value)>,
+        action: Action,
+    ) -> Result<(Vec<(usize, Value)>, Vec<(Field, Value)>), Failure> {
+        if end.references.is_empty() {
+            return Ok((patch, Vec::new()));
+        }
+        let led = self.lead(end, &patch).map_err(|error| {
+            Failure::new(FailureKind::Other, &crate::error::codes::INTERNAL, "lockstep", error.to_string())
+        })?;
+        let missing: Vec<&super::references::Reference> = end
+            .references
+            .iter()
+            .filter(|reference| {
+                patch.iter().any(|(field, _)| *field == reference.field) && !led.contains_key(&reference.field)
+            })
+            .collect();
+        let must_wait = action == Action::Create
+            && end.references.iter().any(|reference| {
+                let is_left_out = missing.iter().any(|missing| missing.field == reference.field);
+                !reference.remote.nullable && (is_left_out || state.value(reference.field).is_none())
+            });
+        if must_wait {
+            return Ok((Vec::new(), Vec::new()));
+        }
+        patch.retain(|(field, _)| missing.iter().all(|missing| missing.field != *field));
+        let columns = end
+            .references
+            .iter()
+            .filter_map(|reference| Some((reference.remote.clone(), led.get(&reference.field)?.clone())));
+        Ok((patch, columns.collect()))
     }
 
     /// The endpoint's columns for a patch.
@@ -249,8 +313,10 @@ impl Work<'_> {
             let is_unguarded = match super::work::owed_of(&self.settled, state, endpoint) {
                 Owed::Update(fields) => {
                     let expected = self.expected(endpoint, state, Action::Update, &fields);
-                    let shown = fields.iter().filter(|field| side.shadow(**field).shown().is_some()).count();
-                    !end.can_update || expected.len() < shown.max(1)
+                    let points = |field: &usize| end.references.iter().any(|reference| reference.field == *field);
+                    let shown =
+                        fields.iter().filter(|field| !points(field) && side.shadow(**field).shown().is_some()).count();
+                    !end.can_update || expected.len() < shown
                 }
                 Owed::Delete | Owed::Archive => !end.can_update || end.expectable.iter().any(|can| !can),
                 _ => false,

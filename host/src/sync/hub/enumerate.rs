@@ -107,6 +107,7 @@ impl Work<'_> {
                     at: None,
                     adopt: None,
                     has_waited: false,
+                    points_nowhere: false,
                 })
                 .collect();
             self.take_rows(endpoint, &rows, Vec::new(), None).await?;

@@ -194,6 +194,14 @@ impl Work<'_> {
     ) -> Result<(Vec<Incoming>, Vec<NewDeadLetter>), SyncError> {
         let end = self.end(endpoint)?;
         let mut translated = end.projection.read(&changes.data);
+        let led = self.follow(end, changes)?;
+        for (field, values) in &led.values {
+            for (row, value) in translated.rows.iter_mut().zip(values) {
+                if let Some(place) = row.as_mut().and_then(|row| row.get_mut(*field)) {
+                    place.clone_from(value);
+                }
+            }
+        }
         let keys = key_values(&end.key, changes);
         let times = times(end.modified.as_ref(), changes);
         let key_names: Vec<String> = end.key.iter().map(|field| field.name.clone()).collect();
@@ -228,7 +236,8 @@ impl Work<'_> {
                 (None, _) => continue,
             };
             let at = times.as_ref().and_then(|times| times.get(row).copied().flatten());
-            rows.push(Incoming { remote, kind, values, at, adopt: None, has_waited: false });
+            let points_nowhere = led.unknown.contains(&row) && kind != EventKind::Delete;
+            rows.push(Incoming { remote, kind, values, at, adopt: None, has_waited: false, points_nowhere });
         }
         let mut last = None;
         for rejected in &translated.rejected {

@@ -113,6 +113,7 @@ impl Work<'_> {
             at: None,
             adopt: None,
             has_waited: false,
+            points_nowhere: false,
         })
     }
 

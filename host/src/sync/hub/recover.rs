@@ -11,7 +11,7 @@ use super::work::{Unit, Work, remote_text, remote_values};
 use super::write::{Outcome, write_jobs};
 use crate::connector::{Failure, ReadMode, ReadRequest};
 use crate::record::{Field, Properties, Purpose, Row, Value, batch_of_values};
-use crate::resolve::{EventKind, Link, Mechanism, SentKind, Shadow};
+use crate::resolve::{EventKind, Link, Mechanism, Sent, SentKind, Shadow};
 use crate::store::{
     ConflictChange, ConflictKind, ConflictState, EventChange, Intent, IntentState, NewConflict, NewDeadLetter,
     RecordId, RecordQuery,
@@ -90,6 +90,7 @@ impl Work<'_> {
                     at: None,
                     adopt: None,
                     has_waited: false,
+                    points_nowhere: false,
                 }
             }));
         }
@@ -161,37 +162,84 @@ impl Work<'_> {
             return Ok(());
         }
         let remotes: Vec<Vec<u8>> = sent.iter().map(|(_, remote, _)| remote.clone()).collect();
-        self.look_again(endpoint, &remotes).await?;
+        let (mut found, letters) = self.look_up_remotes(endpoint, &remotes).await?;
+        self.take_rows(endpoint, &[], letters, None).await?;
         let mut unit = self.load_unit(sent.iter().map(|(record, ..)| *record))?;
-        let (now, lag) = (self.now(), self.settled.rules.lag(endpoint));
+        let (mut differing, mut again) = (Vec::new(), Vec::new());
         for (record, remote, attempts) in sent {
             let Some(side) = unit.peek(record).and_then(|touched| touched.state.side(endpoint)) else { continue };
-            let Some(sent) = side.sent.clone() else {
-                self.plan_again(endpoint, record, &mut unit);
-                continue;
-            };
-            let arrived = sent.kind == SentKind::Update
-                && !sent.patch.is_empty()
-                && sent.patch.iter().all(|(field, value)| side.shadow(*field).shown() == Some(value));
-            let job = Job {
-                record,
-                action: if sent.kind == SentKind::Delete { Action::Delete } else { Action::Update },
-                remote: Some(remote),
-                patch: sent.patch.clone(),
-                columns: Vec::new(),
-                expected: Vec::new(),
-                attempts,
-            };
-            if arrived {
-                self.confirm(endpoint, &job, None, &mut unit);
-            } else if now >= sent.at.saturating_add(lag) {
-                self.plan_again(endpoint, record, &mut unit);
-            } else {
-                let row = self.intent(IntentState::Unknown, sent.at.saturating_add(lag), attempts, job.action);
-                unit.intents.insert((record, endpoint), row);
+            let row = found.remove(&remote);
+            match (side.sent.as_deref().cloned(), row) {
+                (Some(sent), Some(row)) if sent.kind == SentKind::Update => {
+                    let known = Known { record, remote, attempts };
+                    differing.extend(self.judge_update(endpoint, known, &sent, row, &mut unit));
+                }
+                (Some(sent), row) => {
+                    let due = sent.at.saturating_add(self.settled.rules.lag(endpoint));
+                    let is_delete = sent.kind == SentKind::Delete;
+                    if row.is_none() && is_delete || self.now() < due {
+                        let action = if is_delete { Action::Delete } else { Action::Update };
+                        let row = self.intent(IntentState::Unknown, due, attempts, action);
+                        unit.intents.insert((record, endpoint), row);
+                    } else {
+                        self.plan_again(endpoint, record, &mut unit);
+                    }
+                    again.push(remote);
+                }
+                (None, _) => self.plan_again(endpoint, record, &mut unit),
             }
         }
-        self.commit(unit)
+        self.commit(unit)?;
+        self.look_again(endpoint, &again).await?;
+        if differing.is_empty() { Ok(()) } else { self.probe(endpoint, differing).await }
+    }
+
+    /// What a record shows after an update whose outcome is not known. Fields that show what was sent have arrived; those that show
+    /// what was there before have not; anything else is the endpoint's form of it, or somebody's change, which a second write tells.
+    fn judge_update(
+        &mut self,
+        endpoint: usize,
+        known: Known,
+        sent: &Sent,
+        row: Incoming,
+        unit: &mut Unit,
+    ) -> Option<Differing> {
+        let now = self.now();
+        let side = unit.peek(known.record)?.state.side(endpoint)?;
+        let shown = |field: usize| row.values.get(field).and_then(Option::as_ref);
+        let is_old = |field: usize| {
+            shown(field).is_none_or(|value| {
+                side.shadow(field).shown() == Some(value) || side.fenced(field, value, now).is_some()
+            })
+        };
+        let (old, new): (Vec<_>, Vec<_>) =
+            sent.patch.iter().cloned().partition(|(field, value)| shown(*field) != Some(value) && is_old(*field));
+        if new.is_empty() && !old.is_empty() {
+            let due = sent.at.saturating_add(self.settled.rules.lag(endpoint));
+            if now >= due {
+                self.plan_again(endpoint, known.record, unit);
+            } else {
+                let row = self.intent(IntentState::Unknown, due, known.attempts, Action::Update);
+                unit.intents.insert((known.record, endpoint), row);
+            }
+            return None;
+        }
+        let fields: Vec<(usize, Value, Value)> = new
+            .iter()
+            .filter_map(|(field, value)| Some((*field, value.clone(), shown(*field)?.clone())))
+            .filter(|(_, sent, shown)| sent != shown)
+            .collect();
+        let job = Job {
+            record: known.record,
+            action: Action::Update,
+            remote: Some(known.remote),
+            patch: new,
+            columns: Vec::new(),
+            expected: Vec::new(),
+            attempts: known.attempts,
+        };
+        self.confirm(endpoint, &job, None, unit);
+        (!fields.is_empty()).then_some(Differing { record: job.record, row, fields })
     }
 
     /// The create ladder (Invariant 6): what was made is searched for by its key or its match fields; one is adopted, several are for
@@ -219,7 +267,6 @@ impl Work<'_> {
                         unit.intents.insert((record, endpoint), row);
                     }
                     [one] => {
-                        self.plan_again(endpoint, record, &mut unit);
                         self.commit(unit)?;
                         let adopted = Incoming { adopt: Some(record), ..one.clone() };
                         self.take_rows(endpoint, &[adopted], Vec::new(), None).await?;
@@ -273,6 +320,56 @@ impl Work<'_> {
         let links = self.run.store.load_records(&query)?.links;
         let free = rows.into_iter().zip(links).filter(|(_, link)| link.is_none()).map(|(row, _)| row).collect();
         Ok(Search::Found(free))
+    }
+
+    /// Before records are made it is asked whether somebody has made them meanwhile: what is found by its match fields and belongs to
+    /// nobody is taken in, and matching finds the record it belongs to, or asks somebody.
+    pub async fn look_before_create(&mut self, endpoint: usize, jobs: Vec<Job>) -> Result<(), SyncError> {
+        let can_look = self.end(endpoint)?.source.as_ref().is_some_and(|source| source.lookup().is_some());
+        let is_read = self.settled.rules.endpoints.get(endpoint).is_some_and(|rule| rule.is_read);
+        let columns = self.match_columns(endpoint);
+        if !can_look || !is_read || columns.is_empty() || !self.has(Mechanism::CreateLadder) {
+            return Ok(());
+        }
+        let value = |job: &Job, name: &String| {
+            let column = job.columns.iter().find(|(field, _)| field.name == *name)?;
+            Some(column.clone()).filter(|(_, value)| !value.is_null())
+        };
+        let key_of =
+            |job: &Job| -> Option<Vec<(Field, Value)>> { columns.iter().map(|name| value(job, name)).collect() };
+        let creates = jobs.iter().filter(|job| job.action == Action::Create);
+        let keys: Vec<Vec<(Field, Value)>> = creates.filter_map(key_of).collect();
+        let Some(fields) = keys.first().map(|key| key.iter().map(|(field, _)| field.clone()).collect::<Vec<_>>())
+        else {
+            return Ok(());
+        };
+        let keys: Vec<Vec<Value>> =
+            keys.into_iter().map(|key| key.into_iter().map(|(_, value)| value).collect()).collect();
+        let (rows, letters) = self.look_up(endpoint, &fields, &keys).await?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let id = self.endpoint_id(endpoint);
+        let query = RecordQuery {
+            sync: self.name().to_owned(),
+            links: rows.iter().map(|row| (id, row.remote.clone())).collect(),
+            ..RecordQuery::default()
+        };
+        let links = self.run.store.load_records(&query)?.links;
+        let free: Vec<Incoming> =
+            rows.into_iter().zip(links).filter(|(_, link)| link.is_none()).map(|(row, _)| row).collect();
+        self.take_rows(endpoint, &free, letters, None).await
+    }
+
+    /// The endpoint's columns of the first rule by which its records can be matched.
+    fn match_columns(&self, endpoint: usize) -> Vec<String> {
+        let rules = self.settled.matching.exact.iter();
+        let columns = rules.map(|rule| {
+            rule.iter()
+                .map(|(field, _)| self.column_of(endpoint, *field).map(str::to_owned))
+                .collect::<Option<Vec<_>>>()
+        });
+        columns.flatten().next().unwrap_or_default()
     }
 
     /// The endpoint's column for a field of the entity.
@@ -473,6 +570,13 @@ impl Work<'_> {
             last = Some(remotes);
         }
     }
+}
+
+/// A record with a write under way.
+struct Known {
+    record: RecordId,
+    remote: Vec<u8>,
+    attempts: u32,
 }
 
 /// What a search for a record that may have been made came to.

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use super::references::{Reference, references};
 use super::{Hub, HubRun};
 use crate::connector::{Effect, Evolve, PrepareOptions, ReadMode, Sink, Source};
 use crate::error::nearest;
 use crate::project::{
     self, ConflictPolicy, HubColumn, HubDef, HubDeletes, HubEndpoint, HubField, MatchField, OnExit, ScoredRule,
 };
-use crate::record::{ColumnRule, Expression, Field, LogicalType, Projection, Properties, Stream, Value};
+use crate::record::{ColumnRule, Expression, Field, Flow, LogicalType, Projection, Properties, Stream, Value};
 use crate::resolve::{
     DeleteConflict, Deletes, EndpointRule, ExitRule, Group, Mechanism, Normaliser, Others, Policy, Rules,
 };
@@ -63,6 +64,7 @@ pub(super) struct End {
     pub expectable: Vec<bool>,
     pub can_insert: bool,
     pub can_update: bool,
+    pub references: Vec<Reference>,
     pub filter: Option<Expression>,
     /// The field and the value by which a record is archived when it leaves the segment, or is deleted elsewhere.
     pub archive_on_exit: Option<(Field, Value)>,
@@ -85,7 +87,7 @@ pub(super) async fn settle(hub: &Hub, run: &HubRun, pin: Option<&str>, effect: E
             Some(stream) => stream,
             None => make(hub, def, end.sink.as_ref(), &entity, effect, &caution, &mut actions).await?,
         };
-        ends.push(ready(hub, def, end, stream, &entity)?);
+        ends.push(ready(hub, run, ends.len(), stream, &entity)?);
     }
     let rules = rules(&hub.def, &entity, &ends, run);
     let matching = Matching::of(&hub.def, &entity);
@@ -202,6 +204,9 @@ fn entity_fields(
 
 /// The type of the owner's column, or of the first endpoint's that shows the field without further ado.
 fn natural_type(def: &HubDef, field: &HubField, found: &[Option<Stream>]) -> Option<LogicalType> {
+    if field.reference.is_some() {
+        return Some(LogicalType::Int64);
+    }
     let type_at = |endpoint: &HubEndpoint, stream: &Option<Stream>| {
         let column = field.columns.get(&endpoint.name)?;
         if !column.values.is_empty() {
@@ -221,13 +226,10 @@ fn natural_type(def: &HubDef, field: &HubField, found: &[Option<Stream>]) -> Opt
         .or_else(|| pairs().find_map(|(endpoint, stream)| type_at(endpoint, stream)))
 }
 
-fn ready(
-    hub: &Hub,
-    def: &HubEndpoint,
-    end: &super::HubEnd,
-    stream: Stream,
-    entity: &Arc<[Field]>,
-) -> Result<End, SyncError> {
+fn ready(hub: &Hub, run: &HubRun, endpoint: usize, stream: Stream, entity: &Arc<[Field]>) -> Result<End, SyncError> {
+    let (Some(def), Some(end)) = (hub.def.endpoints.get(endpoint), hub.ends.get(endpoint)) else {
+        return Err(SyncError::internal(hub.def.name.as_str(), "an endpoint is missing"));
+    };
     let key_names = if def.key.is_empty() { stream.key.clone() } else { def.key.clone() };
     if key_names.is_empty() {
         let example = stream.fields.first().map_or("id", |field| &field.name).to_owned();
@@ -244,10 +246,16 @@ fn ready(
     let modified = def.modified.as_ref().map(|name| typed(name, "`modified`")).transpose()?;
     let mut rules = Vec::new();
     let mut expectable = Vec::new();
+    let mut pointing = Vec::new();
     for (index, column) in columns(&hub.def, def, entity) {
         let remote = typed(&column.field, "the mapping")?;
+        let name = entity.get(index).map(|field| field.name.clone()).unwrap_or_default();
+        if hub.parents.contains_key(&name) {
+            pointing.push((index, name, remote));
+            continue;
+        }
         expectable.push(is_expectable(column, remote.logical, entity.get(index).map(|field| field.logical)));
-        rules.push(column_rule(hub, column, remote, index, entity)?);
+        rules.push(column_rule(hub, column, remote, index, entity, def.direction.writes())?);
     }
     let projection = Projection::new(entity.clone(), rules).map_err(|error| SyncError::Projection {
         sync: hub.def.name.to_string(),
@@ -267,6 +275,12 @@ fn ready(
     {
         read_fields.push(modified.clone());
     }
+    let references = references(hub, run.store.as_ref(), endpoint, &pointing)?;
+    for reference in &references {
+        if !read_fields.iter().any(|known| known.name == reference.remote.name) {
+            read_fields.push(reference.remote.clone());
+        }
+    }
     let archived = |archive: Option<&project::Archive>| {
         archive
             .map(|archive| {
@@ -280,7 +294,7 @@ fn ready(
         OnExit::Archive(archive) => Some(archive),
         _ => None,
     })?;
-    let archive = archived(None)?;
+    let archive = archived(def.archive.as_ref())?;
     let modes = stream.properties.get("write").unwrap_or_default().to_owned();
     let can = |mode: &str| modes.split(',').any(|known| known.trim() == mode);
     Ok(End {
@@ -294,6 +308,7 @@ fn ready(
         can_insert: can("insert"),
         can_update: can("update"),
         filter: filter(hub, def, entity)?,
+        references,
         expectable,
         projection,
         read_fields,
@@ -342,6 +357,7 @@ fn column_rule(
     remote: Field,
     index: usize,
     entity: &[Field],
+    writes: bool,
 ) -> Result<ColumnRule, SyncError> {
     let logical = entity.get(index).map_or(LogicalType::Text, |field| field.logical);
     let compile = |expression: &Option<project::Expression>, logical: LogicalType| {
@@ -356,6 +372,7 @@ fn column_rule(
         constant: column.constant.as_ref().map(|value| fixed(hub, value, &remote)).transpose()?,
         entity: index,
         remote,
+        flow: if writes { Flow::Both } else { Flow::Read },
     })
 }
 

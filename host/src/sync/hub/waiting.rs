@@ -45,5 +45,13 @@ pub(super) fn decode(remote: &[u8], mut bytes: &[u8]) -> Option<Incoming> {
             values.push(Some(read_value(bytes)?));
         }
     }
-    Some(Incoming { remote: remote.to_vec(), kind, values: values.into(), at, adopt: None, has_waited: true })
+    Some(Incoming {
+        remote: remote.to_vec(),
+        kind,
+        values: values.into(),
+        at,
+        adopt: None,
+        has_waited: true,
+        points_nowhere: false,
+    })
 }

@@ -3,8 +3,8 @@
 use lockstep_plugin_sdk::capabilities::sql::Session;
 use lockstep_plugin_sdk::error::{Error, Result};
 use lockstep_plugin_sdk::types::{Field, LogicalType, ReadRequest};
+use lockstep_sql_dialect::Lookback;
 
-use super::boundary::Lookback;
 use super::lookback_option;
 use crate::catalog::{self, Table};
 use crate::cursor::Scope;

@@ -4,9 +4,9 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::account::Account;
 use super::programs::Programs;
-use super::run;
+use crate::account::Account;
+use crate::process::run;
 
 /// To be raised when what [`make`] does changes.
 const REVISION: u32 = 1;

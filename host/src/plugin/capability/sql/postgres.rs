@@ -10,28 +10,28 @@ mod decode;
 mod encode;
 mod fault;
 mod ingest;
-mod lease;
 mod messages;
 mod native;
 mod numeric;
-mod pool;
 mod rows;
 mod session;
-mod stream;
-mod tls;
 mod wire;
 
 use std::sync::Arc;
 
+use super::{lease, pool};
 use crate::connector::Failure;
 
 pub(super) use ingest::Ingest;
 pub(super) use rows::Rows;
 pub(super) use session::Session;
 
+type Home = lease::Home<connect::Connector>;
+type Lease = lease::Lease<connect::Connector>;
+
 /// A database with its idle connections.
 #[derive(Clone)]
-pub(super) struct Database(Arc<pool::Pool>);
+pub(super) struct Database(Arc<pool::Pool<connect::Connector>>);
 
 impl Database {
     pub fn new(url: &str, origin: &str) -> Result<Self, Failure> {
@@ -44,6 +44,7 @@ impl Database {
 
     pub async fn open(&self) -> Result<Session, Failure> {
         let wire = self.0.acquire().await?;
-        Ok(Session::new(lease::Home::new(wire, self.0.clone())))
+        let server = format!("postgres {}", wire.version);
+        Ok(Session::new(Home::new(wire, server, self.0.clone())))
     }
 }

@@ -25,7 +25,12 @@ fn waiting(connection: &Connection, endpoint: EndpointId, remote: &[u8]) -> Stor
     Ok(connection.prepare_cached(sql)?.query_row((endpoint.0, remote), |row| row.get(0)).optional()?)
 }
 
-/// All are looked at: few wait, and an index that is damaged would hide some.
+/// Reads all events and so checks them. Done once per run: a damaged one could hide among those that are not due.
+pub fn check(connection: &Connection) -> Stored<()> {
+    list::<EventRow>(connection, "", &[]).map(drop)
+}
+
+/// Not by an index, which could be damaged as well: few wait.
 pub fn due(connection: &Connection, endpoint: EndpointId, due: DateTime<Utc>, limit: u32) -> Stored<Vec<WaitingEvent>> {
     let condition = "WHERE endpoint = ? AND due <= ? ORDER BY due, id LIMIT ?";
     let rows = list::<EventRow>(connection, condition, &[&endpoint.0, &due.timestamp_micros(), &limit])?;

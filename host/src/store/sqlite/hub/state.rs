@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, Transaction};
 
+use super::events;
 use super::tables::{EndpointRow, HubRow, NextIds};
 use crate::store::sqlite::stored::{Stored, get, insert, list, next_id, update};
 use crate::store::sqlite::tables::SyncRow;
@@ -54,6 +55,7 @@ fn state(
     next: NextIds,
     names: &[String],
 ) -> Stored<HubState> {
+    events::check(connection)?;
     let rows = sync.map_or(Ok(Vec::new()), |sync| endpoints(connection, sync.id))?;
     let state = |name: &String| {
         rows.iter().find(|row| row.state.name == *name).map_or_else(|| unknown(name), |row| row.state.clone())
@@ -73,9 +75,11 @@ fn unknown(name: &str) -> EndpointState {
     EndpointState { id, name, cursor: None, enumerated_at: None, progress_at: None, baselined: false }
 }
 
-/// There are few: all are looked at, without an index that could be damaged.
+/// There are few: all are read and so checked. One that seems to be another hub's because it is damaged must not be made anew.
 pub fn endpoints(connection: &Connection, sync: i64) -> Stored<Vec<EndpointRow>> {
-    list(connection, "WHERE sync = ? ORDER BY id", &[&sync])
+    let mut rows = list::<EndpointRow>(connection, "ORDER BY id", &[])?;
+    rows.retain(|row| row.sync == sync);
+    Ok(rows)
 }
 
 /// Ids are of the whole file: the hub that committed last knows the newest.

@@ -7,38 +7,10 @@ use std::path::PathBuf;
 
 use crate::connector::{Failure, FailureKind};
 use crate::error::codes;
+use crate::plugin::capability::sql::url::{DatabaseUrl, Host, Scheme, TlsMode, host, read_mode, read_port};
 
 const PORT: u16 = 5432;
-
-/// How much TLS is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum TlsMode {
-    Disable,
-    /// If the server can.
-    Prefer,
-    /// Encrypted, with whomever: what `require` means everywhere.
-    Require,
-    /// The certificate is of a known authority.
-    VerifyCa,
-    /// And it is of this host.
-    VerifyFull,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Host {
-    Name(String),
-    /// The folder of a Unix socket.
-    Folder(PathBuf),
-}
-
-impl fmt::Display for Host {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Name(name) => f.write_str(name),
-            Self::Folder(path) => path.display().fmt(f),
-        }
-    }
-}
+const SCHEME: Scheme = Scheme { names: &["postgres", "postgresql"], port: PORT };
 
 /// Everything a URL says.
 #[derive(Clone)]
@@ -77,30 +49,11 @@ impl Address {
 }
 
 fn read(url: &str) -> Result<Address, String> {
-    let rest = url
-        .strip_prefix("postgres://")
-        .or_else(|| url.strip_prefix("postgresql://"))
-        .ok_or("the database URL does not begin with `postgres://`")?;
-    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
-    let (credentials, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
-    let (user, password) = match credentials.split_once(':') {
-        Some((user, password)) => (user, Some(decode(password)?)),
-        None => (credentials, None),
-    };
-    let mut address = Address {
-        hosts: read_hosts(hosts)?,
-        user: decode(user)?,
-        password,
-        database: decode(database)?,
-        tls: TlsMode::Prefer,
-        authority: None,
-        options: None,
-    };
+    let DatabaseUrl { hosts, user, password, database, parameters: pairs } = SCHEME.read(url)?;
+    let mut address = Address { hosts, user, password, database, tls: TlsMode::Prefer, authority: None, options: None };
     let mut parameters = Parameters::default();
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').ok_or("a parameter of the database URL has no value")?;
-        parameters.apply(&mut address, &decode(name)?, decode(value)?)?;
+    for (name, value) in pairs {
+        parameters.apply(&mut address, &name, value)?;
     }
     parameters.finish(&mut address)?;
     finish(address)
@@ -168,66 +121,6 @@ impl Parameters {
     }
 }
 
-fn read_mode(value: &str) -> Result<TlsMode, String> {
-    Ok(match value {
-        "disable" => TlsMode::Disable,
-        "allow" | "prefer" => TlsMode::Prefer,
-        "require" => TlsMode::Require,
-        "verify-ca" => TlsMode::VerifyCa,
-        "verify-full" => TlsMode::VerifyFull,
-        _ => {
-            return Err("the parameter `sslmode` is not one of disable, prefer, require, verify-ca, verify-full".into());
-        }
-    })
-}
-
-fn read_hosts(text: &str) -> Result<Vec<(Host, u16)>, String> {
-    text.split(',').filter(|part| !part.is_empty()).map(read_host).collect()
-}
-
-/// `db.example.com`, `db.example.com:5433`, `[::1]:5433`, `%2Ftmp`.
-fn read_host(text: &str) -> Result<(Host, u16), String> {
-    let (name, rest) = match text.strip_prefix('[') {
-        Some(rest) => rest.split_once(']').ok_or("the database URL has an address without its closing bracket")?,
-        None => text.split_at(text.find(':').unwrap_or(text.len())),
-    };
-    let port = match rest.strip_prefix(':') {
-        Some("") | None => PORT,
-        Some(port) => read_port(port)?,
-    };
-    Ok((host(decode(name)?), port))
-}
-
-fn host(name: String) -> Host {
-    if name.starts_with('/') { Host::Folder(PathBuf::from(name)) } else { Host::Name(name) }
-}
-
-fn read_port(text: &str) -> Result<u16, String> {
-    // What stands there may be a part of a password with a `/` or `@` in it: it is not repeated.
-    text.parse().ok().filter(|port| *port > 0).ok_or_else(|| {
-        "the database URL has a port that is not a number up to 65535; characters such as `/` and `@` in a password are \
-         written `%2F` and `%40`"
-            .to_owned()
-    })
-}
-
-/// Undoes percent-encoding.
-fn decode(text: &str) -> Result<String, String> {
-    let broken = || "the database URL has a broken percent-encoding".to_owned();
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let mut digit = || rest.next().and_then(|byte| char::from(byte).to_digit(16)).ok_or_else(broken);
-        let (high, low) = (digit()?, digit()?);
-        bytes.push((high * 16 + low) as u8);
-    }
-    String::from_utf8(bytes).map_err(|_| broken())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -263,8 +156,8 @@ mod tests {
     fn hosts_come_in_many_forms() {
         let hosts = |url: &str| parse(url).unwrap().hosts;
         assert_eq!(hosts("postgres://me@a:1,b,[::1]:3/d"), [name("a", 1), name("b", 5432), name("::1", 3)]);
-        assert_eq!(hosts("postgres://me@%2Frun%2Fpg:7/d"), [(Host::Folder("/run/pg".into()), 7)]);
-        assert_eq!(hosts("postgres:///d?host=/run/pg&user=me&port=7"), [(Host::Folder("/run/pg".into()), 7)]);
+        assert_eq!(hosts("postgres://me@%2Frun%2Fpg:7/d"), [(Host::Path("/run/pg".into()), 7)]);
+        assert_eq!(hosts("postgres:///d?host=/run/pg&user=me&port=7"), [(Host::Path("/run/pg".into()), 7)]);
         assert_eq!(hosts("postgres://me@x/d?host=a,b&port=1,2"), [name("a", 1), name("b", 2)]);
     }
 

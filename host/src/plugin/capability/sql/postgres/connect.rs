@@ -4,21 +4,20 @@ use std::time::Duration;
 
 use postgres_protocol::authentication::md5_hash;
 use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, SCRAM_SHA_256_PLUS, ScramSha256};
-use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use super::address::{Address, Host, TlsMode};
+use super::address::Address;
 use super::messages;
-use super::stream::Stream;
-use super::tls;
-use super::wire::{CancelKey, Wire};
+use super::wire::{CancelKey, Status, Wire};
 use crate::connector::{Failure, FailureKind};
 use crate::error::codes;
+use crate::plugin::capability::sql::pool;
+use crate::plugin::capability::sql::reach::{self, Refusal};
+use crate::plugin::capability::sql::stream::Stream;
+use crate::plugin::capability::sql::tls;
+use crate::plugin::capability::sql::url::{Host, TlsMode, is_local};
 
-/// For everything up to the first statement, per host.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// For a request to cancel, which is best effort.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -44,47 +43,21 @@ pub(super) struct Connector {
 impl Connector {
     pub fn new(url: &str, origin: &str) -> Result<Self, Failure> {
         let address = Address::parse(url, origin)?;
-        let tls = tls::connector(&address)
+        let tls = tls::connector(address.tls, address.authority.as_deref())
             .map_err(|reason| Failure::new(FailureKind::Config, &codes::PROJECT_VALUE, origin, reason))?;
         Ok(Self { origin: origin.into(), address, tls })
     }
 
-    /// Tries each host in turn; fails with what the last one said.
-    pub async fn connect(&self) -> Result<Wire, Failure> {
-        let mut last = None;
-        for (host, port) in &self.address.hosts {
-            match self.connect_to(host, *port).await {
-                Ok(wire) => return Ok(wire),
-                // A wrong password is wrong everywhere.
-                Err(failure) if failure.kind == FailureKind::Auth => return Err(failure),
-                Err(failure) => last = Some(failure),
-            }
-        }
-        Err(last.unwrap_or_else(|| self.unreachable("the database URL names no host".into())))
-    }
-
     async fn connect_to(&self, host: &Host, port: u16) -> Result<Wire, Failure> {
-        let first = self.in_time(host, port, self.connect_with(host, port, self.address.tls)).await;
+        let first = reach::in_time(&self.origin, host, port, self.connect_with(host, port, self.address.tls)).await;
         match first {
             // The server may speak TLS in a way we do not: `prefer` means that encryption is not worth a failure.
             Err(Refusal::Tls(_)) if self.address.tls == TlsMode::Prefer => {
-                self.in_time(host, port, self.connect_with(host, port, TlsMode::Disable)).await
+                reach::in_time(&self.origin, host, port, self.connect_with(host, port, TlsMode::Disable)).await
             }
             other => other,
         }
-        .map_err(|refusal| self.explain(refusal, host, port))
-    }
-
-    async fn in_time<T>(
-        &self,
-        host: &Host,
-        port: u16,
-        attempt: impl Future<Output = Result<T, Refusal>>,
-    ) -> Result<T, Refusal> {
-        tokio::time::timeout(CONNECT_TIMEOUT, attempt).await.unwrap_or_else(|_| {
-            let text = format!("`{host}:{port}` does not answer within {} s", CONNECT_TIMEOUT.as_secs());
-            Err(Refusal::Failure(self.unreachable(text)))
-        })
+        .map_err(|refusal| refusal.explain(&self.origin, host, port))
     }
 
     async fn connect_with(&self, host: &Host, port: u16, mode: TlsMode) -> Result<Wire, Refusal> {
@@ -99,7 +72,7 @@ impl Connector {
 
     async fn connect_in(&self, host: &Host, port: u16, mode: TlsMode, encoding: &str) -> Result<Wire, Refusal> {
         let (stream, binding) = self.open_stream(host, port, mode).await?;
-        let is_private = stream.is_private() || is_loopback(host);
+        let is_private = stream.is_private() || is_local(host);
         let mut wire = Wire::new(stream, self.origin.clone());
         self.start(&mut wire, encoding);
         Handshake { connector: self, wire: &mut wire, binding, scram: None, is_private }
@@ -124,12 +97,10 @@ impl Connector {
     /// The connection, encrypted as wanted, with what binds a password to it.
     async fn open_stream(&self, host: &Host, port: u16, mode: TlsMode) -> Result<(Stream, Option<Vec<u8>>), Refusal> {
         let (mut stream, name) = match host {
-            Host::Folder(folder) => return Ok((open_socket(folder, port).await.map_err(Refusal::Io)?, None)),
-            Host::Name(name) => {
-                let stream = TcpStream::connect((name.as_str(), port)).await.map_err(Refusal::Io)?;
-                stream.set_nodelay(true).map_err(Refusal::Io)?;
-                (stream, name)
+            Host::Path(folder) => {
+                return Ok((reach::open_socket(&folder.join(format!(".s.PGSQL.{port}"))).await?, None));
             }
+            Host::Name(name) => (reach::open_tcp(name, port).await?, name),
         };
         if mode == TlsMode::Disable {
             return Ok((Stream::Tcp(stream), None));
@@ -138,21 +109,18 @@ impl Connector {
         messages::tls_request(&mut request);
         stream.write_all(&request).await.map_err(Refusal::Io)?;
         match (stream.read_u8().await.map_err(Refusal::Io)?, mode) {
-            (b'S', _) => self.encrypt(stream, name).await.map_err(Refusal::Tls),
+            (b'S', _) => {
+                let stream = reach::encrypt(&self.tls, stream, name).await.map_err(Refusal::Tls)?;
+                let binding = tls::channel_binding(&stream);
+                Ok((Stream::Tls(Box::new(stream)), binding))
+            }
             (_, TlsMode::Prefer) => Ok((Stream::Tcp(stream), None)),
             _ => Err(Refusal::NoTls),
         }
     }
 
-    async fn encrypt(&self, stream: TcpStream, name: &str) -> std::io::Result<(Stream, Option<Vec<u8>>)> {
-        let name = ServerName::try_from(name.to_owned()).map_err(std::io::Error::other)?;
-        let stream = self.tls.connect(name, Stream::Tcp(stream)).await?;
-        let binding = tls::channel_binding(&stream);
-        Ok((Stream::Tls(Box::new(stream)), binding))
-    }
-
     /// Asks the server to cancel what the session with this key does. Returns once the server has passed it on.
-    pub async fn cancel(&self, key: CancelKey) {
+    async fn send_cancels(&self, key: CancelKey) {
         for (host, port) in &self.address.hosts {
             let attempt = self.send_cancel(host, *port, key);
             if matches!(tokio::time::timeout(CANCEL_TIMEOUT, attempt).await, Ok(Ok(()))) {
@@ -171,53 +139,75 @@ impl Connector {
         let _ = stream.read(&mut [0]).await;
         Ok(())
     }
+}
 
-    fn explain(&self, refusal: Refusal, host: &Host, port: u16) -> Failure {
-        match refusal {
-            Refusal::Failure(failure) => failure,
-            Refusal::Io(error) => self.unreachable(format!("`{host}:{port}` cannot be reached: {error}")),
-            Refusal::Tls(error) => {
-                self.unreachable(format!("a TLS connection to `{host}:{port}` cannot be made: {error}"))
+impl pool::Connector for Connector {
+    type Wire = Wire;
+
+    fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// Tries each host in turn; fails with what the last one said.
+    async fn connect(&self) -> Result<Wire, Failure> {
+        let mut last = None;
+        for (host, port) in &self.address.hosts {
+            match self.connect_to(host, *port).await {
+                Ok(wire) => return Ok(wire),
+                // A wrong password is wrong everywhere.
+                Err(failure) if failure.kind == FailureKind::Auth => return Err(failure),
+                Err(failure) => last = Some(failure),
             }
-            Refusal::NoTls => Failure::new(
-                FailureKind::Config,
-                &codes::SQL_CONNECT,
-                &self.origin,
-                format!("the server at `{host}:{port}` does not offer TLS"),
-            )
-            .with("hint", "turn TLS on in the server, or write `sslmode=disable` into the database URL"),
         }
+        Err(last.unwrap_or_else(|| reach::unreachable(&self.origin, "the database URL names no host".into())))
     }
 
-    fn unreachable(&self, text: String) -> Failure {
-        Failure::new(FailureKind::Transient, &codes::SQL_CONNECT, &self.origin, text)
-    }
-}
-
-enum Refusal {
-    Io(std::io::Error),
-    Tls(std::io::Error),
-    NoTls,
-    Failure(Failure),
-}
-
-fn is_loopback(host: &Host) -> bool {
-    match host {
-        Host::Folder(_) => true,
-        Host::Name(name) => {
-            name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    async fn reset(&self, wire: &mut Wire) -> Result<(), Failure> {
+        if wire.status != Status::Idle {
+            wire.send_query("ROLLBACK");
         }
+        wire.send_query("DISCARD ALL");
+        let mut failure = None;
+        while wire.owed > 0 {
+            match wire.arrive().await? {
+                b'E' => failure = Some(wire.take_failure()),
+                _ => wire.consume(),
+            }
+        }
+        wire.broken |= wire.status != Status::Idle;
+        failure.map_or(Ok(()), Err)
+    }
+
+    async fn cancel(&self, wire: &mut Wire) -> Result<(), Failure> {
+        self.send_cancels(wire.cancel_key).await;
+        wire.settle().await?;
+        // The signal may reach the server late: it must not hit the next statement.
+        wire.send_sync();
+        wire.settle().await
     }
 }
 
-#[cfg(unix)]
-async fn open_socket(folder: &std::path::Path, port: u16) -> std::io::Result<Stream> {
-    tokio::net::UnixStream::connect(folder.join(format!(".s.PGSQL.{port}"))).await.map(Stream::Unix)
-}
+impl pool::Wire for Wire {
+    fn is_broken(&self) -> bool {
+        self.broken
+    }
 
-#[cfg(not(unix))]
-async fn open_socket(_folder: &std::path::Path, _port: u16) -> std::io::Result<Stream> {
-    Err(std::io::Error::other("Unix sockets are not available here"))
+    fn give_up(&mut self) {
+        self.broken = true;
+    }
+
+    /// Between sessions the server has nothing to say but a farewell, or notices that are not worth telling apart from one.
+    fn is_alive(&self) -> bool {
+        Wire::is_alive(self)
+    }
+
+    async fn settle(&mut self) -> Result<(), Failure> {
+        Wire::settle(self).await
+    }
+
+    fn settle_now(&mut self) -> bool {
+        Wire::settle_now(self)
+    }
 }
 
 /// The talk between the first message and the first `ReadyForQuery`.

@@ -12,10 +12,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::encode::{ColumnEncoder, check_batch};
-use super::lease::{Home, Lease};
 use super::messages::{self, Format};
 use super::session::affected_rows;
 use super::wire::{Status, Wire};
+use super::{Home, Lease};
 use crate::connector::{Failure, FailureKind};
 use crate::error::codes;
 use crate::plugin::capability::sql::ended_load;

@@ -12,9 +12,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::fault::{self, Notice};
 use super::messages;
-use super::stream::Stream;
 use crate::connector::{Failure, FailureKind};
 use crate::error::codes;
+use crate::plugin::capability::sql::stream::Stream;
 
 /// Read from the socket in pieces of this many bytes; more shows no gain.
 const READ_BYTES: usize = 256 * 1024;

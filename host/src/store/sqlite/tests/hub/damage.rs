@@ -9,9 +9,9 @@ use crate::store::sqlite::testing::Folder;
 fn populate(store: &SqliteStore) {
     let (_, commit) = open(store);
     store.commit_hub(&everything(&commit)).unwrap();
-    for part in 0..6i64 {
-        let ids = (3 + part * 60)..(63 + part * 60);
-        let filler = "x".repeat((part * part * 40) as usize);
+    for part in 0..4i64 {
+        let ids = (3 + part * 40)..(43 + part * 40);
+        let filler = "x".repeat((part * part * 90) as usize);
         let change = HubCommit {
             records: ids.clone().map(|id| record(id, &format!("{id} {filler}"))).collect(),
             links: ids.clone().map(|id| link(CRM, &format!("remote {}", id * 7919 % 1000), id)).collect(),
@@ -24,10 +24,24 @@ fn populate(store: &SqliteStore) {
     }
 }
 
-/// All that carries checksums: intents and match keys are what the pages say.
-fn checked(store: &SqliteStore) -> Result<Content> {
+/// All that carries checksums, and the links: intents and match keys are what the pages say.
+fn checked(store: &SqliteStore) -> Result<(Content, Vec<Vec<Link>>)> {
+    let mut all = content(store)?;
+    let links = std::mem::take(&mut all.links);
     let (intents, counts) = (Vec::new(), Vec::new());
-    Ok(Content { intents, counts, ..content(store)? })
+    let all = Content { intents, counts, ..all };
+    Ok((all, links))
+}
+
+/// A link may be lost, but none leads anywhere else.
+fn check_links(found: &[Vec<Link>], original: &[Vec<Link>]) {
+    for (found, original) in found.iter().zip(original) {
+        let is_known = |link: &&Link| {
+            original.binary_search_by(|known| known.remote.cmp(&link.remote)).map(|at| &original[at]) == Ok(*link)
+        };
+        assert!(found.iter().all(|link| is_known(&link)));
+        assert!(found.len() + 1 >= original.len());
+    }
 }
 
 #[test]
@@ -35,6 +49,7 @@ fn a_flipped_bit_in_any_page_is_noticed_or_harmless() {
     let folder = Folder::new();
     let store = folder.open();
     populate(&store);
+    store.finish_run(store.runs(&RunFilter::default()).unwrap()[0].id, &end(Outcome::Succeeded)).unwrap();
     let original = checked(&store).unwrap();
     store.inner().connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
     drop(store);
@@ -44,14 +59,15 @@ fn a_flipped_bit_in_any_page_is_noticed_or_harmless() {
     let (mut errors, mut same) = (0, 0);
     for page in 0..pages {
         let header = page * 4096 * 8 + (page * 13) % (12 * 8);
-        let places = [7919, 104_729, 1_299_709].map(|step| page * 4096 * 8 + (page * step) % (4096 * 8));
+        let places = [7919, 104_729].map(|step| page * 4096 * 8 + (page * step) % (4096 * 8));
         for bit in places.into_iter().chain([header]) {
             let mut damaged = bytes.clone();
             damaged[bit / 8] ^= 1 << (bit % 8);
             fs::write(folder.state(), damaged).unwrap();
             match SqliteStore::open_read_only(folder.path()).and_then(|store| checked(&store)) {
                 Ok(found) => {
-                    assert_eq!(found, original, "bit {bit}");
+                    assert!(found.0 == original.0, "bit {bit} changed data");
+                    check_links(&found.1, &original.1);
                     same += 1;
                 }
                 Err(error) => {
@@ -70,6 +86,7 @@ fn a_value_changed_behind_our_back_is_named() {
     let folder = Folder::new();
     let store = folder.open();
     populate(&store);
+    open_sync(&store, "order");
     let changes = [
         ("UPDATE record SET body = x'00' WHERE id = 5", "row 5 of table `record`"),
         ("UPDATE record SET body = (SELECT body FROM record WHERE id = 6) WHERE id = 5", "row 5 of table `record`"),
@@ -85,20 +102,17 @@ fn a_value_changed_behind_our_back_is_named() {
         ("UPDATE lineage SET at = at + 1 WHERE id = 7", "row 7 of table `lineage`"),
         ("UPDATE lineage SET id = 9999 WHERE id = 7", "row 9999 of table `lineage`"),
         ("UPDATE conflict SET state = 'resolved' WHERE id = 2", "row 2 of table `conflict`"),
+        ("UPDATE event SET endpoint = 1 WHERE id = 3", "row 3 of table `event`"),
         ("UPDATE event SET due = due + 1 WHERE id = 3", "row 3 of table `event`"),
         ("UPDATE endpoint SET cursor = x'09' WHERE id = 1", "row 1 of table `endpoint`"),
-        ("UPDATE hub SET epoch = 9", "row 1 of table `hub`"),
+        ("UPDATE endpoint SET sync = 2 WHERE id = 1", "row 1 of table `endpoint`"),
+        ("UPDATE hub SET epoch = 9 WHERE id = 1", "row 1 of table `hub`"),
     ];
     for (sql, what) in changes {
         let copy = store.scratch_copy().unwrap();
         assert_eq!(copy.inner().connection.execute(sql, []).unwrap(), 1, "{sql}");
         let query = RecordQuery { sync: SYNC.into(), records: vec![RecordId(5)], ..RecordQuery::default() };
-        let found = content(&copy).map(drop).and_then(|()| copy.load_records(&query).map(drop)).and_then(|()| {
-            // A row that seems to be another hub's is not listed with this one's.
-            open_sync(&copy, "order");
-            copy.records("order", None, 9).map(drop)
-        });
-        let error = found.unwrap_err();
+        let error = content(&copy).and_then(|_| copy.load_records(&query)).unwrap_err();
         assert_eq!(error.code().id, "LS0802");
         assert!(error.to_string().contains(&format!("{what} is not what was written")), "{sql}: {error}");
     }

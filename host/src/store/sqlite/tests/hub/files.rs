@@ -91,6 +91,7 @@ fn a_state_of_version_1_keeps_its_content_and_takes_hubs() {
     assert!(folder.path().join(".lockstep/state-version-1.backup.db").exists());
     let (_, commit) = open(&store);
     store.commit_hub(&everything(&commit)).unwrap();
+    store.finish_run(commit.run, &end(Outcome::Succeeded)).unwrap();
     let expected = content(&store).unwrap();
     drop(store);
     let store = folder.open();

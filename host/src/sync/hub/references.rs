@@ -1,0 +1,131 @@
+//! Fields that point to records of another hub: every endpoint knows the other record by its own id, the entity by its number.
+//!
+//! Invariant 15: no reference is written to a record that is not there yet. What points to nothing we know is no statement, and is
+//! looked at again; what the endpoint does not have yet is left out, or holds the record up where it must not be empty.
+
+use std::collections::HashMap;
+
+use super::Hub;
+use super::setup::End;
+use super::work::{Work, remote_id, remote_values};
+use crate::record::{Changes, Field, Value, values_of};
+use crate::resolve::{Link, Mechanism, decode};
+use crate::store::{EndpointId, HubStore, RecordId, RecordQuery};
+use crate::sync::error::SyncError;
+
+/// Where a field's references lead.
+#[derive(Clone, Debug)]
+pub struct Parent {
+    /// The other hub.
+    pub sync: String,
+    /// For each endpoint of this hub the endpoint of the other one whose ids it uses.
+    pub endpoints: Vec<Option<String>>,
+}
+
+/// A reference as one endpoint has it.
+#[derive(Clone, Debug)]
+pub(super) struct Reference {
+    /// The entity's field.
+    pub field: usize,
+    /// The endpoint's.
+    pub remote: Field,
+    pub sync: String,
+    /// The other hub's endpoint; 0 if that never ran.
+    pub parent: EndpointId,
+}
+
+/// The references of an endpoint.
+pub(super) fn references(
+    hub: &Hub,
+    store: &dyn HubStore,
+    endpoint: usize,
+    columns: &[(usize, String, Field)],
+) -> Result<Vec<Reference>, SyncError> {
+    let mut references = Vec::new();
+    for (field, name, remote) in columns {
+        let Some(parent) = hub.parents.get(name) else { continue };
+        let Some(Some(end)) = parent.endpoints.get(endpoint) else { continue };
+        let state = store.hub_state(&parent.sync, std::slice::from_ref(end))?;
+        let id = state.endpoints.first().map_or(EndpointId(0), |endpoint| endpoint.id);
+        references.push(Reference { field: *field, remote: remote.clone(), sync: parent.sync.clone(), parent: id });
+    }
+    Ok(references)
+}
+
+/// What a page's references lead to: for each reference one entry per row.
+pub(super) struct Led {
+    /// None = the row says nothing, or what it points to is not known yet.
+    pub values: Vec<(usize, Vec<Option<Value>>)>,
+    /// Rows that point to something unknown.
+    pub unknown: Vec<usize>,
+}
+
+impl Work<'_> {
+    /// Follows the references of a page.
+    pub fn follow(&self, end: &End, changes: &Changes) -> Result<Led, SyncError> {
+        let mut led = Led { values: Vec::new(), unknown: Vec::new() };
+        for reference in &end.references {
+            let Some((field, column)) = changes.data.iter().find(|(field, _)| field.name == reference.remote.name)
+            else {
+                continue;
+            };
+            let values = values_of(field, column);
+            let pointing = |value: &Option<Value>| {
+                value.as_ref().filter(|value| !value.is_null()).map(|value| remote_id(&[value]))
+            };
+            let remotes: Vec<Option<Vec<u8>>> = values.iter().map(pointing).collect();
+            let query = RecordQuery {
+                sync: reference.sync.clone(),
+                links: remotes.iter().flatten().map(|remote| (reference.parent, remote.clone())).collect(),
+                ..RecordQuery::default()
+            };
+            let mut links = self.run.store.load_records(&query)?.links.into_iter();
+            let mut found = Vec::with_capacity(values.len());
+            for (row, (value, remote)) in values.into_iter().zip(remotes).enumerate() {
+                found.push(match (value, remote) {
+                    (Some(Value::Null), _) => Some(Value::Null),
+                    (_, Some(_)) => {
+                        let record = links.next().flatten();
+                        if record.is_none() {
+                            led.unknown.push(row);
+                        }
+                        record.map(|record| Value::Int(record.0))
+                    }
+                    _ => None,
+                });
+            }
+            led.values.push((reference.field, found));
+        }
+        Ok(led)
+    }
+
+    /// The ids by which an endpoint knows the records that fields point to; those it does not know are left out.
+    pub fn lead(&self, end: &End, patch: &[(usize, Value)]) -> Result<HashMap<usize, Value>, SyncError> {
+        let mut found = HashMap::new();
+        for reference in &end.references {
+            let Some((_, value)) = patch.iter().find(|(field, _)| *field == reference.field) else { continue };
+            let record = match value {
+                Value::Int(record) => RecordId(*record),
+                other => {
+                    found.insert(reference.field, other.clone());
+                    continue;
+                }
+            };
+            let query = RecordQuery { sync: reference.sync.clone(), records: vec![record], ..RecordQuery::default() };
+            let bodies = self.run.store.load_records(&query)?.bodies;
+            let state = bodies.get(&record).and_then(|body| decode(body, &[reference.parent.0], 0));
+            let link = state.and_then(|state| state.sides.into_iter().next()).map(|side| side.link);
+            match link {
+                Some(Link::Linked(remote)) => {
+                    let value = remote_values(&remote).and_then(|values| values.into_iter().next());
+                    found.extend(value.map(|value| (reference.field, value)));
+                }
+                _ if !self.has(Mechanism::Parking) => {
+                    found.insert(reference.field, Value::Int(record.0));
+                }
+                _ => {}
+            }
+        }
+        Ok(found)
+    }
+}

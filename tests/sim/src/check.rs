@@ -1,0 +1,233 @@
+//! The invariants, by their numbers in the design. What is checked here comes from what systems accepted, what their users did and
+//! what anybody can read from the store; nothing from inside the engine.
+
+mod equal;
+mod finish;
+mod lost;
+mod sums;
+
+use lockstep::project::HubDeletes;
+use lockstep::record::Value;
+
+use crate::desk::Decided;
+use crate::field::Kind;
+use crate::ledger::Author;
+use crate::plan::{Decides, HOUR};
+use crate::system::Values;
+use crate::view::View;
+use crate::world::Core;
+
+pub use finish::{finish, is_settled};
+
+type Touched<'a> = (i64, &'a Option<Values>, &'a Option<Values>);
+
+/// Something of the hub's is accepted by a system; the ledger does not know it yet.
+pub fn on_write(core: &mut Core, system: usize, (key, before, after): Touched<'_>, patch: &[(usize, Value)]) {
+    match (before, after) {
+        (None, Some(after)) => {
+            one_record_only(core, system, key, after);
+            reborn_fairly(core, system, after);
+            nothing_invented(core, system, after, after, patch);
+        }
+        (Some(before), Some(after)) => {
+            nothing_invented(core, system, before, after, patch);
+            nothing_older(core, system, key, before, after);
+        }
+        (Some(before), None) => delete_was_asked_for(core, system, key, before),
+        (None, None) => {}
+    }
+}
+
+/// Invariant 6: at most one remote record per record and endpoint.
+fn one_record_only(core: &mut Core, system: usize, key: i64, after: &Values) {
+    let serial = core.plan.serial();
+    let by_us = |change: &&crate::ledger::Change| {
+        change.system == system
+            && change.author != Author::User
+            && change.before.is_none()
+            && change.after.as_ref().is_some_and(|made| made[serial] == after[serial])
+    };
+    let twin = core.ledger.changes.iter().filter(by_us).find(|change| {
+        change.key != key && core.systems[system].get(change.key).is_some_and(|live| live[serial] == after[serial])
+    });
+    if let Some(twin) = twin.map(|twin| twin.key) {
+        let name = core.plan.systems[system].name;
+        core.fail(
+            "6 one remote record",
+            format!("{name}: {:?} was made as {key} though {twin} is there", after[serial]),
+        );
+    }
+}
+
+/// Invariant 4: what was deleted in a system comes back only for a reason.
+fn reborn_fairly(core: &mut Core, system: usize, after: &Values) {
+    let serial = core.plan.serial();
+    let of_this = |values: &Option<Values>| values.as_ref().is_some_and(|values| values[serial] == after[serial]);
+    let changes = &core.ledger.changes;
+    let gone = changes.iter().rev().find(|change| change.system == system && of_this(&change.before));
+    let Some(gone) = gone.filter(|change| change.after.is_none()) else { return };
+    let class = core.ledger.class(after);
+    let deletes: Vec<&crate::ledger::Change> = changes.iter().filter(|c| is_delete_of(core, c, class)).collect();
+    let Some(deletion) = deletes.last() else { return };
+    let has_reason = changes.iter().any(|change| {
+        let is_of_class = change.after.as_ref().is_some_and(|values| core.ledger.class(values) == class);
+        let is_unseen =
+            change.at > deletion.at || (change.system != deletion.system && !seen_by(core, change, deletion));
+        change.author == Author::User && is_of_class && is_unseen
+    });
+    if !has_reason && !core.is_hand_decided(class) {
+        let (name, at) = (core.plan.systems[system].name, crate::trace::time(gone.at));
+        core.fail("4 no resurrection", format!("{name}: {:?} was deleted at {at} and made again", after[serial]));
+    }
+}
+
+fn is_delete_of(core: &Core, change: &crate::ledger::Change, class: usize) -> bool {
+    change.author == Author::User
+        && change.after.is_none()
+        && change.before.as_ref().is_some_and(|values| core.ledger.class(values) == class)
+}
+
+/// Whether whoever deleted a record had seen this change of it.
+fn seen_by(core: &Core, change: &crate::ledger::Change, deletion: &crate::ledger::Change) -> bool {
+    let (Some(after), Some(last)) = (&change.after, &deletion.before) else { return false };
+    (0..core.plan.units.len()).all(|unit| {
+        let (wrote, saw) = (core.ledger.unit_tokens(unit, after), core.ledger.unit_tokens(unit, last));
+        match core.ledger.is_traced(unit) && !core.ledger.is_ambiguous(unit, &wrote) {
+            true => core.ledger.had_seen(unit, &saw, &wrote),
+            // Counters and sets do not tell: what is long ago was seen.
+            false => change.at + 12 * HOUR < deletion.at,
+        }
+    })
+}
+
+/// Invariants 13 and 14: every value the hub writes is one that a user gave this record, and nothing is null that nobody nulled.
+fn nothing_invented(core: &mut Core, system: usize, before: &Values, after: &Values, patch: &[(usize, Value)]) {
+    let plan = core.plan.clone();
+    let class = core.ledger.class(after);
+    for (unit, fields) in plan.units.iter().enumerate() {
+        if !fields.iter().any(|field| patch.iter().any(|(patched, _)| patched == field)) {
+            continue;
+        }
+        let sent = |field: &usize| {
+            let sent = patch.iter().find(|(patched, _)| patched == field);
+            sent.map_or_else(|| before[*field].clone(), |(_, value)| value.clone())
+        };
+        // A system that has only a part of a group shows nothing of the rest.
+        let is_whole = fields.iter().all(|field| plan.systems[system].has(*field));
+        let values: Vec<Value> = fields.iter().map(sent).collect();
+        let is_merged = matches!(plan.fields[fields[0]].decides, Decides::Counter | Decides::Set);
+        let is_fine = match () {
+            () if !is_whole => true,
+            () if is_merged => values.iter().all(|value| !value.is_null()),
+            () => core.ledger.is_known(class, unit, &values),
+        };
+        let is_null = values.iter().any(Value::is_null);
+        if !is_fine {
+            let name = plan.systems[system].name;
+            let invariant = if is_null { "14 absent is not null" } else { "13 nothing invented" };
+            let words = crate::users::words(&fields.iter().copied().zip(values).collect::<Vec<_>>());
+            core.fail(invariant, format!("{name}: {:?} was given {words}, which nobody wrote", after[plan.serial()]));
+        }
+        core.ledger.learn_form(unit, after);
+    }
+}
+
+/// Invariants 3, 7 and 8: a value is never replaced by one that whoever wrote it had seen.
+fn nothing_older(core: &mut Core, system: usize, key: i64, before: &Values, after: &Values) {
+    let plan = core.plan.clone();
+    let class = core.ledger.class(after);
+    for unit in 0..plan.units.len() {
+        let (was, is) = (core.ledger.unit_tokens(unit, before), core.ledger.unit_tokens(unit, after));
+        let ledger = &core.ledger;
+        if was == is || !ledger.is_traced(unit) || ledger.is_ambiguous(unit, &was) || ledger.is_ambiguous(unit, &is) {
+            continue;
+        }
+        let field = plan.units[unit][0];
+        let is_fought_over = ledger.fought_over.iter().any(|(c, f)| ledger.class_now(*c) == class && *f == field);
+        let writer = ledger.writes.iter().rev().find(|write| write.unit == unit && write.tokens == was);
+        let is_foreign = plan.fields[field].owner.is_some_and(|(owner, _)| writer.is_some_and(|w| w.system != owner));
+        if is_fought_over || is_foreign || core.is_hand_decided(class) || !ledger.had_seen(unit, &was, &is) {
+            continue;
+        }
+        let (name, kind) = (plan.systems[system].name, plan.fields[field].kind.name());
+        let what = format!("{name}: `{kind}` of {key} was {:?} and became {:?}, which is older", was, is);
+        core.fail("3 no lost update", what);
+    }
+}
+
+/// Invariant 5: nothing is deleted that nobody deleted.
+fn delete_was_asked_for(core: &mut Core, system: usize, key: i64, before: &Values) {
+    let class = core.ledger.class(before);
+    let is_asked = core.ledger.changes.iter().any(|change| is_delete_of(core, change, class));
+    let name = core.plan.systems[system].name;
+    if !is_asked {
+        core.fail("5 no inferred delete", format!("{name}: {key} was deleted, and nobody had deleted it anywhere"));
+    } else if core.plan.def.deletes == HubDeletes::Ignore {
+        core.fail("5 no inferred delete", format!("{name}: {key} was deleted, and deletes are to be ignored"));
+    }
+}
+
+/// A person has decided: from now on older values of the record may come back.
+pub fn after_decision(core: &mut Core, view: &View, decided: &Decided) {
+    let now = core.now;
+    let Decided::Conflict { record, body, words } = decided else {
+        core.trace.event(now, "person", &[], || "decides about held deletes".to_owned());
+        return;
+    };
+    core.trace.event(now, "person", &[*record], || format!("decides about record {record}: {words}"));
+    let named = body.split('"').filter(|part| is_serial(part)).map(Value::text);
+    let linked = equal::records(core, view).remove(record).unwrap_or_default();
+    let serial = core.plan.serial();
+    let serials: Vec<Value> = named.chain(linked.iter().map(|(_, _, values)| values[serial].clone())).collect();
+    for serial in serials {
+        let class = core.ledger.class_of(&serial);
+        core.hand_decided.push(class);
+    }
+}
+
+fn is_serial(text: &str) -> bool {
+    text.strip_prefix('S').is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// After a run: invariant 5 about many deletes at once.
+pub fn after_run(core: &mut Core, approved: bool) {
+    let (run, guard) = (core.ledger.run, core.plan.def.guard);
+    for system in 0..core.systems.len() {
+        let is_ours = |change: &&crate::ledger::Change| {
+            change.run == run && change.system == system && change.author != Author::User && change.after.is_none()
+        };
+        let deletes = core.ledger.changes.iter().rev().take_while(|change| change.run == run).filter(is_ours).count();
+        let allowed = guard.deletes_max(core.systems[system].records.len() as u64);
+        if deletes as u64 > allowed && !approved {
+            let name = core.plan.systems[system].name;
+            core.fail("5 guard", format!("{name}: one run deleted {deletes} records; {allowed} pass without approval"));
+        }
+    }
+}
+
+/// Invariant 2: edits cause so many writes and no more.
+pub fn amplification(core: &mut Core) {
+    let by_user = |change: &&crate::ledger::Change| change.author == Author::User;
+    let edits = core.ledger.changes.iter().filter(by_user).count();
+    let writes = core.ledger.changes.len() - edits;
+    let allowed = 4 * edits * (core.systems.len() - 1) + 20;
+    if writes > allowed {
+        core.fail(
+            "2 termination",
+            format!("{edits} edits caused {writes} writes; {allowed} would have been much already"),
+        );
+    }
+}
+
+impl Core {
+    /// Whether a person has decided about this record: then older values may come back.
+    pub fn is_hand_decided(&self, class: usize) -> bool {
+        self.hand_decided.iter().any(|decided| self.ledger.class_now(*decided) == class)
+    }
+}
+
+/// The kinds of fields whose values are merged rather than chosen.
+fn is_plain(core: &Core, unit: usize) -> bool {
+    let field = core.plan.units[unit][0];
+    !matches!(core.plan.fields[field].kind, Kind::Visits | Kind::Tags)
+}

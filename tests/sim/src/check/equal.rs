@@ -1,0 +1,164 @@
+//! Invariant 1: what is one record says the same everywhere, each system in its own form.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lockstep::project::HubDeletes;
+use lockstep::record::Value;
+
+use super::{is_delete_of, is_plain};
+use crate::plan::{Key, Restores};
+use crate::system::Values;
+use crate::view::View;
+use crate::world::Core;
+
+/// What is there of one record: systems with keys and values.
+pub type Copies = Vec<(usize, i64, Values)>;
+
+/// Live remote records by the record they belong to.
+pub fn records(core: &Core, view: &View) -> BTreeMap<i64, Copies> {
+    let mut records: BTreeMap<i64, Copies> = BTreeMap::new();
+    for link in &view.links {
+        let copies = records.entry(link.record).or_default();
+        if let Some(key) = key_of(core, link.system, &link.key)
+            && let Some(values) = core.systems[link.system].get(key)
+        {
+            copies.push((link.system, key, values.clone()));
+        }
+    }
+    records
+}
+
+fn key_of(core: &Core, system: usize, key: &Value) -> Option<i64> {
+    match (core.plan.systems[system].key, key) {
+        (Key::Generated, Value::Int(key)) => Some(*key),
+        (Key::Client, serial) => core.systems[system].by_serial(serial),
+        _ => None,
+    }
+}
+
+/// Records about which something is open, and remote records likewise.
+pub struct Open {
+    records: BTreeSet<i64>,
+    texts: Vec<String>,
+    has_holds: bool,
+}
+
+impl Open {
+    pub fn of(view: &View) -> Self {
+        let mut records = BTreeSet::new();
+        let mut texts = Vec::new();
+        for dispute in view.disputes.iter().filter(|dispute| dispute.is_open) {
+            records.insert(dispute.record);
+            texts.push(format!("{} {}", dispute.subject, dispute.body));
+        }
+        for letter in view.letters.iter().filter(|letter| letter.is_open) {
+            let body: serde_json::Value = serde_json::from_str(&letter.body).unwrap_or_default();
+            records.extend(body.get("record").and_then(serde_json::Value::as_i64));
+            texts.push(format!("{} {}", letter.key, letter.body));
+        }
+        Self { records, texts, has_holds: view.holds_open > 0 }
+    }
+
+    /// Whether something about this record waits for a person.
+    pub fn names(&self, record: i64, serial: &Value) -> bool {
+        self.records.contains(&record) || self.mentions(serial)
+    }
+
+    fn mentions(&self, serial: &Value) -> bool {
+        let Value::Text(serial) = serial else { return false };
+        let wanted = format!("\"{serial}\"");
+        self.texts.iter().any(|text| text.contains(&wanted))
+    }
+
+    pub fn names_remote(&self, name: &str, key: i64, serial: &Value) -> bool {
+        let wanted = format!("[\"{key}\"]");
+        self.mentions(serial) || self.texts.iter().any(|text| text.contains(name) && text.contains(&wanted))
+    }
+}
+
+/// Everything that differs, for people.
+pub fn differences(core: &Core, view: &View) -> Vec<String> {
+    let open = Open::of(view);
+    let records = records(core, view);
+    let mut found = Vec::new();
+    for (record, copies) in &records {
+        let Some((_, _, first)) = copies.first() else { continue };
+        if open.names(*record, &first[core.plan.serial()]) {
+            continue;
+        }
+        missing(core, *record, copies, &open, &mut found);
+        for unit in 0..core.plan.units.len() {
+            differing(core, *record, unit, copies, &mut found);
+        }
+    }
+    unlinked(core, view, &records, &open, &mut found);
+    found
+}
+
+fn missing(core: &Core, record: i64, copies: &Copies, open: &Open, found: &mut Vec<String>) {
+    let (plan, serial) = (&core.plan, core.plan.serial());
+    let class = core.ledger.class(&copies[0].2);
+    let may_stay = plan.def.deletes == HubDeletes::Ignore
+        && core.ledger.changes.iter().any(|change| is_delete_of(core, change, class));
+    if may_stay || open.has_holds {
+        return;
+    }
+    for (system, profile) in plan.systems.iter().enumerate() {
+        let count = copies.iter().filter(|(copy, ..)| *copy == system).count();
+        let name = profile.name;
+        if count == 0 && profile.writes {
+            found.push(format!("record {record} ({:?}) is not in {name}", copies[0].2[serial]));
+        }
+        if count > 1 {
+            found.push(format!("record {record} ({:?}) is in {name} {count} times", copies[0].2[serial]));
+        }
+    }
+}
+
+fn differing(core: &Core, record: i64, unit: usize, copies: &Copies, found: &mut Vec<String>) {
+    let plan = &core.plan;
+    let fields = &plan.units[unit];
+    let owner = plan.fields[fields[0]].owner;
+    let counts = |system: usize| {
+        let keeps_own = owner.is_some_and(|(owner, restores)| owner != system && restores == Restores::No);
+        plan.systems[system].writes && fields.iter().all(|field| plan.systems[system].has(*field)) && !keeps_own
+    };
+    let shown: Vec<(usize, Vec<Value>)> = copies
+        .iter()
+        .filter(|(system, ..)| counts(*system))
+        .map(|(system, _, values)| (*system, fields.iter().map(|field| values[*field].clone()).collect()))
+        .collect();
+    let Some((_, first)) = shown.first() else { return };
+    if shown.iter().all(|(_, values)| values == first) {
+        return;
+    }
+    let fits = |candidate: &Vec<Value>| {
+        shown.iter().all(|(system, values)| {
+            let formed = fields.iter().zip(candidate).map(|(field, value)| plan.systems[*system].form(*field, value));
+            formed.eq(values.iter().cloned())
+        })
+    };
+    let class = core.ledger.class(&copies[0].2);
+    let is_one = shown.iter().any(|(_, values)| fits(values))
+        || (is_plain(core, unit) && core.ledger.known_values(class, unit).any(fits));
+    if !is_one {
+        let kind = plan.fields[fields[0]].kind.name();
+        let words: Vec<String> =
+            shown.iter().map(|(system, values)| format!("{} {values:?}", plan.systems[*system].name)).collect();
+        found.push(format!("`{kind}` of record {record} differs: {}", words.join(", ")));
+    }
+}
+
+/// Records nobody knows of.
+fn unlinked(core: &Core, view: &View, records: &BTreeMap<i64, Copies>, open: &Open, found: &mut Vec<String>) {
+    let linked: BTreeSet<(usize, i64)> = records.values().flatten().map(|(system, key, _)| (*system, *key)).collect();
+    let _ = view;
+    for (system, profile) in core.plan.systems.iter().enumerate().filter(|(_, profile)| profile.reads) {
+        for (key, values) in core.systems[system].live() {
+            let serial = &values[core.plan.serial()];
+            if !linked.contains(&(system, key)) && !open.names_remote(profile.name, key, serial) {
+                found.push(format!("{} has {key} ({serial:?}), which belongs to no record", profile.name));
+            }
+        }
+    }
+}

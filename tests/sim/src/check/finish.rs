@@ -1,0 +1,60 @@
+//! What has to hold when users have stopped, nothing goes wrong any more and the hub has had time.
+
+use lockstep::project::HubDeletes;
+
+use super::equal::{Open, differences, records};
+use super::{amplification, is_delete_of, lost, seen_by, sums};
+use crate::ledger::Author;
+use crate::view::View;
+use crate::world::Core;
+
+/// Whether everything agrees.
+pub fn is_settled(core: &Core, view: &View) -> bool {
+    differences(core, view).is_empty()
+}
+
+/// The invariants of the end.
+pub fn finish(core: &mut Core, view: &View) {
+    for what in differences(core, view) {
+        core.fail("1 convergence", what);
+    }
+    for what in lost::lost(core, view) {
+        core.fail("3 no lost update", what);
+    }
+    for what in sums::wrong(core, view) {
+        core.fail("3 no lost update", what);
+    }
+    for what in undead(core, view) {
+        core.fail("4 no resurrection", what);
+    }
+    amplification(core);
+}
+
+/// Records that are there though somebody deleted them and nobody objected.
+fn undead(core: &Core, view: &View) -> Vec<String> {
+    if core.plan.def.deletes != HubDeletes::Propagate || view.holds_open > 0 {
+        return Vec::new();
+    }
+    let open = Open::of(view);
+    let mut found = Vec::new();
+    for (record, copies) in records(core, view) {
+        let Some((_, _, first)) = copies.first() else { continue };
+        let class = core.ledger.class(first);
+        let last = core.ledger.changes.iter().rev().find(|change| is_delete_of(core, change, class));
+        let Some(deletion) = last.filter(|change| core.plan.systems[change.system].reads) else { continue };
+        let objects = core.ledger.changes.iter().any(|change| {
+            let is_of_class = change.after.as_ref().is_some_and(|values| core.ledger.class(values) == class);
+            change.author == Author::User
+                && is_of_class
+                && (change.at >= deletion.at || (change.system != deletion.system && !seen_by(core, change, deletion)))
+        });
+        let is_open = open.names(record, &first[core.plan.serial()]) || core.is_hand_decided(class);
+        let is_anywhere = copies.iter().any(|(system, ..)| core.plan.systems[*system].writes);
+        if !objects && !is_open && is_anywhere {
+            let at = crate::trace::time(deletion.at);
+            let serial = &first[core.plan.serial()];
+            found.push(format!("record {record} ({serial:?}) is still there, but was deleted at {at}"));
+        }
+    }
+    found
+}

@@ -1,0 +1,76 @@
+//! Counters add up and sets unite (part of invariant 3).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lockstep::record::Value;
+
+use super::equal::Open;
+use crate::field::{Kind, items};
+use crate::ledger::{Author, Change};
+use crate::view::View;
+use crate::world::Core;
+
+/// What does not add up, for people.
+pub fn wrong(core: &Core, view: &View) -> Vec<String> {
+    let mut found = Vec::new();
+    let fields = [Kind::Visits, Kind::Tags].into_iter().filter_map(|kind| core.plan.field(kind));
+    for field in fields {
+        let mut classes: BTreeMap<usize, Vec<&Change>> = BTreeMap::new();
+        for change in core.ledger.changes.iter().filter(|change| change.author == Author::User) {
+            if let Some(values) = change.after.as_ref().or(change.before.as_ref()) {
+                classes.entry(core.ledger.class(values)).or_default().push(change);
+            }
+        }
+        for (class, changes) in classes {
+            check(core, view, field, class, &changes, &mut found);
+        }
+    }
+    found
+}
+
+fn check(core: &Core, view: &View, field: usize, class: usize, changes: &[&Change], found: &mut Vec<String>) {
+    let inserts = changes.iter().filter(|change| change.before.is_none()).count();
+    let deletes = changes.iter().filter(|change| change.after.is_none()).count();
+    let all_have_it = core.plan.systems.iter().all(|system| system.has(field) && system.conditional);
+    if inserts != 1 || deletes > 0 || !all_have_it {
+        return;
+    }
+    let open = Open::of(view);
+    let final_values: BTreeSet<Value> = core
+        .systems
+        .iter()
+        .flat_map(crate::system::System::live)
+        .filter(|(_, values)| core.ledger.class(values) == class && !open.names(i64::MIN, &values[core.plan.serial()]))
+        .map(|(_, values)| values[field].clone())
+        .collect();
+    let [value] = Vec::from_iter(&final_values)[..] else { return };
+    let what = match value {
+        Value::Int(count) => counter(field, changes, *count),
+        set => set_of(field, changes, set),
+    };
+    found.extend(what);
+}
+
+fn counter(field: usize, changes: &[&Change], count: i64) -> Option<String> {
+    let number = |values: &Option<crate::system::Values>| match values.as_ref().map(|values| &values[field]) {
+        Some(Value::Int(count)) => *count,
+        _ => 0,
+    };
+    let sum: i64 = changes.iter().map(|change| number(&change.after) - number(&change.before)).sum();
+    (sum != count).then(|| format!("a counter is {count}, but all that was counted is {sum}"))
+}
+
+fn set_of(field: usize, changes: &[&Change], set: &Value) -> Option<String> {
+    let (mut added, mut removed) = (BTreeSet::new(), BTreeSet::new());
+    let of = |values: &Option<crate::system::Values>| -> BTreeSet<String> {
+        values.iter().flat_map(|values| items(&values[field])).map(str::to_owned).collect()
+    };
+    for change in changes {
+        let (before, after) = (of(&change.before), of(&change.after));
+        added.extend(after.difference(&before).cloned());
+        removed.extend(before.difference(&after).cloned());
+    }
+    let expected: BTreeSet<String> = added.difference(&removed).cloned().collect();
+    let is: BTreeSet<String> = items(set).into_iter().map(str::to_owned).collect();
+    (expected != is).then(|| format!("a set is {is:?}, but what was added and not removed is {expected:?}"))
+}
