@@ -115,7 +115,7 @@ impl Assembly {
             let connector = Arc::new(connector);
             ends.push(HubEnd {
                 source: readable.then(|| connector.clone() as Arc<dyn crate::connector::Source>),
-                sink: writable.then(|| connector as Arc<dyn crate::connector::Sink>),
+                sink: writable.then_some(connector as Arc<dyn crate::connector::Sink>),
                 plugin,
             });
         }

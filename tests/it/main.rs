@@ -5,6 +5,7 @@ mod clean;
 mod contract;
 mod documents;
 mod examples;
+mod hub;
 mod mirror;
 mod mysql_plugin;
 mod plugins;

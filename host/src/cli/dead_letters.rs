@@ -127,7 +127,7 @@ fn list(context: &Context, sync: Option<&str>, limit: u32) -> Result<Reply> {
     Ok(Reply::done(vec![table.into()], result))
 }
 
-/// Its key, or where it stands.
+/// Its key, behind the endpoint's name if it is a hub's, or where it stands.
 fn name(row: &DeadLetter) -> String {
     let key = Some(&row.letter.key_text).filter(|key| !key.is_empty());
     key.map(|key| shown_record(key)).or_else(|| row.letter.position.clone()).unwrap_or_else(|| "?".to_owned())
@@ -221,4 +221,43 @@ fn discard(context: &Context, which: &Which, consent: Consent) -> Result<Reply> 
     let closed = store.close_dead_letters(&ids, Closing::Discarded, context.world.clock.now())?;
     let text = format!("discarded {}", noun(closed, "record", "records"));
     Ok(Reply::done(vec![text.into()], json!({"discarded": closed})))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Cause, KeyDigest, NewDeadLetter, RunId, Stage};
+    use chrono::DateTime;
+
+    fn check(key_text: &str, expected: &str) {
+        let row = DeadLetter {
+            id: DeadLetterId(1),
+            sync: "customer".into(),
+            run: RunId(1),
+            state: DeadLetterState::Open,
+            attempts: 1,
+            first_at: DateTime::UNIX_EPOCH,
+            last_at: DateTime::UNIX_EPOCH,
+            letter: NewDeadLetter {
+                stage: Stage::Write,
+                key: KeyDigest::of_key("7"),
+                key_text: key_text.into(),
+                position: Some("line 7".into()),
+                record: None,
+                raw: None,
+                cause: Cause::default(),
+                plugin: None,
+            },
+        };
+        assert_eq!(name(&row), expected);
+    }
+
+    #[test]
+    fn a_letter_is_named_by_its_key() {
+        check("[\"404\"]", "\"404\"");
+        check("[\"a [b\"]", "\"a [b\"");
+        check("erp [\"70404\"]", "erp 70404");
+        check("erp [\"7\",\"a [b\"]", "erp 7, a [b");
+        check("[]", "line 7");
+    }
 }

@@ -1,25 +1,31 @@
-//! `demo`: a sync at work without any setup.
+//! `demo`: two systems that both change the same customers, and a copy of them, without any setup.
+//!
+//! Every command of the story is understood and run as if it had been typed, and what it prints is what it prints: only long
+//! answers are cut.
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
-use serde_json::json;
+use clap::{Args, Parser as _};
+use serde_json::{Value, json};
 
-use super::dead_letters::{DeadLettersArgs, DeadLettersVerb};
-use super::run::{self as runs, RunArgs};
-use super::{CliError, Context, Reply, dead_letters};
+use super::output::{Block, count};
+use super::usage::usage_error;
+use super::{Cli, CliError, Context, Reply};
 use crate::error::Result;
 use crate::project::{PROJECT_FILE, shell_word};
 
-mod data;
+mod systems;
+
+use systems::{CRM_LAST, Customer, Systems};
 
 const PROJECT: &str = include_str!("demo/lockstep.toml");
-/// Enough to show a progress bar, few enough not to wait.
-const CUSTOMERS: u32 = 250_000;
+/// As much of an answer as there is.
+const WHOLE: &[usize] = &[usize::MAX; 8];
 
-/// Show a sync at work, without any setup
+/// Show a two-way sync at work, without any setup
 ///
-/// Writes a project with sample data into DIR, or into a temporary folder, runs it a few times, and leaves it for you to play with.
+/// Makes a CRM, an ERP and a copy for analytics in DIR, or in a temporary folder, tells what happens when both sides change the
+/// same customers, and leaves the project for you to play with.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  lockstep demo\n  lockstep demo shop      keep the files to look at")]
 pub struct DemoArgs {
@@ -31,39 +37,21 @@ pub struct DemoArgs {
 pub async fn run(args: &DemoArgs, context: &Context) -> Result<Reply> {
     let dir =
         args.dir.clone().unwrap_or_else(|| std::env::temp_dir().join(format!("lockstep-demo-{}", std::process::id())));
-    let file = dir.join("data/customers.csv");
     begin(&dir)?;
-    let demo = Context { project_dir: dir.clone(), ..context.clone() };
-    let say = |text: &str| context.output.line(text);
-
-    say(&format!("a shop's customers: {CUSTOMERS} lines of CSV in {}", file.display()));
-    write(&file, &data::customers(CUSTOMERS, data::Edition::First))?;
-    say("\n1. `lockstep run` copies them into a database through three sandboxed plugins: csv, clean, sqlite");
-    sync(&demo).await?;
-
-    say("\n2. what cannot be right waits for a person, complete and with its cause; everything else went on");
-    let list = DeadLettersVerb::List { sync: None, limit: 10 };
-    let letters = dead_letters::run(&DeadLettersArgs { verb: list }, &demo).await?;
-    letters.blocks.iter().for_each(|block| context.output.show(block));
-
-    say("\n3. the same file again: nothing to do");
-    sync(&demo).await?;
-
-    say("\n4. the shop mends its bad lines, changes 1 000 customers and deletes 40: only that is written");
-    write(&file, &data::customers(CUSTOMERS, data::Edition::Second))?;
-    sync(&demo).await?;
+    let story = Story { systems: Systems::make(&dir)?, demo: Context { project_dir: dir.clone(), ..context.clone() } };
+    story.first_link().await?;
+    story.both_sides_edit().await?;
+    story.refused().await?;
+    story.deleted().await?;
+    story.why().await?;
+    story.taken_back().await?;
+    story.verified().await?;
 
     let option = format!("--project {}", shell_word(&dir));
-    let next = ["status", "history", "plan", "plugin inspect csv"].map(|verb| format!("  lockstep {option} {verb}"));
-    let text = format!("the project is yours to play with:\n{}", next.join("\n"));
+    let next = ["status", "history", "run --watch"];
+    let next = next.map(|verb| format!("  lockstep {option} {verb}")).join("\n");
+    let text = format!("the project is yours to play with; change something in its databases and go on:\n{next}");
     Ok(Reply::done(vec![text.into()], json!({"project": dir.display().to_string()})))
-}
-
-/// Runs the demo's sync. Dead letters are part of the story, an error is not.
-async fn sync(demo: &Context) -> Result<()> {
-    let args = RunArgs { syncs: Vec::new(), once: true, watch: false, full: false, accept_schema: false, plan: None };
-    let reply = runs::run(&args, demo).await?;
-    reply.errors.into_iter().next().map_or(Ok(()), Err)
 }
 
 fn begin(dir: &Path) -> Result<(), CliError> {
@@ -71,11 +59,143 @@ fn begin(dir: &Path) -> Result<(), CliError> {
     if project.symlink_metadata().is_ok() {
         return Err(CliError::AlreadyExists { path: project });
     }
-    let data = dir.join("data");
-    std::fs::create_dir_all(&data).map_err(|source| CliError::Write { path: data, source })?;
-    write(&project, PROJECT)
+    std::fs::create_dir_all(dir).map_err(|source| CliError::Write { path: dir.to_owned(), source })?;
+    std::fs::write(&project, PROJECT).map_err(|source| CliError::Write { path: project, source })
 }
 
-fn write(path: &Path, content: &str) -> Result<(), CliError> {
-    std::fs::write(path, content).map_err(|source| CliError::Write { path: path.to_owned(), source })
+/// Customers it is about.
+const MOVED: Customer = Customer(1_001);
+const MARRIED: Customer = Customer(1_002);
+const CALLED: Customer = Customer(1_003);
+const WORDY: Customer = Customer(1_004);
+const GONE: Customer = Customer(1_005);
+
+struct Story<'a> {
+    systems: Systems<'a>,
+    demo: Context,
+}
+
+impl Story<'_> {
+    async fn first_link(&self) -> Result<()> {
+        self.demo.output.line(&format!(
+            "1. A CRM and an ERP with {} customers each have never met. What would come of it?",
+            count(u64::from(CRM_LAST))
+        ));
+        self.lockstep(&["plan"], &[2, 9, 1, 0, 0, 1, 0, 0, 1, 0, 0, 1]).await?;
+        self.say("2. It is done, and analytics gets its copy: a table that is made on the way.");
+        self.lockstep(&["run"], WHOLE).await?;
+        Ok(())
+    }
+
+    async fn both_sides_edit(&self) -> Result<()> {
+        let [moved, married, called] = [MOVED, MARRIED, CALLED].map(Customer::name);
+        self.say(&format!(
+            "3. {moved} gets a new phone number in the CRM and another name in the ERP: both arrive.\n   \
+             {married} gets another name in both: a person decides.\n   \
+             {called} gets another number in both: `conflict = [\"crm\", \"erp\"]` decides."
+        ));
+        self.crm(MOVED, "phone = '+49 40 111111'")?;
+        self.erp(MOVED, "name = 'Dr. Ada Dahl'")?;
+        self.crm(MARRIED, "full_name = 'B. Dahl'")?;
+        self.erp(MARRIED, "name = 'Ben Dahl-Costa'")?;
+        self.crm(CALLED, "phone = '+49 40 333333'")?;
+        self.erp(CALLED, "tel = '+49 89 999999'")?;
+        self.lockstep(&["run"], WHOLE).await?;
+        let list = self.lockstep(&["conflicts", "list"], WHOLE).await?;
+        let id = number(&list, "/conflicts/0/id");
+        self.lockstep(&["conflicts", "resolve", &id, "--take", "incoming"], &[1]).await?;
+        Ok(())
+    }
+
+    async fn refused(&self) -> Result<()> {
+        self.say(&format!(
+            "4. The ERP refuses a phone number of {} that is too long for it. Everything else goes on;\n   \
+             the record waits, is corrected and goes through.",
+            WORDY.name()
+        ));
+        self.crm(WORDY, "phone = '+49 30 1234567 ext. 4711'")?;
+        self.lockstep(&["run"], WHOLE).await?;
+        let list = self.lockstep(&["dead-letters", "list"], WHOLE).await?;
+        let id = number(&list, "/dead_letters/0/id");
+        self.lockstep(&["dead-letters", "edit", &id, "--set", "phone=+49 30 1234567"], &[1]).await?;
+        self.lockstep(&["dead-letters", "retry", &id], WHOLE).await?;
+        Ok(())
+    }
+
+    async fn deleted(&self) -> Result<()> {
+        self.say(&format!("5. {} is deleted in the CRM, and so in the ERP and in analytics.", GONE.name()));
+        self.systems.edit("crm", &format!("DELETE FROM contacts WHERE id = {}", GONE.0))?;
+        self.lockstep(&["run"], WHOLE).await?;
+        Ok(())
+    }
+
+    async fn why(&self) -> Result<()> {
+        self.say(&format!(
+            "6. Where does the phone number of {} come from, and what did it win against?",
+            CALLED.name()
+        ));
+        self.lockstep(&["why", "customer", &format!("{}.phone", CALLED.email())], &[2, 4]).await?;
+        Ok(())
+    }
+
+    async fn taken_back(&self) -> Result<()> {
+        self.say("7. Somebody sets the city of 200 contacts to `Atlantis`. It is everywhere, and is taken back.");
+        self.systems.edit("crm", "UPDATE contacts SET city = 'Atlantis' WHERE id <= 200")?;
+        let run = self.lockstep(&["run"], WHOLE).await?;
+        let id = number(&run, "/syncs/0/run");
+        self.lockstep(&["rollback", &id, "--yes"], &[1, 2, 0, 1]).await?;
+        self.lockstep(&["run"], WHOLE).await?;
+        let left = self.systems.number("crm", "SELECT count(*) FROM contacts WHERE city = 'Atlantis'")?;
+        self.demo.output.line(&format!("(contacts in Atlantis: {left})"));
+        Ok(())
+    }
+
+    async fn verified(&self) -> Result<()> {
+        self.say("8. Do all three say the same?");
+        self.lockstep(&["verify"], WHOLE).await?;
+        Ok(())
+    }
+
+    fn say(&self, text: &str) {
+        self.demo.output.line(&format!("\n{text}"));
+    }
+
+    fn crm(&self, customer: Customer, set: &str) -> Result<(), CliError> {
+        self.systems.edit("crm", &format!("UPDATE contacts SET {set} WHERE id = {}", customer.0))
+    }
+
+    fn erp(&self, customer: Customer, set: &str) -> Result<(), CliError> {
+        self.systems.edit("erp", &format!("UPDATE customer SET {set} WHERE no = {}", customer.number()))
+    }
+
+    /// Runs a command, and shows it with so many lines or rows of each part of its answer. That something waits for a person is
+    /// part of the story, an error is not.
+    async fn lockstep(&self, words: &[&str], shown: &[usize]) -> Result<Value> {
+        let typed: Vec<String> = words.iter().map(|word| shell_word(Path::new(word))).collect();
+        self.demo.output.line(&format!("$ lockstep {}", typed.join(" ")));
+        let cli = Cli::try_parse_from(std::iter::once("lockstep").chain(words.iter().copied()));
+        let verb = cli.map_err(|error| usage_error(&error))?.verb;
+        let reply = Box::pin(verb.run(&self.demo)).await?;
+        self.show(reply.blocks, shown);
+        reply.errors.into_iter().next().map_or(Ok(reply.result), Err)
+    }
+
+    /// Tables stand apart from what is around them.
+    fn show(&self, blocks: Vec<Block>, shown: &[usize]) {
+        let shown = blocks.into_iter().zip(shown).filter(|(_, lines)| **lines > 0);
+        let mut after_table = false;
+        for (number, (block, lines)) in shown.enumerate() {
+            let is_table = matches!(block, Block::Table(_));
+            if number > 0 && (is_table || after_table) {
+                self.demo.output.line("");
+            }
+            self.demo.output.show(&block.first(*lines));
+            after_table = is_table;
+        }
+    }
+}
+
+/// A number in an answer, as it is typed.
+fn number(result: &Value, pointer: &str) -> String {
+    result.pointer(pointer).map(Value::to_string).unwrap_or_default()
 }

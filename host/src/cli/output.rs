@@ -320,6 +320,14 @@ impl Output {
 }
 
 impl Block {
+    /// The first lines of a text, the first rows of a table.
+    pub fn first(self, count: usize) -> Self {
+        match self {
+            Self::Text(text) => Self::Text(text.lines().take(count).collect::<Vec<_>>().join("\n")),
+            Self::Table(table) => Self::Table(table.first(count)),
+        }
+    }
+
     #[cfg(test)]
     pub fn text(&self, screen: Screen) -> String {
         self.render(screen)

@@ -107,8 +107,8 @@ pub(super) fn stop_on_ctrl_c(output: &Output) -> Interrupt {
 
 /// A sync that is ready to run.
 enum Job {
-    Mirror(Mirror),
-    Hub(Hub),
+    Mirror(Box<Mirror>),
+    Hub(Box<Hub>),
 }
 
 impl Job {
@@ -152,8 +152,8 @@ impl Runner<'_> {
         let mut jobs = Vec::new();
         for sync in syncs {
             let job = match sync {
-                SyncDef::Mirror(mirror) => assembly.mirror(mirror).map(Job::Mirror),
-                SyncDef::Hub(hub) => assembly.hub(hub).map(Job::Hub),
+                SyncDef::Mirror(mirror) => assembly.mirror(mirror).map(|mirror| Job::Mirror(Box::new(mirror))),
+                SyncDef::Hub(hub) => assembly.hub(hub).map(|hub| Job::Hub(Box::new(hub))),
             };
             match job {
                 Ok(job) => jobs.push(job),

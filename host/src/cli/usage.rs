@@ -46,7 +46,7 @@ fn color_of(args: &[OsString]) -> Option<OsString> {
 }
 
 /// Clap's text, in the shape all errors have: its first paragraph is the message, its tips are hints.
-fn usage_error(error: &clap::Error) -> CliError {
+pub(super) fn usage_error(error: &clap::Error) -> CliError {
     let text = error.render().to_string();
     let (message, rest) = text.split_once("\n\n").unwrap_or((&text, ""));
     let message = message.trim().trim_start_matches("error: ").replace('\'', "`");

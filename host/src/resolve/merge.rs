@@ -1,7 +1,7 @@
 //! One group of fields of one event: is it a change, may it be made, does it collide.
 
 use super::policy::{self, Dispute, Policy, Ruling};
-use super::{Canon, Group, Link, Mechanism, Others, RecordState, Rules, Shadow, Source};
+use super::{Canon, Fence, Group, Link, Mechanism, Others, RecordState, Rules, Shadow, Source};
 use crate::record::Value;
 
 /// How often a value may come back, within [`FLIP_WINDOW`], before its field is left alone.
@@ -142,7 +142,7 @@ pub fn merge_group(
     }
     let dispute = dispute(state, group, &definition.fields, &fields, statement);
     if is_silent(state, &fields, &dispute, definition, endpoint) {
-        see(state, endpoint, &fields);
+        see(state, statement, &fields, rules);
         return Merged::Agreed { settled: false };
     }
     if let Some((owner, others)) = definition.owner
@@ -154,14 +154,15 @@ pub fn merge_group(
         return Merged::Decided { why, settled: false };
     }
     if definition.fields.iter().any(|field| state.canon.get(*field).is_some_and(|canon| canon.quarantined)) {
-        see(state, endpoint, &fields);
+        see(state, statement, &fields, rules);
         let why = Why { verdict: Verdict::Quarantined, dispute, changes: Vec::new() };
         return Merged::Decided { why, settled: false };
     }
     let verdict = match judge(state, &fields, &dispute, rules) {
         Judged::Agreed => {
-            see(state, endpoint, &fields);
-            return Merged::Agreed { settled: release(state, endpoint, &definition.fields) };
+            see(state, statement, &fields, rules);
+            let released = release(state, endpoint, &definition.fields);
+            return Merged::Agreed { settled: released && !is_held(state, &definition.fields) };
         }
         Judged::Clear(verdict) => (verdict, Ruling::Incoming),
         Judged::Collision => match policy::rule(&dispute, &definition.policy, rules, resolver) {
@@ -169,8 +170,10 @@ pub fn merge_group(
             Some(ruling) => (verdict_of(&ruling), ruling),
         },
     };
-    let settled = verdict.0 != Verdict::Held && release(state, endpoint, &definition.fields);
-    Merged::Decided { why: carry_out(state, &definition.fields, &fields, statement, dispute, verdict, rules), settled }
+    let mut released = verdict.0 != Verdict::Held && release(state, endpoint, &definition.fields);
+    let why = carry_out(state, &definition.fields, &fields, statement, dispute, verdict, rules);
+    released |= release_agreeing(state, &definition.fields);
+    Merged::Decided { why, settled: released && !is_held(state, &definition.fields) }
 }
 
 /// Whether all that is said is null by somebody who was never asked: a record that has no value there has said nothing against
@@ -351,7 +354,7 @@ fn carry_out(
     rules: &Rules,
 ) -> Why {
     let endpoint = statement.endpoint;
-    see(state, endpoint, fields);
+    see(state, statement, fields, rules);
     let values: Vec<(usize, Value)> = match ruling {
         Ruling::Current => Vec::new(),
         Ruling::Manual => {
@@ -410,12 +413,22 @@ fn short_digest(value: &Value) -> u32 {
     (hasher.finish() as u32).max(1)
 }
 
-/// The endpoint shows these values now.
-fn see(state: &mut RecordState, endpoint: usize, fields: &[(usize, Value)]) {
-    if let Some(side) = state.sides.get_mut(endpoint) {
-        for (field, value) in fields {
-            side.set_shadow(*field, Shadow::Value(value.clone()));
+/// Values from before that are remembered at most: enough for many changes within a lag.
+const FENCES_MAX: usize = 64;
+
+/// The endpoint shows these values now. What it showed before it may show again for a while: a reading may come from a copy that is
+/// behind the last one.
+fn see(state: &mut RecordState, statement: &Statement<'_>, fields: &[(usize, Value)], rules: &Rules) {
+    let lag = rules.lag(statement.endpoint);
+    let Some(side) = state.sides.get_mut(statement.endpoint) else { return };
+    for (field, value) in fields {
+        let before = side.shadow(*field).shown().filter(|shown| *shown != value).cloned();
+        if let Some(before) = before.filter(|_| lag > 0 && side.fences.len() < FENCES_MAX) {
+            side.fences.push(Fence { field: *field, before, until: statement.now.saturating_add(lag) });
         }
+        // What it shows now is no longer from before.
+        side.fences.retain(|fence| fence.field != *field || fence.before != *value);
+        side.set_shadow(*field, Shadow::Value(value.clone()));
     }
 }
 
@@ -425,6 +438,23 @@ fn release(state: &mut RecordState, endpoint: usize, members: &[usize]) -> bool 
     let before = side.held.len();
     side.held.retain(|field| !members.contains(field));
     side.held.len() < before
+}
+
+/// Endpoints that show what is agreed now, because another came round to it: nobody has to decide about them any more.
+fn release_agreeing(state: &mut RecordState, members: &[usize]) -> bool {
+    let mut released = false;
+    for endpoint in 0..state.sides.len() {
+        let agrees =
+            |field: &usize| state.side(endpoint).is_some_and(|side| side.shadow(*field).seen() == state.value(*field));
+        if members.iter().all(agrees) {
+            released |= release(state, endpoint, members);
+        }
+    }
+    released
+}
+
+fn is_held(state: &RecordState, members: &[usize]) -> bool {
+    state.sides.iter().any(|side| members.iter().any(|field| side.is_held(*field)))
 }
 
 /// Somebody sets agreed values by hand, or takes a run back.

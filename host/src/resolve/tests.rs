@@ -1,4 +1,5 @@
 //! What one record goes through.
+#![allow(clippy::needless_range_loop, reason = "endpoints are numbers")]
 
 use proptest::prelude::*;
 

@@ -10,14 +10,17 @@ mod decide;
 mod decision;
 mod deliver;
 mod enumerate;
+mod forms;
 mod guard;
 mod identify;
 mod ingest;
 mod letters;
 mod plan;
+mod questions;
 mod recover;
 mod references;
 mod resolver;
+mod rules;
 mod setup;
 mod verify;
 mod waiting;
@@ -45,8 +48,8 @@ use crate::error::Explain as _;
 use crate::project::{HubDef, Place};
 use crate::resolve::Safety;
 use crate::store::{
-    ConflictFilter, ConflictState, Counters, DeadLetter, HubState, HubStore, NewRun, Outcome, PluginUse, RunEnd,
-    RunError, RunId, RunKind,
+    Conflict, ConflictFilter, ConflictState, Counters, DeadLetter, HubState, HubStore, NewRun, Outcome, PluginUse,
+    RunEnd, RunError, RunId, RunKind,
 };
 use crate::world::World;
 
@@ -106,6 +109,8 @@ pub struct HubReport {
     pub waiting: u64,
     pub held: Vec<HeldDeletes>,
     pub elapsed: Duration,
+    /// Every record of every endpoint that is read was seen.
+    pub compared: bool,
     pub interrupted: bool,
     pub error: Option<SyncError>,
 }
@@ -163,6 +168,7 @@ async fn perform(hub: &Hub, run: &HubRun, task: Task<'_>) -> Result<HubReport, S
         waiting: 0,
         held: Vec::new(),
         elapsed: Duration::ZERO,
+        compared: false,
         interrupted: false,
         error: None,
     };
@@ -170,11 +176,13 @@ async fn perform(hub: &Hub, run: &HubRun, task: Task<'_>) -> Result<HubReport, S
         Ok(settled) => {
             settled.actions.iter().for_each(|action| run.observer.note(action));
             let mut work = Work::new(hub, run, id, settled, state);
-            work.remember_open()?;
+            work.open_letters = run.store.sync_state(&sync)?.open_dead_letter_keys;
+            work.note_open(open_conflicts(hub, run)?);
             let outcome = match task {
                 Task::All => work.run(&mut report.held).await,
                 Task::Letters(letters) => work.retry(letters, &mut report.held).await,
             };
+            report.compared = outcome.is_ok() && work.has_seen_everything();
             report.counters = work.counters;
             report.waiting = work.count_waiting()?;
             outcome
@@ -216,6 +224,15 @@ fn begin(hub: &Hub, run: &HubRun, kind: RunKind) -> Result<(RunId, HubState), Sy
     Ok((id, run.store.open_hub(sync, &names)?))
 }
 
+/// Conflicts that wait for a person.
+fn open_conflicts(hub: &Hub, run: &HubRun) -> Result<Vec<Conflict>, SyncError> {
+    Ok(run.store.conflicts(&ConflictFilter {
+        sync: Some(hub.def.name.to_string()),
+        state: Some(ConflictState::Open),
+        ..ConflictFilter::default()
+    })?)
+}
+
 fn finish(
     hub: &Hub,
     run: &HubRun,
@@ -237,7 +254,7 @@ fn finish(
         ended_at: run.world.clock.now(),
         counters: report.counters,
         error: error.as_ref().map(|error| RunError { code: error.code().id.to_owned(), message: error.to_string() }),
-        compared: false,
+        compared: report.compared,
     };
     if let Some(SyncError::Store(_)) = &error {
         // A state that cannot be written cannot be told of it either.
@@ -246,12 +263,7 @@ fn finish(
         return Ok(report);
     }
     run.store.finish_run(report.run, &end)?;
-    let filter = ConflictFilter {
-        sync: Some(hub.def.name.to_string()),
-        state: Some(ConflictState::Open),
-        ..ConflictFilter::default()
-    };
-    report.conflicts = run.store.conflicts(&filter)?.len() as u64;
+    report.conflicts = open_conflicts(hub, run)?.len() as u64;
     report.elapsed = run.world.clock.elapsed().saturating_sub(started);
     report.error = error;
     Ok(report)
@@ -282,6 +294,12 @@ impl Work<'_> {
         }
     }
 
+    /// Whether deletes that are held and were not found again are outdated.
+    fn has_seen_everything(&self) -> bool {
+        let mut endpoints = self.settled.rules.endpoints.iter().enumerate();
+        endpoints.all(|(endpoint, rule)| !rule.is_read || self.enumerated.contains(&endpoint))
+    }
+
     /// An error that is about one endpoint is kept for later; any other ends the run.
     fn endpoint_failed(&self, error: SyncError, first: Option<SyncError>) -> Result<SyncError, SyncError> {
         match &error {
@@ -298,6 +316,9 @@ impl Work<'_> {
         self.run.observer.phase("reading");
         self.take_waiting(endpoint).await?;
         let seen = self.ingest(endpoint).await?;
+        if seen.is_whole() {
+            self.close_outdated_letters(endpoint)?;
+        }
         if self.run.interrupt.is_set() {
             return Ok(None);
         }

@@ -8,14 +8,14 @@ mod boundary;
 mod plan;
 mod progress;
 
-use lockstep_plugin_sdk::capabilities::sql::{self, RowPage, Rows, Session};
+use lockstep_plugin_sdk::capabilities::sql::{RowPage, Rows, Session};
 use lockstep_plugin_sdk::error::Result;
 use lockstep_plugin_sdk::source::{ReadMode, Reader};
 use lockstep_plugin_sdk::types::{Batch, Limits, Page, ReadRequest, Status};
 use lockstep_sql_dialect::Selection;
 
-use crate::ALIAS;
 use crate::cursor::{Part, Position};
+use crate::open_session;
 use crate::statement::{self, Place, Range, Reading};
 use plan::Plan;
 use progress::Progress;
@@ -58,7 +58,7 @@ enum Paging {
 
 /// Begins to read.
 pub fn open(request: &ReadRequest) -> Result<TableReader> {
-    let session = sql::open(ALIAS)?;
+    let session = open_session()?;
     let plan = Plan::new(&session, request)?;
     session.script(statement::BEGIN_READING)?;
     match request.read_mode() {

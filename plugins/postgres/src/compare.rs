@@ -7,14 +7,14 @@
 mod hash;
 
 use lockstep_plugin_sdk::batch::BatchView;
-use lockstep_plugin_sdk::capabilities::sql::{self, Rows, Session};
+use lockstep_plugin_sdk::capabilities::sql::{Rows, Session};
 use lockstep_plugin_sdk::compare::{CompareRequest, Digests, EntryPage, EntryReader};
 use lockstep_plugin_sdk::error::{Error, Result};
 use lockstep_plugin_sdk::types::{Field, Limits, LogicalType};
 use lockstep_sql_dialect::{Answer, Arguments, Selection, Value, names, read_all, read_row};
 
-use crate::ALIAS;
 use crate::catalog;
+use crate::open_session;
 use crate::statement::BEGIN_READING;
 use hash::Hashes;
 
@@ -23,7 +23,7 @@ const REVISION: u32 = 1;
 
 /// The methods offered: one, or none where a column cannot be hashed.
 pub fn methods(request: &CompareRequest) -> Result<Vec<String>> {
-    let session = sql::open(ALIAS)?;
+    let session = open_session()?;
     let (hashes, _) = prepare(&session, request)?;
     let sample = read_row(&session, hash::SAMPLE, Arguments::new(), &[LogicalType::Text, LogicalType::Text])?;
     let [Value::Text(sample), Value::Text(encoding)] = sample.as_slice() else { return Ok(Vec::new()) };
@@ -32,7 +32,7 @@ pub fn methods(request: &CompareRequest) -> Result<Vec<String>> {
 
 /// Rows and sums of all buckets.
 pub fn digest(request: &CompareRequest, buckets: u32) -> Result<Digests> {
-    let session = sql::open(ALIAS)?;
+    let session = open_session()?;
     session.script(BEGIN_READING)?;
     // The planner takes every row for a bucket of its own, and would sort them all.
     session.script("SET LOCAL enable_sort = off")?;
@@ -62,7 +62,7 @@ fn sum_up(answer: &Answer, buckets: u32) -> Result<Digests> {
 
 /// The records of some buckets, one by one.
 pub fn entries(request: &CompareRequest, buckets: u32, wanted: &[u32]) -> Result<Entries> {
-    let session = sql::open(ALIAS)?;
+    let session = open_session()?;
     session.script(BEGIN_READING)?;
     let (hashes, table) = prepare(&session, request)?;
     let key = key_fields(request)?;

@@ -14,7 +14,7 @@ mod snapshot;
 mod statement;
 mod types;
 
-use lockstep_plugin_sdk::capabilities::sql;
+use lockstep_plugin_sdk::capabilities::sql::Session;
 use lockstep_plugin_sdk::compare::{Compare, CompareRequest, Digests};
 use lockstep_plugin_sdk::lookup::Lookup;
 use lockstep_plugin_sdk::prelude::*;
@@ -22,6 +22,12 @@ use lockstep_plugin_sdk::sink::{PrepareOptions, Prepared};
 
 /// The alias a connection grants its database under.
 const ALIAS: &str = "main";
+/// What the host's drivers call the servers it is made for.
+const SERVERS: &[&str] = &["postgres"];
+
+fn open_session() -> Result<Session> {
+    lockstep_sql_dialect::open(ALIAS, SERVERS)
+}
 
 /// The plugin.
 pub struct Postgres;
@@ -31,7 +37,7 @@ impl Source for Postgres {
     type Reader = read::TableReader;
 
     fn discover(_config: NoConfig, names: Vec<String>) -> Result<Vec<Stream>> {
-        let session = sql::open(ALIAS)?;
+        let session = open_session()?;
         if names.is_empty() {
             return Ok(catalog::all_tables(&session)?
                 .iter()

@@ -5,15 +5,15 @@
 //! its type cannot even spell, such as a label an enum does not have, is the key of no row: then all are compared as texts.
 
 use lockstep_plugin_sdk::batch::BatchView;
-use lockstep_plugin_sdk::capabilities::sql::{self, Session};
+use lockstep_plugin_sdk::capabilities::sql::Session;
 use lockstep_plugin_sdk::error::{ErrorKind, Result};
 use lockstep_plugin_sdk::types::{Batch, Changes, Field, LogicalType, ReadRequest};
 use lockstep_plugin_sdk::values::{Decimal, format_date, format_datetime, format_time, format_timestamp};
 use lockstep_sql_dialect::{Arguments, Selection, Value, names, quote};
 use serde_json::Value as Json;
 
-use crate::ALIAS;
 use crate::catalog::{self, Table};
+use crate::open_session;
 use crate::read::wanted_fields;
 use crate::types::Family;
 
@@ -22,7 +22,7 @@ const PAGE_BYTES: u64 = 64 << 20;
 const NO_OPERATOR: &str = "42883";
 
 pub fn lookup(request: &ReadRequest, keys: &Batch) -> Result<Changes> {
-    let session = sql::open(ALIAS)?;
+    let session = open_session()?;
     let table = catalog::require_table(&session, &request.stream)?;
     let selection = Selection::new(&wanted_fields(&table, request)?, &[], &[])?;
     let key = key_fields(&table, request, keys)?;

@@ -7,14 +7,14 @@ mod boundary;
 mod plan;
 mod progress;
 
-use lockstep_plugin_sdk::capabilities::sql::{self, RowPage, Rows, Session};
+use lockstep_plugin_sdk::capabilities::sql::{RowPage, Rows, Session};
 use lockstep_plugin_sdk::error::{Error, Result};
 use lockstep_plugin_sdk::source::{ReadMode, Reader};
 use lockstep_plugin_sdk::types::{Batch, Limits, Page, ReadRequest, Status};
 use lockstep_sql_dialect::Selection;
 
-use crate::ALIAS;
 use crate::cursor::{Boundary, Part, Position, Scope};
+use crate::open_session;
 use crate::statement::{self, Following, Statement};
 use plan::Plan;
 use progress::Progress;
@@ -35,7 +35,7 @@ pub struct TableReader {
 
 /// Begins to read.
 pub fn open(request: &ReadRequest) -> Result<TableReader> {
-    let session = sql::open(ALIAS)?;
+    let session = open_session()?;
     match request.read_mode() {
         ReadMode::Full => open_full(session, request),
         ReadMode::Incremental => open_incremental(session, request),

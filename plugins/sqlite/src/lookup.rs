@@ -2,13 +2,12 @@
 //!
 //! So they take the very way that written values take, and are found where a write with the same key would find its row.
 
-use lockstep_plugin_sdk::capabilities::sql;
 use lockstep_plugin_sdk::error::Result;
 use lockstep_plugin_sdk::types::{Batch, Changes, Field, ReadRequest};
 use lockstep_sql_dialect::{Load, Selection, join, names, quote};
 
-use crate::ALIAS;
 use crate::catalog::{self, Table};
+use crate::open_session;
 use crate::read::wanted_fields;
 use crate::statement::columns;
 
@@ -17,7 +16,7 @@ const PAGE_BYTES: u64 = 64 << 20;
 const KEYS: &str = "lockstep_keys";
 
 pub fn lookup(request: &ReadRequest, keys: &Batch) -> Result<Changes> {
-    let session = sql::open(ALIAS)?;
+    let session = open_session()?;
     let table = catalog::require_table(&session, &request.stream)?;
     let selection = Selection::new(&wanted_fields(&table, request)?, &[], &[])?;
     let key = key_fields(&table, request, keys)?;

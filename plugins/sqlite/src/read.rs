@@ -8,15 +8,15 @@ mod boundary;
 mod plan;
 mod progress;
 
-use lockstep_plugin_sdk::capabilities::sql::{self, RowPage, Rows, Session};
+use lockstep_plugin_sdk::capabilities::sql::{RowPage, Rows, Session};
 use lockstep_plugin_sdk::error::Result;
 use lockstep_plugin_sdk::source::{ReadMode, Reader};
 use lockstep_plugin_sdk::types::{Batch, Limits, Page, ReadRequest, Status};
 use lockstep_sql_dialect::{Arguments, Selection, read_all};
 
-use crate::ALIAS;
 use crate::cursor::{Part, Position};
 use crate::moment::Moment;
+use crate::open_session;
 use crate::position::Place;
 use crate::statement::{self, Range, Reading};
 use plan::Plan;
@@ -68,7 +68,7 @@ enum Paging {
 
 /// Begins to read.
 pub fn open(request: &ReadRequest) -> Result<TableReader> {
-    let session = sql::open(ALIAS)?;
+    let session = open_session()?;
     let moment = begin_moment(&session)?;
     let plan = Plan::new(&session, request)?;
     let reader = match request.read_mode() {

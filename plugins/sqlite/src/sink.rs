@@ -8,14 +8,13 @@ mod prepare;
 mod target;
 mod writer;
 
-use lockstep_plugin_sdk::capabilities::sql;
 use lockstep_plugin_sdk::error::Result;
 use lockstep_plugin_sdk::sink::{Flushed, WriteMode, WriteRequest, WriteResults, Writer};
 use lockstep_plugin_sdk::types::{Changes, Stream};
 use lockstep_sql_dialect::{Arguments, read_all};
 
-use crate::ALIAS;
 use crate::catalog;
+use crate::open_session;
 
 pub use prepare::prepare;
 
@@ -29,7 +28,7 @@ pub enum TableWriter {
 
 /// The table as it is, and whether it holds a row.
 pub fn describe(name: &str) -> Result<Option<Stream>> {
-    let session = sql::open(ALIAS)?;
+    let session = open_session()?;
     let Some(table) = catalog::find_table(&session, name)? else { return Ok(None) };
     let statement = format!("SELECT NOT EXISTS (SELECT 1 FROM {})", table.quoted());
     let is_empty = read_all(&session, &statement, Arguments::new(), 1)?.is_true(0, 0);
@@ -38,7 +37,7 @@ pub fn describe(name: &str) -> Result<Option<Stream>> {
 
 /// Begins to write. Nothing is done to the database before the first page.
 pub fn open(request: &WriteRequest) -> Result<TableWriter> {
-    let session = sql::open(ALIAS)?;
+    let session = open_session()?;
     let table = catalog::require_table(&session, &request.stream.name)?;
     let mode = request.write_mode();
     if matches!(mode, WriteMode::Insert | WriteMode::Update) {

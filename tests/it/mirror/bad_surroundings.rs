@@ -242,7 +242,7 @@ fn a_database_url_without_sense_gets_its_line_and_is_not_repeated() {
         target = { connection = \"db\", stream = \"items\" }\n";
     let project = Project::new(&format!("{FILES}{DATABASE}{text}"));
     project.write("data/items.csv", "id\n1\n");
-    project.write("url", "mysql://me:hunter2@host/db");
+    project.write("url", "oracle://me:hunter2@host/db");
     for command in ["check", "plan", "run"] {
         project
             .run(&[command])

@@ -16,18 +16,22 @@ const LIFE_MIN: Duration = Duration::from_millis(60);
 const LIFE_MAX: Duration = Duration::from_millis(900);
 
 /// Numbers that look like chance and are the same in every run of the test.
-struct Chance(u64);
+pub struct Chance(pub u64);
 
 impl Chance {
-    fn life(&mut self) -> Duration {
+    pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 >> 33
+    }
+
+    pub fn life(&mut self) -> Duration {
         let span = u64::try_from((LIFE_MAX - LIFE_MIN).as_millis()).unwrap();
-        LIFE_MIN + Duration::from_millis((self.0 >> 33) % span)
+        LIFE_MIN + Duration::from_millis(self.next() % span)
     }
 }
 
 /// `kill -9` after a while. Answers with how the process ended if it was quicker.
-fn kill_after(mut child: Child, life: Duration) -> Option<Outcome> {
+pub fn kill_after(mut child: Child, life: Duration) -> Option<Outcome> {
     let until = Instant::now() + life;
     while Instant::now() < until {
         if child.try_wait().unwrap().is_some() {

@@ -93,7 +93,7 @@ impl Project {
     }
 }
 
-fn shown(row: &rusqlite::Row<'_>, column: usize) -> String {
+pub fn shown(row: &rusqlite::Row<'_>, column: usize) -> String {
     use rusqlite::types::ValueRef;
     match row.get_ref(column).unwrap() {
         ValueRef::Null => "NULL".to_owned(),

@@ -21,7 +21,7 @@ fn project() -> Project {
 fn the_project_moves_changed_rows() {
     run(async {
         let project = project();
-        let sync = project.syncs_in_order().next().unwrap();
+        let sync = project.syncs_in_order().next().unwrap().as_mirror().unwrap();
         let (_shop, shop) = start(
             "CREATE TABLE customers (id int PRIMARY KEY, name text, updated_at datetime, KEY (updated_at)); \
              INSERT INTO customers VALUES (1, 'a', now()), (2, 'b', now())",

@@ -6,7 +6,7 @@ use lockstep::record::{ChangeKind, Properties, Stream};
 use serde_json::{Value, json};
 
 use super::start;
-use crate::plugins::{counts, mysql, page, page_with_deletes, run, stream, write};
+use crate::plugins::{connect, counts, mysql, page, page_with_deletes, run, stream, write};
 
 fn target() -> Stream {
     stream("t", &["id"], &[("id", "int64"), ("v", "text"), ("n", "int64")])
@@ -212,5 +212,16 @@ fn pages_that_were_not_announced_are_refused() {
         let unknown = stream("t", &["id"], &[("id", "int64"), ("nowhere", "text")]);
         let failure = write(&plugin, &unknown, WriteMode::Upsert, &[]).await.unwrap_err();
         assert_eq!((failure.kind, failure.detail_code.as_str()), (FailureKind::Config, "mysql.no-column"));
+    });
+}
+
+#[test]
+fn another_kind_of_database_is_refused_before_anything_is_asked_of_it() {
+    run(async {
+        let (server, _) = start("");
+        let failure =
+            connect("postgres", Database::mysql(&server.url(), "test.main").unwrap()).discover(&[]).await.unwrap_err();
+        assert_eq!((failure.kind, failure.detail_code.as_str()), (FailureKind::Config, "sql.other-server"));
+        assert!(failure.message.contains("mariadb 1"), "{failure}");
     });
 }

@@ -2,7 +2,7 @@
 
 use lockstep::connector::{FailureKind, Sink as _, WriteMode, WriteRequest, WriteStatus};
 use lockstep::plugin::capability::sql::Database;
-use lockstep::record::{ChangeKind, Properties, Stream};
+use lockstep::record::{ChangeKind, Field, Properties, Stream};
 use serde_json::{Value, json};
 
 use super::{AFRESH, start};
@@ -280,15 +280,9 @@ fn expected_values_of_every_type_are_compared() {
         ];
         assert_eq!(others.len(), target.fields.len() - 2);
         let check = async |target: &Stream, n: i64, name: &str, value: &Value, is_same: bool| {
-            let written = Stream {
-                fields: target
-                    .fields
-                    .iter()
-                    .filter(|field| ["id", "n"].contains(&field.name.as_str()))
-                    .cloned()
-                    .collect(),
-                ..target.clone()
-            };
+            let is_written = |field: &&Field| ["id", "n"].contains(&field.name.as_str());
+            let fields = target.fields.iter().filter(is_written).cloned().collect();
+            let written = Stream { fields, ..target.clone() };
             let page = updates(target, &[json!({"id": 1, "n": n, format!("expected:{name}"): value})]);
             let (counts, results) = apply(&plugin, &written, WriteMode::Update, page).await;
             let told = if is_same { vec![] } else { vec![(0, CONFLICT, "postgres.changed")] };

@@ -112,10 +112,18 @@ impl Postgres {
     /// # Panics
     /// If a statement fails.
     pub fn psql(&self, statements: &str) -> String {
+        self.psql_in("postgres", statements)
+    }
+
+    /// As [`Postgres::psql`], in another database.
+    ///
+    /// # Panics
+    /// If a statement fails.
+    pub fn psql_in(&self, database: &str, statements: &str) -> String {
         let output = Command::new(self.programs.path("psql"))
             .args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"])
             .arg(format!("--command={statements}"))
-            .arg(self.url())
+            .arg(self.url_of(database))
             .output()
             .unwrap_or_else(|error| panic!("`psql` cannot be run: {error}"));
         if !output.status.success() {

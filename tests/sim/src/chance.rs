@@ -11,12 +11,12 @@ impl Chance {
             .bytes()
             .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
         let mut chance = Self(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ mix);
-        chance.next();
+        chance.draw();
         chance
     }
 
     /// SplitMix64 (Steele, Lea, Flood).
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -26,7 +26,7 @@ impl Chance {
 
     /// From 0 to `limit` - 1.
     pub fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit.max(1)
+        self.draw() % limit.max(1)
     }
 
     pub fn index(&mut self, length: usize) -> usize {
@@ -44,7 +44,7 @@ impl Chance {
     }
 
     pub fn coin(&mut self) -> bool {
-        self.next() & 1 == 1
+        self.draw() & 1 == 1
     }
 
     pub fn pick<T: Copy>(&mut self, of: &[T]) -> T {

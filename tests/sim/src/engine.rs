@@ -70,7 +70,7 @@ pub fn hub(sim: &Sim, power: &Power) -> Hub {
         let conn = Arc::new(Conn { sim: sim.clone(), system, power: power.clone() });
         HubEnd {
             source: Some(conn.clone() as Arc<dyn Source>),
-            sink: profile.writes.then(|| conn as Arc<dyn Sink>),
+            sink: profile.writes.then_some(conn as Arc<dyn Sink>),
             plugin: plugin(profile.name),
         }
     };

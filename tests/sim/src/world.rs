@@ -240,6 +240,6 @@ pub fn written_time(clock: i64) -> i64 {
 
 impl Random for Sim {
     fn next_u64(&self) -> u64 {
-        self.core().random.next()
+        self.core().random.draw()
     }
 }

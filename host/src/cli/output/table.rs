@@ -36,6 +36,12 @@ impl Table {
         self.rows.is_empty()
     }
 
+    /// Without the rows behind so many.
+    pub fn first(mut self, count: usize) -> Self {
+        self.rows.truncate(count);
+        self
+    }
+
     /// Ends with a line break. Long cells are broken so that the table fits the screen.
     pub(super) fn render(&self, screen: Screen) -> String {
         let mut table = comfy_table::Table::new();

@@ -9,7 +9,7 @@ use super::write::Outcome;
 use crate::connector::Failure;
 use crate::lineage::{Entry, EntryKind, Item};
 use crate::record::Value;
-use crate::resolve::{Fence, Link, Mechanism, Shadow, Verdict};
+use crate::resolve::{Fence, Link, Mechanism, Shadow, Side};
 use crate::store::{IntentState, KeyDigest, NewDeadLetter, RecordId, Stage};
 use crate::sync::error::SyncError;
 use crate::sync::letters;
@@ -60,24 +60,7 @@ impl Work<'_> {
         let fields = touched.state.canon.len();
         let Some(side) = touched.state.sides.get_mut(endpoint) else { return };
         side.sent = None;
-        let mut items = Vec::with_capacity(job.patch.len());
-        for (field, value) in &job.patch {
-            let before = side.shadow(*field).shown().cloned();
-            if lag > 0
-                && let Some(before) = before.clone()
-            {
-                side.fences.push(Fence { field: *field, before, until: now.saturating_add(lag) });
-            }
-            side.set_shadow(*field, Shadow::Value(value.clone()));
-            items.push(Item {
-                field: *field,
-                verdict: None,
-                base: None,
-                before,
-                incoming: None,
-                after: Some(value.clone()),
-            });
-        }
+        let items = show(side, &job.patch, now, lag);
         let kind = match job.action {
             Action::Create => {
                 // What it was not given is empty there, and nobody has said so.
@@ -93,8 +76,9 @@ impl Work<'_> {
             }
             Action::Update => EntryKind::Wrote,
             Action::Archive => {
+                // It is still there and still shown: that must not bring back a record that was deleted (Invariant 4).
                 if let Some(remote) = side.link.remote().map(<[u8]>::to_vec) {
-                    side.link = if is_live { Link::Left(remote.into()) } else { Link::Gone(remote.into()) };
+                    side.link = Link::Left(remote.into());
                 }
                 EntryKind::Unlinked
             }
@@ -220,47 +204,27 @@ impl Work<'_> {
             plugin: end.map(|end| end.plugin.clone()),
         }
     }
-
-    /// Looks at what was written: an endpoint that shows something else has a form of its own, or somebody was quick.
-    async fn read_back(&mut self, endpoint: usize, written: &[&Job]) -> Result<(), SyncError> {
-        let is_read = self.settled.rules.endpoints.get(endpoint).is_some_and(|rule| rule.is_read);
-        let can_look = self.end(endpoint)?.source.as_ref().is_some_and(|source| source.lookup().is_some());
-        if !is_read || !can_look || !self.has(Mechanism::CanonicalForms) {
-            return Ok(());
-        }
-        let records: Vec<RecordId> = written
-            .iter()
-            .filter(|job| matches!(job.action, Action::Create | Action::Update))
-            .map(|job| job.record)
-            .collect();
-        let differing = self.differing(endpoint, &records).await?;
-        if differing.is_empty() {
-            return Ok(());
-        }
-        self.probe(endpoint, differing).await
-    }
 }
 
-/// Fields of a record that an endpoint shows otherwise than they were sent: the field, what was sent, what is shown.
-pub(super) struct Differing {
-    pub record: RecordId,
-    pub row: Incoming,
-    pub fields: Vec<(usize, Value, Value)>,
-}
-
-/// A form of a value: told like a change, decided by nobody.
-pub(super) fn form_entry(endpoint: i64, fields: &[(usize, Value, Value)]) -> Entry {
-    let mut entry = Entry::new(EntryKind::Form, endpoint, 0);
-    entry.items = fields
-        .iter()
-        .map(|(field, sent, shown)| Item {
+/// The endpoint shows these values now, or as soon as its lag is over.
+fn show(side: &mut Side, patch: &[(usize, Value)], now: i64, lag: i64) -> Vec<Item> {
+    let mut items = Vec::with_capacity(patch.len());
+    for (field, value) in patch {
+        let before = side.shadow(*field).shown().cloned();
+        if lag > 0
+            && let Some(before) = before.clone()
+        {
+            side.fences.push(Fence { field: *field, before, until: now.saturating_add(lag) });
+        }
+        side.set_shadow(*field, Shadow::Value(value.clone()));
+        items.push(Item {
             field: *field,
-            verdict: Some(Verdict::Ignored),
+            verdict: None,
             base: None,
-            before: Some(sent.clone()),
-            incoming: Some(shown.clone()),
-            after: Some(sent.clone()),
-        })
-        .collect();
-    entry
+            before,
+            incoming: None,
+            after: Some(value.clone()),
+        });
+    }
+    items
 }

@@ -5,21 +5,18 @@ use std::collections::HashMap;
 use serde_json::{Map, Value as Json, json};
 
 use super::identify::Identity;
-use super::work::{Unit, Work, question, remote_text};
+use super::work::{Unit, Work, remote_text};
 use crate::connector::Failure;
 use crate::lineage::{Entry, EntryKind, Item};
 use crate::record::{Row, Value};
 use crate::resolve::{
-    Deletion, Dispute, Event, EventKind, Facts, Mechanism, RecordState, Ruling, Segment, Source, Verdict, Why, apply,
+    Deletion, Dispute, Event, EventKind, Facts, Link, Mechanism, RecordState, Ruling, Segment, Source, Verdict, Why,
+    apply,
 };
 use crate::store::{
-    ConflictChange, ConflictFilter, ConflictKind, ConflictState, EventChange, MatchKey, NewConflict, RecordId,
-    RecordQuery,
+    ConflictChange, ConflictKind, ConflictState, EventChange, MatchKey, NewConflict, RecordId, RecordQuery,
 };
 use crate::sync::error::SyncError;
-
-/// How long an event waits for a person before it is looked at again.
-const WAIT_FOR_PERSON: i64 = 3_600_000_000;
 
 /// How long an event waits for the record it refers to before it is looked at again.
 const WAIT_FOR_PARENT: i64 = 1_000_000;
@@ -126,14 +123,24 @@ impl Work<'_> {
         let known = row.adopt.or(link);
         let record = match known {
             Some(record) => record,
-            None if row.kind == EventKind::Delete => return Ok(self.is_done(endpoint, row, &mut decided.unit)),
+            None if row.kind == EventKind::Delete => {
+                self.close_question(endpoint, &row.remote, &mut decided.unit);
+                self.is_done(endpoint, row, &mut decided.unit);
+                return Ok(());
+            }
             None => match self.find_or_make(endpoint, row, keys, decided)? {
                 Some(record) => record,
                 None => return Ok(()),
             },
         };
         if link.is_none() && row.kind != EventKind::Delete {
+            // A copy that was deleted there and is made again under another id.
+            let side = decided.unit.peek(record).and_then(|touched| touched.state.side(endpoint));
+            if let Some(Link::Gone(old)) = side.map(|side| side.link.clone()) {
+                decided.unit.links.push((self.endpoint_id(endpoint), old.into(), None));
+            }
             decided.unit.links.push((self.endpoint_id(endpoint), row.remote.clone(), Some(record)));
+            self.close_question(endpoint, &row.remote, &mut decided.unit);
         }
         self.apply_row(endpoint, row, record, known.is_none() || link.is_none(), answers, decided)
     }
@@ -179,48 +186,6 @@ impl Work<'_> {
         id
     }
 
-    /// The event waits, and a person is asked once.
-    fn ask_person(
-        &self,
-        endpoint: usize,
-        row: &Incoming,
-        kind: ConflictKind,
-        candidates: &[(RecordId, f64)],
-        decided: &mut Decided,
-    ) {
-        let Some(end) = self.settled.ends.get(endpoint) else { return };
-        let shown = |(record, score): &(RecordId, f64)| {
-            let values = decided.unit.peek(*record).map(|touched| touched.state.values());
-            json!({"record": record.0, "score": score, "values": self.shown(&values.unwrap_or_default())})
-        };
-        let body = json!({
-            "endpoint": end.name,
-            "key": remote_text(&row.remote, &end.key),
-            "remote": super::decision::to_hex(&row.remote),
-            "values": self.shown(&row.values),
-            "candidates": candidates.iter().map(shown).collect::<Vec<_>>(),
-        });
-        let record = candidates.first().map_or(RecordId(0), |(record, _)| *record);
-        self.wait(endpoint, row, self.now() + WAIT_FOR_PERSON, kind.name(), &mut decided.unit);
-        if row.has_waited {
-            return;
-        }
-        decided.held += 1;
-        let conflict = NewConflict {
-            sync: self.name().to_owned(),
-            record,
-            kind,
-            state: ConflictState::Open,
-            subject: format!("{} {}", end.name, remote_text(&row.remote, &end.key)),
-            body: body.to_string(),
-            resolution: None,
-        };
-        // Whoever has been asked need not look for the same question under another number.
-        if !self.open_questions.contains(&question(&conflict)) {
-            decided.unit.conflicts.push(ConflictChange::Put(conflict));
-        }
-    }
-
     /// Values by the names of their fields, for people.
     pub fn shown(&self, values: &[Option<Value>]) -> Json {
         let fields = self.settled.entity.iter().zip(values);
@@ -263,6 +228,7 @@ impl Work<'_> {
             let entry = self.entry(kind, endpoint, row, &facts);
             self.tell(&mut decided.unit, record, entry);
         }
+        self.close_moot(endpoint, record, row.kind, &facts, &mut decided.unit)?;
         self.note_conflicts(endpoint, row, record, &facts, decided)
     }
 
@@ -301,26 +267,24 @@ impl Work<'_> {
     fn items(&self, why: &Why) -> Vec<Item> {
         let members = self.settled.rules.groups.get(why.dispute.group).map(|group| group.fields.as_slice());
         let dispute = &why.dispute;
-        let values = dispute.base.iter().zip(&dispute.current).zip(&dispute.incoming);
-        let item =
-            |(field, ((base, current), incoming)): (&usize, ((&Option<Value>, &Option<Value>), &Option<Value>))| {
-                let change = why.changes.iter().find(|change| change.field == *field);
-                let after = change.map_or_else(|| current.clone(), |change| change.after.clone());
-                let is_plain = matches!(why.verdict, Verdict::First | Verdict::Taken);
-                // What nobody argues about needs no more than the new value and the old.
-                if is_plain && change.is_none() {
-                    return None;
-                }
-                Some(Item {
-                    field: *field,
-                    verdict: Some(why.verdict),
-                    base: if is_plain { None } else { base.clone() },
-                    before: current.clone(),
-                    incoming: if is_plain { None } else { incoming.clone() },
-                    after,
-                })
-            };
-        members.unwrap_or_default().iter().zip(values).filter_map(item).collect()
+        // What nobody argues about needs no more than the new value and the old.
+        let is_plain = matches!(why.verdict, Verdict::First | Verdict::Taken);
+        let item = |(at, field): (usize, &usize)| {
+            let change = why.changes.iter().find(|change| change.field == *field);
+            if is_plain && change.is_none() {
+                return None;
+            }
+            let before = dispute.current.get(at).cloned().flatten();
+            Some(Item {
+                field: *field,
+                verdict: Some(why.verdict),
+                base: if is_plain { None } else { dispute.base.get(at).cloned().flatten() },
+                after: change.map_or_else(|| before.clone(), |change| change.after.clone()),
+                before,
+                incoming: if is_plain { None } else { dispute.incoming.get(at).cloned().flatten() },
+            })
+        };
+        members.unwrap_or_default().iter().enumerate().filter_map(item).collect()
     }
 
     fn note_conflicts(
@@ -367,45 +331,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// A conflict somebody has to decide about is told anew when what is agreed changes: nobody decides about what they have not seen.
-    fn renew_conflicts(&self, endpoint: usize, record: RecordId, facts: &Facts, decided: &mut Decided) {
-        for why in facts.verdicts.iter().filter(|why| !why.changes.is_empty()) {
-            let Some(fields) = self.settled.rules.groups.get(why.dispute.group).map(|group| &group.fields) else {
-                continue;
-            };
-            let Some(state) = decided.unit.peek(record).map(|touched| touched.state.clone()) else { continue };
-            let sides = state.sides.iter().enumerate().filter(|(other, _)| *other != endpoint);
-            for (other, side) in sides.filter(|(_, side)| fields.iter().any(|field| side.is_held(*field))) {
-                let newest =
-                    fields.iter().filter_map(|field| state.canon.get(*field)).max_by_key(|canon| canon.lineage);
-                let dispute = Dispute {
-                    group: why.dispute.group,
-                    base: vec![None; fields.len()],
-                    current: fields.iter().map(|field| state.value(*field).cloned()).collect(),
-                    incoming: fields.iter().map(|field| side.shadow(*field).shown().cloned()).collect(),
-                    current_source: newest.map_or(Source::Person, |canon| canon.source),
-                    incoming_source: Source::Endpoint(other),
-                    current_at: newest.and_then(|canon| canon.at),
-                    incoming_at: None,
-                };
-                let row = Incoming {
-                    remote: side.link.remote().unwrap_or_default().to_vec(),
-                    kind: EventKind::Upsert,
-                    values: Row::default(),
-                    at: None,
-                    adopt: None,
-                    has_waited: false,
-                    points_nowhere: false,
-                };
-                let held = Why { verdict: Verdict::Held, dispute, changes: Vec::new() };
-                let conflict =
-                    self.field_conflict(other, &row, record, &held, ConflictKind::Field, ConflictState::Open);
-                decided.unit.conflicts.push(ConflictChange::Put(conflict));
-            }
-        }
-    }
-
-    fn field_conflict(
+    pub fn field_conflict(
         &self,
         endpoint: usize,
         row: &Incoming,
@@ -501,33 +427,6 @@ impl Work<'_> {
             body: body.to_string(),
             resolution,
         }
-    }
-
-    /// Ends the open conflict about a group of a record.
-    fn close_open(&self, record: RecordId, group: usize, unit: &mut Unit) -> Result<(), SyncError> {
-        let Some(group) = self.settled.rules.groups.get(group) else { return Ok(()) };
-        let filter = ConflictFilter {
-            sync: Some(self.name().to_owned()),
-            state: Some(ConflictState::Open),
-            record: Some(record),
-            ..ConflictFilter::default()
-        };
-        for conflict in self.run.store.conflicts(&filter)? {
-            let is_it = conflict.conflict.kind == ConflictKind::Field && conflict.conflict.subject == group.name;
-            let is_closed = unit
-                .conflicts
-                .iter()
-                .any(|change| matches!(change, ConflictChange::Close { id, .. } if *id == conflict.id));
-            if is_it && !is_closed {
-                let resolution = json!({"by": "agreement"}).to_string();
-                unit.conflicts.push(ConflictChange::Close {
-                    id: conflict.id,
-                    state: ConflictState::Outdated,
-                    resolution,
-                });
-            }
-        }
-        Ok(())
     }
 }
 

@@ -1,6 +1,7 @@
 //! Giving an endpoint what it is owed: intents that are due become rows, are durable as sent before the first byte leaves, and are
 //! confirmed row by row.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -96,8 +97,11 @@ impl Work<'_> {
         let (unit, jobs) = self.plan_jobs(endpoint, intents)?;
         let (mut unit, jobs) = if jobs.iter().any(|job| job.action == Action::Create) {
             self.commit(unit)?;
+            // What was refused or parked is settled.
+            let planned: HashSet<RecordId> = jobs.iter().map(|job| job.record).collect();
             self.look_before_create(endpoint, jobs).await?;
-            self.plan_jobs(endpoint, intents)?
+            let is_planned = |intent: &&Intent| planned.contains(&intent.record);
+            self.plan_jobs(endpoint, &intents.iter().filter(is_planned).copied().collect::<Vec<_>>())?
         } else {
             (unit, jobs)
         };
@@ -258,7 +262,9 @@ impl Work<'_> {
         let (Some(end), Some(side)) = (self.settled.ends.get(endpoint), state.side(endpoint)) else {
             return Vec::new();
         };
-        if action == Action::Create || !end.can_update || !self.has(mechanism) {
+        // Of an endpoint that is only written nobody knows what it shows: what is agreed is written whatever it is.
+        let is_read = self.settled.rules.endpoints.get(endpoint).is_some_and(|rule| rule.is_read);
+        if action == Action::Create || !is_read || !end.can_update || !self.has(mechanism) {
             return Vec::new();
         }
         let mut row: Vec<Option<Value>> = vec![None; self.settled.entity.len()];

@@ -88,11 +88,15 @@ impl Work<'_> {
         if !seen.is_proof() {
             return Ok(None);
         }
+        self.enumerated.insert(endpoint);
         let (gone, total) = self.gone(endpoint, seen)?;
         let mut applied = None;
         if gone.len() as u64 > self.hub.def.guard.deletes_max(total) && self.has(Mechanism::Guard) {
             match self.approved(endpoint, &gone, total)? {
-                Ok(hold) => applied = Some(hold),
+                Ok(hold) => {
+                    applied = Some(hold);
+                    self.approved.extend(gone.iter().map(|link| link.record));
+                }
                 Err(held) => return Ok(Some(held)),
             }
         }
@@ -100,8 +104,8 @@ impl Work<'_> {
         for chunk in gone.chunks(CHUNK as usize) {
             let rows: Vec<Incoming> = chunk
                 .iter()
-                .map(|remote| Incoming {
-                    remote: remote.clone(),
+                .map(|link| Incoming {
+                    remote: link.remote.clone(),
                     kind: EventKind::Delete,
                     values: silent.clone(),
                     at: None,
@@ -121,9 +125,9 @@ impl Work<'_> {
         Ok(None)
     }
 
-    /// Remote ids of linked records that were not shown, and how many are linked. Where reads may be stale, a record must have been
+    /// Links of records that were not shown, and how many are linked. Where reads may be stale, a record must have been
     /// missing for longer than that.
-    fn gone(&mut self, endpoint: usize, seen: &Seen) -> Result<(Vec<Vec<u8>>, u64), SyncError> {
+    fn gone(&mut self, endpoint: usize, seen: &Seen) -> Result<(Vec<StoredLink>, u64), SyncError> {
         let (mut gone, mut total, mut after) = (Vec::new(), 0, None::<Vec<u8>>);
         loop {
             let links = self.run.store.links(self.endpoint_id(endpoint), after.as_deref(), CHUNK)?;
@@ -137,14 +141,14 @@ impl Work<'_> {
         }
     }
 
-    fn missing(&mut self, endpoint: usize, links: Vec<StoredLink>) -> Result<Vec<Vec<u8>>, SyncError> {
+    fn missing(&mut self, endpoint: usize, links: Vec<StoredLink>) -> Result<Vec<StoredLink>, SyncError> {
         let mut unit = self.load_unit(links.iter().map(|link| link.record))?;
         let (now, lag) = (self.now(), self.settled.rules.lag(endpoint));
         let waits = lag > 0 && self.has(Mechanism::SecondScan);
         let mut gone = Vec::new();
         for link in links {
             let is_gone = is_gone(&mut unit, endpoint, &link, now, lag, waits);
-            gone.extend(is_gone.then_some(link.remote));
+            gone.extend(is_gone.then_some(link));
         }
         self.commit(unit)?;
         Ok(gone)
@@ -154,12 +158,12 @@ impl Work<'_> {
     fn approved(
         &self,
         endpoint: usize,
-        gone: &[Vec<u8>],
+        gone: &[StoredLink],
         total: u64,
     ) -> Result<Result<HoldId, HeldDeletes>, SyncError> {
         let end = self.end(endpoint)?;
         let texts: Vec<String> =
-            gone.iter().map(|remote| format!("{} {}", end.name, remote_text(remote, &end.key))).collect();
+            gone.iter().map(|link| format!("{} {}", end.name, remote_text(&link.remote, &end.key))).collect();
         let content = KeyDigest::of_set(texts.iter().map(|text| KeyDigest::of_key(text)));
         let deletes = gone.len() as u64;
         let known = self.run.store.hold_by_content(self.name(), content)?;

@@ -13,14 +13,16 @@ const KEYS_SHOWN: usize = 20;
 impl Work<'_> {
     /// Leaves out deletes that are too many to pass without approval (Invariant 5). What is left may be written.
     pub fn guard_deletes(&mut self, endpoint: usize, jobs: Vec<Job>, unit: &mut Unit) -> Result<Vec<Job>, SyncError> {
-        let (deletes, others): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(|job| job.action == Action::Delete);
+        // What was approved where it was noticed needs no second approval where it is carried out.
+        let is_open = |job: &Job| job.action == Action::Delete && !self.approved.contains(&job.record);
+        let (deletes, others): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(is_open);
         if deletes.is_empty() || !self.has(Mechanism::Guard) {
             return Ok(others.into_iter().chain(deletes).collect());
         }
         let id = self.endpoint_id(endpoint);
         let total = self.run.store.count_links(id)?;
         let planned = self.run.store.count_intents(id)?.deletes + self.deleted.get(&endpoint).copied().unwrap_or(0);
-        let count = planned.max(deletes.len() as u64);
+        let count = planned.saturating_sub(self.approved.len() as u64).max(deletes.len() as u64);
         if count <= self.hub.def.guard.deletes_max(total) {
             *self.deleted.entry(endpoint).or_default() += deletes.len() as u64;
             return Ok(others.into_iter().chain(deletes).collect());

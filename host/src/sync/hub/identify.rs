@@ -77,7 +77,7 @@ impl Work<'_> {
         }
         Some(match state.side(endpoint).map(|side| &side.link) {
             _ if !state.is_live() => Candidate::Dead,
-            Some(Link::None) | None => Candidate::Free,
+            Some(Link::None | Link::Gone(_)) | None => Candidate::Free,
             Some(_) => Candidate::Taken,
         })
     }

@@ -11,7 +11,10 @@ use crate::connector::{Cursor, Page, PageStatus, ReadMode, ReadRequest};
 use crate::error::codes;
 use crate::record::{ChangeKind, Changes, Field, LogicalType, Value, values_of};
 use crate::resolve::{EventKind, Mechanism};
-use crate::store::{CursorUpdate, EndpointUpdate, KeyDigest, NewDeadLetter, Stage};
+use crate::store::{
+    Closing, CursorUpdate, DeadLetter, DeadLetterFilter, DeadLetterState, EndpointUpdate, KeyDigest, NewDeadLetter,
+    Stage,
+};
 use crate::sync::error::SyncError;
 use crate::sync::letters;
 use crate::sync::read::Reading;
@@ -38,9 +41,14 @@ impl Seen {
         Self { ids: HashSet::new(), is_complete: false, is_readable: true, from_beginning }
     }
 
+    /// Whether every record was shown, or refused.
+    pub fn is_whole(&self) -> bool {
+        self.from_beginning && self.is_complete
+    }
+
     /// Whether a record that is not among the ids is gone (Invariant 5).
     pub fn is_proof(&self) -> bool {
-        self.from_beginning && self.is_complete && self.is_readable
+        self.is_whole() && self.is_readable
     }
 
     pub fn has(&self, remote: &[u8]) -> bool {
@@ -106,7 +114,11 @@ impl Work<'_> {
         let mut letters = letters;
         let plugin = self.end(endpoint)?.plugin.clone();
         seen.is_readable &= page.rejected.is_empty() && letters.is_empty();
-        letters.extend(page.rejected.into_iter().map(|rejection| letters::unreadable(rejection, &plugin)));
+        let name = self.end(endpoint)?.name.clone();
+        letters.extend(page.rejected.into_iter().map(|rejection| {
+            let key_text = format!("{name} {}", rejection.position);
+            NewDeadLetter { key_text, ..letters::unreadable(rejection, &plugin) }
+        }));
         for row in &rows {
             if row.kind != EventKind::Delete {
                 seen.ids.insert(digest(&row.remote));
@@ -129,6 +141,30 @@ impl Work<'_> {
             self.commit(early)?;
         }
         self.take_rows(endpoint, &rows, letters, Some(update)).await
+    }
+
+    /// After an endpoint has shown all of its records: those that could not be taken in before and were not refused again are gone
+    /// or mended.
+    pub fn close_outdated_letters(&self, endpoint: usize) -> Result<(), SyncError> {
+        if self.open_letters.is_empty() {
+            return Ok(());
+        }
+        let filter = DeadLetterFilter {
+            sync: Some(self.name().to_owned()),
+            state: Some(DeadLetterState::Open),
+            ..DeadLetterFilter::default()
+        };
+        let prefix = format!("{} ", self.end(endpoint)?.name);
+        let is_outdated = |row: &&DeadLetter| {
+            let is_input = matches!(row.letter.stage, Stage::Source | Stage::Map);
+            row.run != self.id && is_input && row.letter.key_text.starts_with(&prefix)
+        };
+        let open = self.run.store.dead_letters(&filter)?;
+        let ids: Vec<_> = open.iter().filter(is_outdated).map(|row| row.id).collect();
+        if !ids.is_empty() {
+            self.run.store.close_dead_letters(&ids, Closing::Superseded, self.run.world.clock.now())?;
+        }
+        Ok(())
     }
 
     /// Decides about rows and makes the decisions durable.
@@ -155,7 +191,9 @@ impl Work<'_> {
         unit.letters.extend(letters);
         unit.written_keys = self.written_keys(endpoint, rows)?;
         unit.endpoints.extend(update);
+        let asked = unit.conflicts.clone();
         self.commit(unit)?;
+        self.note_asked(&asked);
         self.check_letters()
     }
 

@@ -4,22 +4,17 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::confirm::{Differing, form_entry};
 use super::decide::Incoming;
 use super::deliver::{Action, Job, back_off};
+use super::forms::Differing;
 use super::work::{Unit, Work, remote_text, remote_values};
-use super::write::{Outcome, write_jobs};
 use crate::connector::{Failure, ReadMode, ReadRequest};
 use crate::record::{Field, Properties, Purpose, Row, Value, batch_of_values};
 use crate::resolve::{EventKind, Link, Mechanism, Sent, SentKind, Shadow};
 use crate::store::{
-    ConflictChange, ConflictKind, ConflictState, EventChange, Intent, IntentState, NewConflict, NewDeadLetter,
-    RecordId, RecordQuery,
+    ConflictChange, ConflictKind, ConflictState, Intent, IntentState, NewConflict, NewDeadLetter, RecordId, RecordQuery,
 };
 use crate::sync::error::SyncError;
-
-/// Events that were put off and are looked at together.
-const CHUNK: u32 = 1_000;
 
 impl Work<'_> {
     /// Records as an endpoint shows them now, and dead letters of those that are there and cannot be understood. Those it does not
@@ -59,7 +54,7 @@ impl Work<'_> {
         self.incoming(endpoint, &changes)
     }
 
-    async fn look_up_remotes(
+    pub async fn look_up_remotes(
         &self,
         endpoint: usize,
         remotes: &[Vec<u8>],
@@ -99,7 +94,7 @@ impl Work<'_> {
     }
 
     /// Whether a record is there and cannot be understood.
-    fn is_among(&self, endpoint: usize, remote: &[u8], letters: &[NewDeadLetter]) -> bool {
+    pub fn is_among(&self, endpoint: usize, remote: &[u8], letters: &[NewDeadLetter]) -> bool {
         !letters.is_empty() && letters.iter().any(|letter| letter.key == self.letter_key(endpoint, remote))
     }
 
@@ -408,7 +403,9 @@ impl Work<'_> {
         let (creates, others): (Vec<_>, Vec<_>) =
             collided.into_iter().partition(|(job, _)| job.action == Action::Create);
         let remotes: Vec<Vec<u8>> = others.iter().filter_map(|(job, _)| job.remote.clone()).collect();
-        if can_look && !remotes.is_empty() {
+        if !self.settled.rules.endpoints.get(endpoint).is_some_and(|rule| rule.is_read) {
+            self.forget_lost(endpoint, &others)?;
+        } else if can_look && !remotes.is_empty() {
             self.look_again(endpoint, &remotes).await?;
         }
         for (job, failure) in creates {
@@ -429,146 +426,21 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Of records that were just written, the fields an endpoint shows otherwise.
-    pub async fn differing(&mut self, endpoint: usize, records: &[RecordId]) -> Result<Vec<Differing>, SyncError> {
-        let unit = self.load_unit(records.iter().copied())?;
-        let remote = |record: &RecordId| Some(unit.peek(*record)?.state.side(endpoint)?.link.remote()?.to_vec());
-        let remotes: Vec<Vec<u8>> = records.iter().filter_map(remote).collect();
-        let (mut found, _) = self.look_up_remotes(endpoint, &remotes).await?;
-        let mut differing = Vec::new();
-        for record in records {
-            let Some(side) = unit.peek(*record).and_then(|touched| touched.state.side(endpoint)) else { continue };
-            let Some(row) = side.link.remote().and_then(|remote| found.remove(remote)) else { continue };
-            let now = self.now();
-            let fields: Vec<(usize, Value, Value)> = row
-                .values
-                .iter()
-                .enumerate()
-                .filter_map(|(field, shown)| {
-                    let (shown, sent) = (shown.as_ref()?, side.shadow(field).shown()?);
-                    let may_be_old = side.fenced(field, shown, now).is_some();
-                    (shown != sent && !may_be_old && self.settled.rules.writes(endpoint, field))
-                        .then(|| (field, sent.clone(), shown.clone()))
-                })
-                .collect();
-            if !fields.is_empty() {
-                differing.push(Differing { record: *record, row, fields });
-            }
-        }
-        Ok(differing)
-    }
-
-    /// Writes the same values once more, if the record still shows the others: an endpoint that shows them again has a form of its
-    /// own, which is remembered; one that does not was changed by somebody, whose change is taken in.
-    pub async fn probe(&mut self, endpoint: usize, differing: Vec<Differing>) -> Result<(), SyncError> {
-        let end = self.end(endpoint)?;
-        let jobs: Vec<Job> = differing.iter().filter_map(|found| self.probe_job(endpoint, found)).collect();
-        let outcomes = write_jobs(end, &jobs, self.run.options.safety).await;
-        let fine: Vec<RecordId> = jobs
-            .iter()
-            .zip(&outcomes)
-            .filter(|(_, outcome)| matches!(outcome, Outcome::Ok { .. }))
-            .map(|(job, _)| job.record)
-            .collect();
-        let again = self.differing(endpoint, &fine).await?;
-        let mut unit = self.load_unit(again.iter().map(|found| found.record))?;
-        let mut foreign = Vec::new();
-        for first in differing {
-            let second = again.iter().find(|found| found.record == first.record);
-            match second {
-                Some(second) if second.fields == first.fields => self.remember_form(endpoint, second, &mut unit),
-                _ => foreign.push(first.row),
-            }
-        }
-        self.commit(unit)?;
-        if foreign.is_empty() {
-            return Ok(());
-        }
-        self.take_rows(endpoint, &foreign, Vec::new(), None).await
-    }
-
-    fn probe_job(&self, endpoint: usize, found: &Differing) -> Option<Job> {
-        let end = self.settled.ends.get(endpoint)?;
-        let columns = |values: &dyn Fn(&(usize, Value, Value)) -> Value| {
-            let mut row: Vec<Option<Value>> = vec![None; self.settled.entity.len()];
-            for entry in &found.fields {
-                *row.get_mut(entry.0)? = Some(values(entry));
-            }
-            let written = end.projection.write(&row, Purpose::Update).ok()?;
-            let is_key = |field: &Field| end.key.iter().any(|key| key.name == field.name);
-            let pairs = end.projection.remote_fields().iter().zip(written).zip(&end.expectable);
-            Some(
-                pairs
-                    .filter(|((field, _), expectable)| !is_key(field) && **expectable)
-                    .filter_map(|((field, value), _)| Some((field.clone(), value?)))
-                    .collect::<Vec<_>>(),
-            )
-        };
-        let sent = columns(&|(_, sent, _)| sent.clone())?;
-        let shown = columns(&|(.., shown)| shown.clone())?;
-        (!sent.is_empty() && end.can_update).then(|| Job {
-            record: found.record,
-            action: Action::Update,
-            remote: Some(found.row.remote.clone()),
-            patch: Vec::new(),
-            columns: sent,
-            expected: shown,
-            attempts: 0,
-        })
-    }
-
-    fn remember_form(&self, endpoint: usize, found: &Differing, unit: &mut Unit) {
-        if let Some(touched) = unit.get(found.record)
-            && let Some(side) = touched.state.sides.get_mut(endpoint)
-        {
-            for (field, sent, shown) in &found.fields {
-                side.set_shadow(*field, Shadow::Form { shows: shown.clone(), of: sent.clone() });
-            }
+    /// Records that an endpoint which is only written has lost: whoever deleted them there has no say, and they are made anew.
+    fn forget_lost(&mut self, endpoint: usize, lost: &[(Job, Failure)]) -> Result<(), SyncError> {
+        let mut unit = self.load_unit(lost.iter().map(|(job, _)| job.record))?;
+        for (job, _) in lost {
+            let Some(touched) = unit.get(job.record) else { continue };
+            let fields = touched.state.canon.len();
+            let Some(side) = touched.state.sides.get_mut(endpoint) else { continue };
+            let Some(remote) = side.link.remote().map(<[u8]>::to_vec) else { continue };
+            side.link = Link::None;
+            side.shadow = vec![Shadow::Absent; fields];
             touched.is_dirty = true;
+            touched.is_changed = true;
+            unit.links.push((self.endpoint_id(endpoint), remote, None));
         }
-        let entry = form_entry(self.ids.get(endpoint).copied().unwrap_or_default(), &found.fields);
-        self.tell(unit, found.record, entry);
-    }
-
-    /// Events that had to wait and are due: the record is looked at again, where that can be.
-    pub async fn take_waiting(&mut self, endpoint: usize) -> Result<(), SyncError> {
-        let now = self.run.world.clock.now();
-        let mut last: Option<Vec<Vec<u8>>> = None;
-        loop {
-            let due = self.run.store.due_events(self.endpoint_id(endpoint), now, CHUNK)?;
-            let remotes: Vec<Vec<u8>> = due.iter().map(|event| event.remote.clone()).collect();
-            if due.is_empty() || last.as_ref() == Some(&remotes) {
-                return Ok(());
-            }
-            let (mut fresh, letters) = self.look_up_remotes(endpoint, &remotes).await?;
-            let can_look = self.end(endpoint)?.source.as_ref().is_some_and(|source| source.lookup().is_some());
-            let mut rows = Vec::with_capacity(due.len());
-            let mut unit = Unit::default();
-            for event in due {
-                let kept = super::waiting::decode(&event.remote, &event.body);
-                let fresh = fresh.remove(&event.remote).map(|row| Incoming { has_waited: true, ..row });
-                let is_unclear = self.is_among(endpoint, &event.remote, &letters);
-                match (fresh, kept) {
-                    (Some(row), _) => rows.push(row),
-                    (None, _) if is_unclear => {
-                        let (endpoint, remote) = (self.endpoint_id(endpoint), event.remote);
-                        unit.events.push(EventChange::Done { endpoint, remote });
-                    }
-                    (None, Some(kept)) if can_look => {
-                        let values = vec![None; self.settled.entity.len()].into();
-                        rows.push(Incoming { kind: EventKind::Delete, values, ..kept });
-                    }
-                    (None, Some(kept)) => rows.push(kept),
-                    (None, None) => {
-                        let (endpoint, remote) = (self.endpoint_id(endpoint), event.remote);
-                        unit.events.push(EventChange::Done { endpoint, remote });
-                    }
-                }
-            }
-            self.commit(unit)?;
-            self.take_rows(endpoint, &rows, letters, None).await?;
-            last = Some(remotes);
-        }
+        self.commit(unit)
     }
 }
 

@@ -1,11 +1,59 @@
 //! Events that wait: their bytes, and what becomes of them when their time has come.
 
 use super::decide::Incoming;
+use super::work::{Unit, Work};
 use crate::record::{Value, read_byte, read_count, read_int, read_value, write_count, write_int, write_value};
 use crate::resolve::EventKind;
+use crate::store::EventChange;
+use crate::sync::error::SyncError;
 
+/// Events that were put off and are looked at together.
+const CHUNK: u32 = 1_000;
 /// Higher than every tag of a value.
 const ABSENT: u8 = 0xfe;
+
+impl Work<'_> {
+    /// Events that had to wait and are due: the record is looked at again, where that can be.
+    pub async fn take_waiting(&mut self, endpoint: usize) -> Result<(), SyncError> {
+        let now = self.run.world.clock.now();
+        let mut last: Option<Vec<Vec<u8>>> = None;
+        loop {
+            let due = self.run.store.due_events(self.endpoint_id(endpoint), now, CHUNK)?;
+            let remotes: Vec<Vec<u8>> = due.iter().map(|event| event.remote.clone()).collect();
+            if due.is_empty() || last.as_ref() == Some(&remotes) {
+                return Ok(());
+            }
+            let (mut fresh, letters) = self.look_up_remotes(endpoint, &remotes).await?;
+            let can_look = self.end(endpoint)?.source.as_ref().is_some_and(|source| source.lookup().is_some());
+            let mut rows = Vec::with_capacity(due.len());
+            let mut unit = Unit::default();
+            for event in due {
+                let kept = decode(&event.remote, &event.body);
+                let fresh = fresh.remove(&event.remote).map(|row| Incoming { has_waited: true, ..row });
+                let is_unclear = self.is_among(endpoint, &event.remote, &letters);
+                match (fresh, kept) {
+                    (Some(row), _) => rows.push(row),
+                    (None, _) if is_unclear => {
+                        let (endpoint, remote) = (self.endpoint_id(endpoint), event.remote);
+                        unit.events.push(EventChange::Done { endpoint, remote });
+                    }
+                    (None, Some(kept)) if can_look => {
+                        let values = vec![None; self.settled.entity.len()].into();
+                        rows.push(Incoming { kind: EventKind::Delete, values, ..kept });
+                    }
+                    (None, Some(kept)) => rows.push(kept),
+                    (None, None) => {
+                        let (endpoint, remote) = (self.endpoint_id(endpoint), event.remote);
+                        unit.events.push(EventChange::Done { endpoint, remote });
+                    }
+                }
+            }
+            self.commit(unit)?;
+            self.take_rows(endpoint, &rows, letters, None).await?;
+            last = Some(remotes);
+        }
+    }
+}
 
 pub(super) fn encode(row: &Incoming) -> Vec<u8> {
     let mut out = vec![match row.kind {

@@ -8,9 +8,9 @@ use crate::lineage::{Entry, EntryKind};
 use crate::record::{Field, Value, read_value, write_value};
 use crate::resolve::{Link, Mechanism, Owed, RecordState, Segment, decode, encode, match_digest, owed};
 use crate::store::{
-    ConflictChange, ConflictFilter, ConflictState, Counters, EndpointId, EndpointState, EndpointUpdate, Epoch,
-    EventChange, HubCommit, HubState, IntentRow, IntentState, KeyDigest, MatchKey, MatchKeyChange, NewConflict,
-    NewDeadLetter, NewLineage, Presence, RecordId, RecordQuery, RunId,
+    ConflictChange, ConflictId, Counters, EndpointId, EndpointState, EndpointUpdate, Epoch, EventChange, HubCommit,
+    HubState, IntentRow, IntentState, KeyDigest, MatchKey, MatchKeyChange, NewDeadLetter, NewLineage, Presence,
+    RecordId, RecordQuery, RunId,
 };
 use crate::sync::error::SyncError;
 use crate::sync::retry::Caution;
@@ -38,8 +38,14 @@ pub(super) struct Work<'a> {
     pub held: Vec<crate::sync::report::HeldDeletes>,
     /// Keys with an open dead letter.
     pub open_letters: std::collections::HashSet<KeyDigest>,
-    /// What a person has been asked and has not answered yet.
-    pub open_questions: std::collections::HashSet<KeyDigest>,
+    /// What a person was asked about remote records that may be several of ours, by its subject, with the text of the question.
+    pub questions: HashMap<String, (ConflictId, String)>,
+    /// Records about which a person was asked something.
+    pub disputed: std::collections::HashSet<RecordId>,
+    /// Endpoints of which this run has seen every record.
+    pub enumerated: std::collections::HashSet<usize>,
+    /// Records whose deletion was approved in this run, wherever it is carried out.
+    pub approved: std::collections::HashSet<RecordId>,
 }
 
 /// Records that are decided about together, and everything that becomes durable with them.
@@ -121,21 +127,11 @@ impl<'a> Work<'a> {
             deleted: HashMap::new(),
             held: Vec::new(),
             open_letters: std::collections::HashSet::new(),
-            open_questions: std::collections::HashSet::new(),
+            questions: HashMap::new(),
+            disputed: std::collections::HashSet::new(),
+            enumerated: std::collections::HashSet::new(),
+            approved: std::collections::HashSet::new(),
         }
-    }
-
-    /// Remembers what is open, so that nothing is reported or asked twice.
-    pub fn remember_open(&mut self) -> Result<(), SyncError> {
-        self.open_letters = self.run.store.sync_state(self.name())?.open_dead_letter_keys;
-        let filter = ConflictFilter {
-            sync: Some(self.name().to_owned()),
-            state: Some(ConflictState::Open),
-            ..ConflictFilter::default()
-        };
-        let open = self.run.store.conflicts(&filter)?;
-        self.open_questions = open.iter().map(|conflict| question(&conflict.conflict)).collect();
-        Ok(())
     }
 
     pub fn name(&self) -> &str {
@@ -358,12 +354,6 @@ impl<'a> Work<'a> {
         self.next_record += 1;
         id
     }
-}
-
-/// Equal for conflicts that ask the same.
-pub(super) fn question(conflict: &NewConflict) -> KeyDigest {
-    let NewConflict { record, kind, subject, body, .. } = conflict;
-    KeyDigest::of_key(&format!("{} {} {subject} {body}", record.0, kind.name()))
 }
 
 fn segment_of(settled: &Settled, endpoint: usize, values: &dyn Fn(usize) -> Option<Value>) -> Result<Segment, String> {

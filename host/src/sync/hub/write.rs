@@ -55,19 +55,30 @@ fn not_tried(end: &End) -> Failure {
     Failure::new(FailureKind::Transient, &codes::PLUGIN_ERROR, &end.plugin.label, "a write before this one failed")
 }
 
+/// What jobs that are written together have in common.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Kind<'a> {
+    action: Action,
+    columns: Vec<&'a str>,
+    expected: Vec<&'a str>,
+}
+
+impl<'a> Kind<'a> {
+    fn of(job: &'a Job) -> Self {
+        let names = |columns: &'a [(Field, Value)]| columns.iter().map(|(field, _)| field.name.as_str()).collect();
+        Self { action: job.action, columns: names(&job.columns), expected: names(&job.expected) }
+    }
+}
+
 /// Jobs by their shapes, creates first and deletes last.
 fn shapes(end: &End, jobs: &[Job]) -> Vec<(Shape, Vec<u32>)> {
-    let mut groups: BTreeMap<(Action, Vec<&str>, Vec<&str>), Vec<u32>> = BTreeMap::new();
+    let mut groups: BTreeMap<Kind<'_>, Vec<u32>> = BTreeMap::new();
     for (row, job) in jobs.iter().enumerate() {
-        let names = |columns: &'_ [(Field, Value)]| -> Vec<&str> { Vec::with_capacity(columns.len()) };
-        let (mut columns, mut expected) = (names(&job.columns), names(&job.expected));
-        columns.extend(job.columns.iter().map(|(field, _)| field.name.as_str()));
-        expected.extend(job.expected.iter().map(|(field, _)| field.name.as_str()));
-        groups.entry((job.action, columns, expected)).or_default().push(row as u32);
+        groups.entry(Kind::of(job)).or_default().push(row as u32);
     }
     groups
         .into_iter()
-        .filter_map(|((action, ..), rows)| {
+        .filter_map(|(Kind { action, .. }, rows)| {
             let job = jobs.get(rows.first().copied()? as usize)?;
             let fields = |columns: &[(Field, Value)]| columns.iter().map(|(field, _)| field.clone()).collect();
             let shape = Shape {

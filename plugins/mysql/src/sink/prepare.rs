@@ -1,14 +1,14 @@
 //! Making a table able to take records. Nothing is ever removed, retyped or emptied.
 
-use lockstep_plugin_sdk::capabilities::sql::{self, Session};
+use lockstep_plugin_sdk::capabilities::sql::Session;
 use lockstep_plugin_sdk::error::{Error, Result};
 use lockstep_plugin_sdk::sink::{PrepareOptions, Prepared};
 use lockstep_plugin_sdk::types::{Field, Stream};
 
 use super::definition;
-use crate::ALIAS;
 use crate::catalog::{self, Table};
 use crate::name::{names, quote};
+use crate::open_session;
 use crate::types::Product;
 
 /// Engines that cannot take anything back.
@@ -16,7 +16,7 @@ const ENGINES_WITHOUT_TRANSACTIONS: [&str; 9] =
     ["MyISAM", "Aria", "MEMORY", "CSV", "ARCHIVE", "MRG_MyISAM", "BLACKHOLE", "FEDERATED", "CONNECT"];
 
 pub fn prepare(wanted: &Stream, options: PrepareOptions) -> Result<Prepared> {
-    let session = sql::open(ALIAS)?;
+    let session = open_session()?;
     let table = catalog::find_table(&session, &wanted.name)?;
     check_wanted(wanted, table.as_ref())?;
     let actions = match &table {

@@ -1,20 +1,20 @@
 //! Making a table able to take records. Nothing is ever removed, retyped or emptied.
 
-use lockstep_plugin_sdk::capabilities::sql::{self, Session};
+use lockstep_plugin_sdk::capabilities::sql::Session;
 use lockstep_plugin_sdk::error::{Error, Result};
 use lockstep_plugin_sdk::sink::{PrepareOptions, Prepared};
 use lockstep_plugin_sdk::types::{Field, LogicalType, Stream};
 use lockstep_sql_dialect::{Arguments, Value, names, quote, read_all};
 
 use super::definition;
-use crate::ALIAS;
 use crate::catalog::{self, Table};
 use crate::name::TableName;
+use crate::open_session;
 
 const SCHEMA_EXISTS: &str = "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1::pg_catalog.text";
 
 pub fn prepare(wanted: &Stream, options: PrepareOptions) -> Result<Prepared> {
-    let session = sql::open(ALIAS)?;
+    let session = open_session()?;
     if wanted.key.is_empty() {
         return Err(Error::config(format!("`{}` is to be written without a key", wanted.name))
             .with_code("postgres.no-key")

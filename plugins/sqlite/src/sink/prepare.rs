@@ -1,17 +1,16 @@
 //! Making a table able to take records. Nothing is ever removed, retyped or emptied.
 
-use lockstep_plugin_sdk::capabilities::sql;
 use lockstep_plugin_sdk::error::{Error, Result};
 use lockstep_plugin_sdk::sink::{PrepareOptions, Prepared};
 use lockstep_plugin_sdk::types::{Field, Stream};
 use lockstep_sql_dialect::{names, quote};
 
 use super::definition;
-use crate::ALIAS;
 use crate::catalog::{self, Table};
+use crate::open_session;
 
 pub fn prepare(wanted: &Stream, options: PrepareOptions) -> Result<Prepared> {
-    let session = sql::open(ALIAS)?;
+    let session = open_session()?;
     let table = catalog::find_table(&session, &wanted.name)?;
     check_wanted(wanted, table.as_ref())?;
     let actions = match &table {

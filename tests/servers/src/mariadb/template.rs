@@ -22,7 +22,11 @@ fn find_or_make(account: &Account) -> PathBuf {
     let template = std::env::temp_dir().join(name);
     if !belongs_to(&template, account) {
         let fresh = account.create_folder("mariadb-template");
-        make(account, &fresh.join("data"));
+        // On a machine that is busy the first attempt may run out of its own patience.
+        if let Err(first) = make(account, &fresh.join("data")) {
+            let _ = std::fs::remove_dir_all(fresh.join("data"));
+            make(account, &fresh.join("data")).unwrap_or_else(|second| panic!("{first}\n{second}"));
+        }
         // Whoever comes first wins; the others' copies are as good and are thrown away.
         let _ = std::fs::rename(fresh.join("data"), &template);
         let _ = std::fs::remove_dir_all(&fresh);
@@ -43,10 +47,14 @@ fn version() -> String {
     version.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-')).collect()
 }
 
-fn make(account: &Account, data: &Path) {
-    run(account
+fn make(account: &Account, data: &Path) -> Result<(), String> {
+    let output = account
         .command(&program("mariadb-install-db"))
         .args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"])
         .args(["--innodb-log-file-size=16M", "--innodb-flush-log-at-trx-commit=0"])
-        .arg(format!("--datadir={}", data.display())));
+        .arg(format!("--datadir={}", data.display()))
+        .output()
+        .map_err(|error| format!("`mariadb-install-db` cannot be run: {error}"))?;
+    let said = [output.stdout, output.stderr].concat();
+    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&said).into_owned()) }
 }

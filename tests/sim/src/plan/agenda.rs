@@ -88,7 +88,7 @@ pub fn agenda(
 fn first_records(chance: &mut Chance, systems: &[Profile], agenda: &mut Agenda) {
     for _ in 0..chance.between(3, 9) {
         let edit = if chance.permille(250) { Edit::Twin } else { Edit::Insert };
-        let act = Act::User { system: reader(chance, systems), edit, seed: chance.next() };
+        let act = Act::User { system: reader(chance, systems), edit, seed: chance.draw() };
         agenda.push((chance.between(0, MINUTE), act));
     }
 }
@@ -116,7 +116,7 @@ fn user_act(chance: &mut Chance, quirks: Quirks, fields: &[FieldPlan], systems: 
     ];
     let system = reader(chance, systems);
     let mut dice = chance.below(EDITS.iter().map(|(_, weight, _)| weight).sum());
-    let seed = chance.next() ^ fields.len() as u64;
+    let seed = chance.draw() ^ fields.len() as u64;
     let mut found = Edit::Update;
     for (edit, weight, quirk) in EDITS {
         if dice < *weight {

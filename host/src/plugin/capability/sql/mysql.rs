@@ -3,7 +3,7 @@
 //! Own code instead of a client library, for the same reasons as with PostgreSQL: rows are decoded in the connection's buffer, the
 //! state of the transaction is known, a statement that nobody waits for is stopped, and values that the server would round, cut or
 //! pad without a word are found before they are sent. And it adds no crate to the build: `mysql_async` with its smallest set of
-//! features adds thirteen.
+//! features adds twelve.
 //!
 //! Every session is strict, speaks utf8mb4 and lives in UTC, whatever the server's defaults are.
 

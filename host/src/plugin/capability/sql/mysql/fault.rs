@@ -36,7 +36,7 @@ impl Notice {
         if let Some(column) = between(&self.message, "olumn '", "'") {
             failure.properties.set("column", column);
         }
-        if let Some(row) = first_row.and_then(|first| Some(first + self.row()?.checked_sub(1)?)) {
+        if let Some(row) = first_row.and_then(|first| first.checked_add(self.row()?.checked_sub(1)?)) {
             failure.properties.set("row", row.to_string());
         }
         failure

@@ -115,7 +115,7 @@ fn span(row: &mut Reader<'_>) -> Option<i64> {
     }
     let is_negative = parts.u8()? == 1;
     let days = i64::from(parts.u32()?);
-    let micros = days * MICROS_PER_DAY + clock(&mut parts)?;
+    let micros = days.checked_mul(MICROS_PER_DAY)?.checked_add(clock(&mut parts)?)?;
     Some(if is_negative { -micros } else { micros })
 }
 

@@ -1,0 +1,203 @@
+//! What a person is asked: once, and no longer than it matters.
+
+use serde_json::json;
+
+use super::decide::{Decided, Incoming};
+use super::work::{Unit, Work, remote_text};
+use crate::record::Row;
+use crate::resolve::{Deletion, Dispute, EventKind, Facts, Source, Verdict, Why};
+use crate::store::{
+    Conflict, ConflictChange, ConflictFilter, ConflictId, ConflictKind, ConflictState, NewConflict, RecordId,
+};
+use crate::sync::error::SyncError;
+
+/// How long an event waits for a person before it is looked at again.
+const WAIT_FOR_PERSON: i64 = 3_600_000_000;
+
+impl Work<'_> {
+    /// What waits for a person when a run begins.
+    pub fn note_open(&mut self, open: Vec<Conflict>) {
+        for open in open {
+            self.disputed.insert(open.conflict.record);
+            if is_question(open.conflict.kind) {
+                self.questions.insert(open.conflict.subject, (open.id, open.conflict.body));
+            }
+        }
+    }
+
+    /// What a unit that is durable now has asked and answered.
+    pub fn note_asked(&mut self, changes: &[ConflictChange]) {
+        for change in changes {
+            match change {
+                ConflictChange::Put(new) if new.state == ConflictState::Open => {
+                    self.disputed.insert(new.record);
+                }
+                ConflictChange::Put(_) => {}
+                ConflictChange::Close { id, .. } => self.questions.retain(|_, (known, _)| known != id),
+            }
+        }
+    }
+
+    /// Nobody has to decide about fields of a record that is gone everywhere, nor about a delete once the record is back, or gone
+    /// where it was edited as well.
+    pub fn close_moot(
+        &self,
+        endpoint: usize,
+        record: RecordId,
+        kind: EventKind,
+        facts: &Facts,
+        unit: &mut Unit,
+    ) -> Result<(), SyncError> {
+        if !self.disputed.contains(&record) {
+            return Ok(());
+        }
+        let is_dead = unit.peek(record).is_some_and(|touched| !touched.state.is_live());
+        let is_linked = unit.links.iter().any(|(_, _, linked)| *linked == Some(record));
+        let name = &self.end(endpoint)?.name;
+        let is_moot = |open: &NewConflict| match facts.deleted {
+            Some(Deletion::Everywhere | Deletion::DeleteWins) => !is_question(open.kind),
+            Some(Deletion::Held | Deletion::Here) => false,
+            Some(Deletion::EditWins) => open.kind == ConflictKind::Delete,
+            None if is_dead => kind == EventKind::Delete && open.kind == ConflictKind::Delete && open.subject == *name,
+            None => (facts.revived || is_linked) && open.kind == ConflictKind::Delete,
+        };
+        let filter = ConflictFilter {
+            sync: Some(self.name().to_owned()),
+            state: Some(ConflictState::Open),
+            record: Some(record),
+            ..ConflictFilter::default()
+        };
+        for conflict in self.run.store.conflicts(&filter)? {
+            if is_moot(&conflict.conflict) && !closed(unit).any(|id| id == conflict.id) {
+                unit.conflicts.push(outdated(conflict.id));
+            }
+        }
+        Ok(())
+    }
+
+    /// The event waits, and a person is asked once.
+    pub fn ask_person(
+        &self,
+        endpoint: usize,
+        row: &Incoming,
+        kind: ConflictKind,
+        candidates: &[(RecordId, f64)],
+        decided: &mut Decided,
+    ) {
+        let Some(end) = self.settled.ends.get(endpoint) else { return };
+        let shown = |(record, score): &(RecordId, f64)| {
+            let values = decided.unit.peek(*record).map(|touched| touched.state.values());
+            json!({"record": record.0, "score": score, "values": self.shown(&values.unwrap_or_default())})
+        };
+        let body = json!({
+            "endpoint": end.name,
+            "key": remote_text(&row.remote, &end.key),
+            "remote": super::decision::to_hex(&row.remote),
+            "values": self.shown(&row.values),
+            "candidates": candidates.iter().map(shown).collect::<Vec<_>>(),
+        });
+        let (body, subject) = (body.to_string(), self.letter_text(endpoint, &row.remote));
+        let record = candidates.first().map_or(RecordId(0), |(record, _)| *record);
+        self.wait(endpoint, row, self.now() + WAIT_FOR_PERSON, kind.name(), &mut decided.unit);
+        if row.has_waited || self.questions.get(&subject).is_some_and(|(_, asked)| *asked == body) {
+            return;
+        }
+        self.close_question(endpoint, &row.remote, &mut decided.unit);
+        decided.held += 1;
+        decided.unit.conflicts.push(ConflictChange::Put(NewConflict {
+            sync: self.name().to_owned(),
+            record,
+            kind,
+            state: ConflictState::Open,
+            subject,
+            body,
+            resolution: None,
+        }));
+    }
+
+    /// A conflict somebody has to decide about is told anew when what is agreed changes: nobody decides about what they have not seen.
+    pub fn renew_conflicts(&self, endpoint: usize, record: RecordId, facts: &Facts, decided: &mut Decided) {
+        for why in facts.verdicts.iter().filter(|why| !why.changes.is_empty()) {
+            let Some(fields) = self.settled.rules.groups.get(why.dispute.group).map(|group| &group.fields) else {
+                continue;
+            };
+            let Some(state) = decided.unit.peek(record).map(|touched| touched.state.clone()) else { continue };
+            let sides = state.sides.iter().enumerate().filter(|(other, _)| *other != endpoint);
+            for (other, side) in sides.filter(|(_, side)| fields.iter().any(|field| side.is_held(*field))) {
+                let newest =
+                    fields.iter().filter_map(|field| state.canon.get(*field)).max_by_key(|canon| canon.lineage);
+                let dispute = Dispute {
+                    group: why.dispute.group,
+                    base: vec![None; fields.len()],
+                    current: fields.iter().map(|field| state.value(*field).cloned()).collect(),
+                    incoming: fields.iter().map(|field| side.shadow(*field).shown().cloned()).collect(),
+                    current_source: newest.map_or(Source::Person, |canon| canon.source),
+                    incoming_source: Source::Endpoint(other),
+                    current_at: newest.and_then(|canon| canon.at),
+                    incoming_at: None,
+                };
+                let row = Incoming {
+                    remote: side.link.remote().unwrap_or_default().to_vec(),
+                    kind: EventKind::Upsert,
+                    values: Row::default(),
+                    at: None,
+                    adopt: None,
+                    has_waited: false,
+                    points_nowhere: false,
+                };
+                let held = Why { verdict: Verdict::Held, dispute, changes: Vec::new() };
+                let conflict =
+                    self.field_conflict(other, &row, record, &held, ConflictKind::Field, ConflictState::Open);
+                decided.unit.conflicts.push(ConflictChange::Put(conflict));
+            }
+        }
+    }
+
+    /// Ends the open conflict about a group of a record.
+    pub fn close_open(&self, record: RecordId, group: usize, unit: &mut Unit) -> Result<(), SyncError> {
+        let Some(group) = self.settled.rules.groups.get(group) else { return Ok(()) };
+        let filter = ConflictFilter {
+            sync: Some(self.name().to_owned()),
+            state: Some(ConflictState::Open),
+            record: Some(record),
+            ..ConflictFilter::default()
+        };
+        for conflict in self.run.store.conflicts(&filter)? {
+            let is_it = conflict.conflict.kind == ConflictKind::Field && conflict.conflict.subject == group.name;
+            if is_it && !closed(unit).any(|id| id == conflict.id) {
+                unit.conflicts.push(outdated(conflict.id));
+            }
+        }
+        Ok(())
+    }
+
+    /// The remote record is known, gone or another: nobody has to answer any more what was asked about it.
+    pub fn close_question(&self, endpoint: usize, remote: &[u8], unit: &mut Unit) {
+        if self.questions.is_empty() {
+            return;
+        }
+        let Some((id, _)) = self.questions.get(&self.letter_text(endpoint, remote)) else { return };
+        if !closed(unit).any(|closed| closed == *id) {
+            unit.conflicts.push(outdated(*id));
+        }
+    }
+}
+
+/// Whether it is about which record a remote one is.
+fn is_question(kind: ConflictKind) -> bool {
+    matches!(kind, ConflictKind::Match | ConflictKind::Duplicate)
+}
+
+/// The end of a conflict that nobody had to decide.
+pub(super) fn outdated(id: ConflictId) -> ConflictChange {
+    let resolution = json!({"by": "agreement"}).to_string();
+    ConflictChange::Close { id, state: ConflictState::Outdated, resolution }
+}
+
+/// Conflicts that a unit ends.
+pub(super) fn closed(unit: &Unit) -> impl Iterator<Item = ConflictId> {
+    unit.conflicts.iter().filter_map(|change| match change {
+        ConflictChange::Close { id, .. } => Some(*id),
+        ConflictChange::Put(_) => None,
+    })
+}

@@ -1,0 +1,15 @@
+//! Hubs as people have them: a project folder, the real command in a process of its own, real plugins, SQLite files and PostgreSQL
+//! databases whose records are changed behind the hub's back.
+//!
+//! What counts is what stands in the systems, what the conflicts say, and that the next run has nothing to do.
+
+mod deletes;
+mod endpoints;
+mod forms;
+mod kills;
+mod linking;
+mod merging;
+mod races;
+mod refused;
+mod segments;
+mod systems;
