@@ -14,7 +14,7 @@ use crate::record::LogicalType;
 use crate::store::{
     Conflict, ConflictFilter, ConflictId, ConflictKind, ConflictState, HubStore as _, RecordId, RunKind,
 };
-use crate::sync::{Book, Decision, Resolution};
+use crate::sync::{Book, Decision, Resolution, SyncError};
 
 mod show;
 
@@ -201,6 +201,11 @@ fn resolve(context: &Context, args: &ResolveArgs) -> Result<Reply> {
     let store = context.store(&format!("lockstep conflicts resolve {}", args.id))?;
     let conflict = store.conflict(ConflictId(args.id))?;
     let def = select_hub(&project, &conflict.conflict.sync, "conflicts resolve")?;
+    if conflict.conflict.state != ConflictState::Open {
+        return Err(
+            SyncError::ConflictClosed { conflict: args.id, state: conflict.conflict.state.name().to_owned() }.into()
+        );
+    }
     let book = Book::open(&store, def)?;
     let resolution = resolution(&args.end, &book);
     let decision = Decision::begin(&store, def, RunKind::Decision, context.world.clock.now())?;
@@ -241,7 +246,9 @@ fn ways(conflict: &Conflict, body: &Value) -> Vec<String> {
             vec!["--take current".into(), "--take incoming".into(), format!("--set {field}=VALUE")]
         }
         ConflictKind::Delete => vec!["--keep".into(), "--delete".into()],
-        ConflictKind::Match | ConflictKind::Duplicate => {
+        // The record it equals has its copy there already.
+        ConflictKind::Duplicate => vec!["--new".into()],
+        ConflictKind::Match => {
             let candidates = body.get("candidates").and_then(Value::as_array).into_iter().flatten();
             let records = candidates.filter_map(|candidate| candidate.get("record")?.as_i64());
             records.map(|record| format!("--link {record}")).chain(["--new".to_owned()]).collect()

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::output::{Align, Answer, Block, Consent, Table, count, noun, shortened, shown_key};
+use super::output::{Align, Answer, Block, Consent, Table, count, noun, shortened, shown_record};
 use super::{Context, Reply};
 use crate::error::Result;
 use crate::store::{Closing, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterState, SqliteStore, Store};
@@ -129,11 +129,8 @@ fn list(context: &Context, sync: Option<&str>, limit: u32) -> Result<Reply> {
 
 /// Its key, behind the endpoint's name if it is a hub's, or where it stands.
 fn name(row: &DeadLetter) -> String {
-    if let Some((endpoint, key)) = row.letter.key_text.split_once(" [").filter(|(name, _)| !name.contains(['[', '"'])) {
-        return format!("{endpoint} {}", shown_key(&format!("[{key}")));
-    }
-    let key = Some(row.letter.key_text.trim_matches(['[', ']'])).filter(|key| !key.is_empty());
-    key.map(str::to_owned).or_else(|| row.letter.position.clone()).unwrap_or_else(|| "?".to_owned())
+    let key = Some(&row.letter.key_text).filter(|key| !key.is_empty());
+    key.map(|key| shown_record(key)).or_else(|| row.letter.position.clone()).unwrap_or_else(|| "?".to_owned())
 }
 
 fn show(context: &Context, id: DeadLetterId) -> Result<Reply> {

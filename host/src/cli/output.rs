@@ -36,7 +36,7 @@ pub use report::Report;
 pub use screen::{Screen, visible};
 pub use summary::SyncSummary;
 pub use table::{Align, Table};
-pub use value::{shortened, shown, shown_json, shown_key, time};
+pub use value::{shortened, shown, shown_json, shown_key, shown_record, time};
 
 /// How a command ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

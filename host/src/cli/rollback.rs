@@ -51,7 +51,10 @@ pub async fn run(args: &RollbackArgs, context: &Context) -> Result<Reply> {
     }
     let consent = Consent::from_flag(args.yes);
     if consent == Consent::Ask {
-        preview.blocks(run.id, "would be").iter().for_each(|block| context.output.show(block));
+        for block in preview.blocks(run.id, "would be") {
+            context.output.show(&block);
+            context.output.line("");
+        }
     }
     let question = format!("take back run {} of `{}`", run.id, def.name);
     if context.output.confirm(consent, &question, &context.command(&command))? == Answer::No {
@@ -59,7 +62,7 @@ pub async fn run(args: &RollbackArgs, context: &Context) -> Result<Reply> {
     }
     let done = Preview { done: roll_back(context, &store, def, run.id)?, ..preview };
     let next = context.command(&format!("plan {}", def.name));
-    let mut blocks = if consent == Consent::Given { done.blocks(run.id, "is") } else { Vec::new() };
+    let mut blocks = if consent == Consent::Given { done.blocks(run.id, "are") } else { Vec::new() };
     blocks.push(Block::Text(format!(
         "run {} is taken back by run {}; nothing is written yet\nnext: `{next}`, then `{}`",
         run.id,
@@ -131,7 +134,7 @@ impl Preview {
         let fields = noun(self.done.fields, "field", "fields");
         let records = noun(self.done.records, "record", "records");
         let mut blocks =
-            vec![Block::Text(format!("of run {run}, {fields} and the life of {records} {verb} taken back"))];
+            vec![Block::Text(format!("of run {run}, {fields} and {records} that came or went {verb} taken back"))];
         if !self.changes.is_empty() {
             let columns = ["record", "what", "now", "then"].map(|title| (title, Align::Left));
             let mut table = Table::new(&columns);

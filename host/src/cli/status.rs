@@ -5,7 +5,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use self::hubs::HubStatus;
-use super::output::{Align, Block, Table, count, elapsed};
+use super::output::{Align, Block, Table, count, elapsed, shortened, shown_key, shown_record};
 use super::{Context, Reply};
 use crate::error::Result;
 use crate::project::{Project, SyncDef};
@@ -107,10 +107,19 @@ fn holds_table(holds: &[Hold]) -> Table {
         ("for example", Align::Left),
     ]);
     for hold in holds {
-        let shown: String = hold.keys.chars().take(48).collect();
-        table.row([hold.id.to_string(), hold.sync.clone(), count(hold.deletes), count(hold.total), shown]);
+        table.row([hold.id.to_string(), hold.sync.clone(), count(hold.deletes), count(hold.total), keys(hold)]);
     }
     table
+}
+
+/// Some of the keys: as many as stand in a line.
+fn keys(hold: &Hold) -> String {
+    let keys: Value = serde_json::from_str(&hold.keys).unwrap_or_default();
+    let shown = keys.as_array().into_iter().flatten().map(|key| match key {
+        Value::String(text) => shown_record(text),
+        other => shown_key(&other.to_string()),
+    });
+    shortened(&shown.collect::<Vec<_>>().join(", "), 48)
 }
 
 fn next_steps(context: &Context, summaries: &[SyncSummary], holds: &[Hold], hubs: &[HubStatus]) -> Option<String> {

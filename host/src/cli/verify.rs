@@ -6,13 +6,13 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::context::select_syncs;
-use super::output::{Align, Block, Table, count, shown_json, shown_key};
+use super::output::{Align, Block, Table, count, noun, shown_json, shown_key};
 use super::run::{Watching, stop_on_ctrl_c};
 use super::{Context, Reply};
 use crate::assembly::Assembly;
 use crate::error::{Error, Result};
 use crate::project::{HubDef, SyncDef};
-use crate::store::{HubStore, SqliteStore};
+use crate::store::{ConflictFilter, ConflictState, HubStore, SqliteStore};
 use crate::sync::{Drift, HubOptions, HubRun, Interrupt, Repair, verify_hub};
 
 /// Compare every system of a hub with what is agreed
@@ -54,6 +54,7 @@ pub async fn run(args: &VerifyArgs, context: &Context) -> Result<Reply> {
             Ok(drifts) => {
                 drifted |= drifts.iter().any(|drift| !drift.is_none());
                 blocks.extend(describe(context, def, &drifts, repair));
+                blocks.extend(waiting(context, def, &source)?);
                 results.push(to_json(def, &drifts));
             }
             Err(error) => errors.push(error),
@@ -70,15 +71,20 @@ pub async fn run(args: &VerifyArgs, context: &Context) -> Result<Reply> {
 /// The state that is compared with: itself where it is repaired, else copies of it.
 enum Source {
     State(Arc<SqliteStore>),
-    Copies(Box<SqliteStore>),
+    Copies(Arc<SqliteStore>),
 }
 
 impl Source {
     fn open(context: &Context, repair: Repair) -> Result<Self> {
         Ok(match repair {
             Repair::Everything => Self::State(Arc::new(context.store("lockstep verify --repair")?)),
-            Repair::Nothing => Self::Copies(Box::new(context.store_to_read()?)),
+            Repair::Nothing => Self::Copies(Arc::new(context.store_to_read()?)),
         })
+    }
+
+    fn state(&self) -> &SqliteStore {
+        let (Self::State(store) | Self::Copies(store)) = self;
+        store
     }
 
     fn store(&self) -> Result<Arc<dyn HubStore>> {
@@ -146,6 +152,21 @@ fn describe(context: &Context, def: &HubDef, drifts: &[Drift], repair: Repair) -
         blocks.push(Block::Text(next));
     }
     blocks
+}
+
+/// What differs because a person has not decided yet is drift like any other, but no repair ends it.
+fn waiting(context: &Context, def: &HubDef, source: &Source) -> Result<Option<Block>> {
+    let filter = ConflictFilter {
+        sync: Some(def.name.to_string()),
+        state: Some(ConflictState::Open),
+        ..ConflictFilter::default()
+    };
+    let open = source.state().conflicts(&filter)?.len() as u64;
+    let conflicts = noun(open, "conflict waits", "conflicts wait");
+    let command = context.command(&format!("conflicts list {}", def.name));
+    Ok((open > 0).then(|| {
+        Block::Text(format!("{conflicts} for a person, and the records stay different until then: `{command}`"))
+    }))
 }
 
 fn examples(drifts: &[Drift]) -> Option<Table> {

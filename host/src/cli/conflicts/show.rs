@@ -196,7 +196,13 @@ mod tests {
             "endpoint": "crm", "key": "[\"7\"]", "base": {"name": "Ann"}, "current": {"name": "Ann B."},
             "current_source": "erp", "current_at": 1_700_000_000_000_000_i64, "incoming": {"name": "Anna"},
         });
-        insta::assert_snapshot!(check(values_table(&body)), @"");
+        insta::assert_snapshot!(check(values_table(&body)), @r#"
+                  by   when (UTC)           name
+        ------------------------------------------
+        both had  -    -                    Ann
+        agreed    erp  2023-11-14 22:13:20  Ann B.
+        incoming  crm  -                    Anna
+        "#);
     }
 
     #[test]
@@ -205,12 +211,22 @@ mod tests {
             "endpoint": "crm", "key": "[\"7\"]", "values": {"name": "Ann", "phone": "12"},
             "candidates": [{"record": 3, "score": 0.75, "values": {"name": "Anne"}}],
         });
-        insta::assert_snapshot!(check(candidates_table(&body)), @"");
+        insta::assert_snapshot!(check(candidates_table(&body)), @r#"
+               crm 7  #3
+        ------------------
+        alike  -      0.75
+        name   Ann    Anne
+        phone  12     -
+        "#);
     }
 
     #[test]
     fn a_delete_shows_what_would_be_lost() {
         let body = json!({"endpoint": "crm", "event": "delete", "values": {"name": "Ann"}, "incoming": {}});
-        insta::assert_snapshot!(check(delete_table(&body)), @"");
+        insta::assert_snapshot!(check(delete_table(&body)), @r#"
+        field  agreed  incoming
+        -----------------------
+        name   Ann     -
+        "#);
     }
 }

@@ -153,8 +153,8 @@ mod tests {
 
     #[test]
     fn what_is_not_there_cannot_be_edited() {
-        let error = edited(&letter(Stage::Write), &set(&["fone=12"])).unwrap_err();
-        assert_eq!(error.to_string(), "there is no field `fone`");
+        let error = edited(&letter(Stage::Write), &set(&["phon=12"])).unwrap_err();
+        assert_eq!(error.to_string(), "there is no field `phon`");
         assert_eq!(error.hints(), ["did you mean `phone`?"]);
         assert!(edited(&letter(Stage::Source), &set(&["phone=12"])).is_err());
     }

@@ -36,6 +36,16 @@ pub fn shown_key(text: &str) -> String {
     shortened(&key, VALUE_CHARS)
 }
 
+/// A key behind the name of its system, as dead letters and holds of hubs have it: `crm ["7"]` is `crm 7`.
+pub fn shown_record(text: &str) -> String {
+    match text.split_once(" [") {
+        Some((system, key)) if !system.contains(['[', '"', '{']) => {
+            format!("{system} {}", shown_key(&format!("[{key}")))
+        }
+        _ => shown_key(text),
+    }
+}
+
 /// `2026-03-01 12:30:00`, in UTC.
 pub fn time(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M:%S").to_string()
@@ -52,7 +62,7 @@ pub fn shortened(text: &str, chars: usize) -> String {
 
 /// Whether a text could be taken for something else than itself.
 fn is_ambiguous(text: &str) -> bool {
-    text.is_empty() || text == "-" || text.trim() != text || serde_json::from_str::<Value>(text).is_ok()
+    text.is_empty() || text == "-" || text == "null" || text.trim() != text
 }
 
 #[cfg(test)]
@@ -64,7 +74,7 @@ mod tests {
     fn values_are_plain_where_they_can_be() {
         let check = |value: Value, expected: &str| assert_eq!(shown(Some(&value)), expected);
         check(json!("Ann Lee"), "Ann Lee");
-        check(json!("12"), "\"12\"");
+        check(json!("12"), "12");
         check(json!("null"), "\"null\"");
         check(json!(" x"), "\" x\"");
         check(json!(""), "\"\"");
@@ -82,5 +92,8 @@ mod tests {
         assert_eq!(shown_key(r#"["7","DE"]"#), "7, DE");
         assert_eq!(shown_key(r#"{"email":"a@b.c"}"#), "email a@b.c");
         assert_eq!(shown_key("crm 7"), "crm 7");
+        assert_eq!(shown_record(r#"crm ["7"]"#), "crm 7");
+        assert_eq!(shown_record(r#"["7"]"#), "7");
+        assert_eq!(shown_record("erp [new record 3]"), "erp [new record 3]");
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::cli::Context;
 use crate::cli::conflicts::{summary, to_json as conflict_json};
-use crate::cli::output::{Align, Block, Table, count, noun, shortened, shown_json, shown_key};
+use crate::cli::output::{Align, Block, Table, count, noun, shortened, shown_json, shown_key, shown_record};
 use crate::store::{Conflict, ConflictKind};
 use crate::sync::{HubPlan, PlannedWrite};
 
@@ -109,7 +109,7 @@ fn letters(plan: &HubPlan, shown: Shown) -> Vec<Block> {
     let mut table = Table::new(&[("dead letter", Align::Left), ("stage", Align::Left), ("cause", Align::Left)]);
     for row in plan.letters.iter().take(shown.max()) {
         let letter = &row.letter;
-        let record = letter.position.clone().unwrap_or_else(|| letter.key_text.clone());
+        let record = letter.position.clone().unwrap_or_else(|| shown_record(&letter.key_text));
         let cause = format!("{}: {}", letter.cause.code, letter.cause.message);
         table.row([record, letter.stage.name().to_owned(), shortened(&cause, 160)]);
     }
@@ -234,7 +234,14 @@ mod tests {
         let columns = ["write", "record", "field", "now", "then"].map(|title| (title, Align::Left));
         let mut table = Table::new(&columns);
         writes.iter().for_each(|write| write_rows(write, &mut table));
-        insta::assert_snapshot!(Block::Table(table).text(Screen::plain()), @"");
+        insta::assert_snapshot!(Block::Table(table).text(Screen::plain()), @r#"
+        write   record       field  now  then
+        --------------------------------------
+        create  email a@b.c  mail   -    a@b.c
+                             tel    -    null
+        update  7            name   Ann  Anna
+        delete  8
+        "#);
     }
 
     #[test]

@@ -106,6 +106,11 @@ mod tests {
             endpoints: vec![endpoint("crm", 0, 0), endpoint("erp", 1_200, 3)],
         };
         let table = table(&[hub], DateTime::UNIX_EPOCH).unwrap();
-        insta::assert_snapshot!(Block::Table(table).text(Screen::plain()), @"");
+        insta::assert_snapshot!(Block::Table(table).text(Screen::plain()), @r#"
+        hub       system  last heard of  waiting  refused  held  conflicts
+        ------------------------------------------------------------------
+        customer  crm     never                0        0     0          2
+                  erp     never            1 200        3     0
+        "#);
     }
 }

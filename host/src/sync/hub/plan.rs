@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::deliver::{Action, Job};
 use super::work::{Work, remote_text};
-use super::{Hub, HubRun, begin, settle};
+use super::{Hub, HubRun, begin, open_conflicts, settle};
 use crate::connector::Effect;
 use crate::lineage::{Entry, EntryKind};
 use crate::record::{Field, Value};
@@ -120,6 +120,7 @@ pub async fn plan_hub(hub: &Hub, run: &HubRun) -> Result<HubPlan, SyncError> {
     let settled = settle(hub, run, state.pin.as_deref(), Effect::DryRun).await?;
     let actions = settled.actions.clone();
     let mut work = Work::new(hub, run, id, settled, state);
+    work.note_open(open_conflicts(hub, run)?);
     let mut held = Vec::new();
     for endpoint in 0..work.settled.ends.len() {
         held.extend(work.take_in(endpoint).await?);

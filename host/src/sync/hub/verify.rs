@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use super::decide::Incoming;
 use super::ingest::digest;
 use super::work::{Work, remote_text};
-use super::{Hub, HubRun, begin, settle};
+use super::{Hub, HubRun, begin, open_conflicts, settle};
 use crate::connector::{Effect, PageStatus, ReadMode, ReadRequest};
 use crate::record::Value;
 use crate::resolve::{Link, Shadow, disagrees};
@@ -59,6 +59,7 @@ pub async fn verify_hub(hub: &Hub, run: &HubRun, repair: Repair) -> Result<Vec<D
     let (id, state) = begin(hub, run, RunKind::Compare)?;
     let settled = settle(hub, run, state.pin.as_deref(), Effect::DryRun).await?;
     let mut work = Work::new(hub, run, id, settled, state);
+    work.note_open(open_conflicts(hub, run)?);
     let mut drifts = Vec::new();
     for endpoint in 0..work.settled.ends.len() {
         let name = work.end(endpoint)?.name.clone();
