@@ -23,7 +23,10 @@ const LAYERS: &[&[&str]] = &[
 
 /// Longer than they should be, with the reason.
 const LONG_FILES: &[(&str, &str)] = &[];
-const LONG_FUNCTIONS: &[(&str, &str)] = &[];
+const LONG_FUNCTIONS: &[(&str, &str)] = &[(
+    "host/src/sync/hub/setup.rs:ready",
+    "everything an endpoint needs, one after the other, in the order of its fields",
+)];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests have a parent").to_owned()
@@ -113,7 +116,10 @@ fn functions(text: &str) -> Vec<(String, usize, usize)> {
         if line.ends_with('}') || line.ends_with(';') {
             continue;
         }
-        if let Some(length) = lines[at..].iter().position(|line| *line == end) {
+        // What only says that there is such a function ends with a semicolon.
+        let closes = format!("{})", " ".repeat(indent));
+        let is_end = |line: &&str| **line == *end || (line.starts_with(&closes) && line.ends_with(';'));
+        if let Some(length) = lines[at..].iter().position(is_end).filter(|length| lines[at + length] == end) {
             found.push((name, at + 1, length + 1));
         }
     }
@@ -232,7 +238,7 @@ fn the_checks_can_fail() {
     let long = format!("fn long() {{\n{}}}\n", "    work();\n".repeat(80));
     assert_eq!(functions(&long), [("long".to_owned(), 1, 82)]);
     assert_eq!(imported("use crate::{record, sync::Mirror};"), ["record", "sync"]);
-    assert_eq!(layer_of("host/src/plugin/engine.rs"), Some(("plugin", 4)));
+    assert_eq!(layer_of("host/src/plugin/engine.rs"), Some(("plugin", 5)));
     assert!(names_engine("use wasmtime::Engine;"));
     assert!(!names_engine("// wasmtime::Engine"));
 }

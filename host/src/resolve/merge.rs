@@ -356,7 +356,8 @@ fn carry_out(
     let endpoint = statement.endpoint;
     see(state, statement, fields, rules);
     let values: Vec<(usize, Value)> = match ruling {
-        Ruling::Current => Vec::new(),
+        // What nobody has said anything about yet is no part of what wins.
+        Ruling::Current => fields.iter().filter(|(field, _)| state.value(*field).is_none()).cloned().collect(),
         Ruling::Manual => {
             if rules.safety.has(Mechanism::ManualHold)
                 && let Some(side) = state.sides.get_mut(endpoint)
