@@ -254,10 +254,10 @@ mod tests {
 
     #[test]
     fn a_letter_is_named_by_its_key() {
-        check("[\"404\"]", "\"404\"");
-        check("[\"a [b\"]", "\"a [b\"");
+        check("[\"404\"]", "404");
+        check("[\"a [b\"]", "a [b");
         check("erp [\"70404\"]", "erp 70404");
         check("erp [\"7\",\"a [b\"]", "erp 7, a [b");
-        check("[]", "line 7");
+        check("", "line 7");
     }
 }

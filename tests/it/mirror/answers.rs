@@ -68,7 +68,7 @@ fn every_verb_answers_with_one_document() {
     let status = check(&project, &["status"], 0, "syncs holds");
     assert_eq!(
         keys(&status["syncs"][0]),
-        "sync phase last_success_at last_compare_at open_dead_letters open_holds last_run"
+        "sync phase last_success_at last_compare_at open_dead_letters open_holds open_conflicts endpoints last_run"
     );
     let history = check(&project, &["history", "items"], 0, "runs");
     assert_eq!(keys(&history["runs"][0]), "id sync kind status started_at ended_at counters error plugins");
@@ -91,7 +91,7 @@ fn what_streams_ends_with_the_document() {
     assert_eq!((last["ok"].as_bool(), &last["error"]), (Some(false), &Value::Null), "{outcome}");
     assert_eq!(
         keys(&last["result"]["syncs"][0]),
-        "event sync read written unchanged deleted duplicates held dead_letters elapsed_ms ok run"
+        "event sync read written unchanged deleted duplicates held dead_letters conflicts waiting elapsed_ms ok run"
     );
     assert_eq!(outcome.stderr, "");
 }
