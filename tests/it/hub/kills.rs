@@ -15,6 +15,8 @@ use crate::mirror::kills::{Chance, kill_after};
 const KILLS: u32 = 10;
 /// Records each side begins with; the first hundred are on both.
 const ROWS: u32 = 400;
+/// Steps each side works at least, however quickly the kills are done.
+const STEPS: u32 = 8;
 /// Until both sides rest. Writes that nobody heard of again are looked at after a while.
 const SETTLE: Duration = Duration::from_secs(120);
 
@@ -53,7 +55,7 @@ fn work(lab: &Lab, side: &str, shared: bool, stop: &AtomicBool) -> Deeds {
     let mut deeds = Deeds::default();
     let mut chance = Chance(u64::from(side == "west") + 7);
     for step in 0.. {
-        if stop.load(Ordering::Relaxed) {
+        if step >= STEPS && stop.load(Ordering::Relaxed) {
             break;
         }
         let make = if shared && step % 3 == 0 { format!("both-{step}@x") } else { format!("{side}-{step}@x") };

@@ -50,6 +50,8 @@ pub struct View {
     pub disputes: Vec<Dispute>,
     pub letters: Vec<Letter>,
     pub holds_open: usize,
+    /// Writes that are still to be made or looked at, and wait for nobody.
+    pub pending: u64,
     /// Records and bodies.
     pub lineage: Vec<(i64, Vec<u8>)>,
 }
@@ -61,6 +63,8 @@ impl View {
         let mut view = Self::default();
         for (system, endpoint) in state.endpoints.iter().enumerate() {
             view.add_links(store, system, endpoint.id)?;
+            let counts = store.count_intents(endpoint.id)?;
+            view.pending += counts.planned + counts.sent + counts.unknown;
         }
         let filter = ConflictFilter { sync: Some(SYNC.into()), ..ConflictFilter::default() };
         view.disputes = store

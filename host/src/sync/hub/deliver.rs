@@ -138,7 +138,7 @@ impl Work<'_> {
             match self.job(endpoint, intent, &touched.state, owed) {
                 Ok(Planned::Job(job)) => jobs.push(job),
                 // The commit finds that nothing is owed, and takes the intent away.
-                Ok(Planned::Nothing) => {}
+                Ok(Planned::Nothing) => touched.is_dirty = true,
                 Ok(Planned::Parked) => {
                     let due = self.now().saturating_add(1);
                     let row = self.intent(IntentState::Parked, due, intent.row.attempts, Action::Update);

@@ -108,6 +108,10 @@ impl Work<'_> {
                 continue;
             };
             match (&side.sent, &side.link) {
+                // What was made has been seen meanwhile, and taken for what it is.
+                (Some(sent), Link::Linked(_)) if sent.kind == SentKind::Create => {
+                    self.plan_again(endpoint, intent.record, &mut unit);
+                }
                 (Some(sent), _) if sent.kind == SentKind::Create => creates.push((intent.record, intent.row.attempts)),
                 (Some(_), Link::Linked(remote)) => remotes.push((intent.record, remote.to_vec(), intent.row.attempts)),
                 _ => self.plan_again(endpoint, intent.record, &mut unit),

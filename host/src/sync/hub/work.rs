@@ -318,7 +318,8 @@ impl<'a> Work<'a> {
         let owed = self.owed(&touched.state, endpoint);
         let is_changed = touched.is_changed;
         let Some(side) = touched.state.sides.get_mut(endpoint) else { return };
-        if let Some(row) = fixed {
+        let wants = !matches!(owed, Owed::Nothing | Owed::Unlink | Owed::Relink);
+        if let Some(row) = fixed.filter(|row| wants || row.state != IntentState::Planned) {
             touched.is_dirty |= !side.is_queued;
             side.is_queued = true;
             return commit.intents.push((endpoint_id, id, Some(row)));
@@ -326,7 +327,6 @@ impl<'a> Work<'a> {
         if side.sent.is_some() {
             return;
         }
-        let wants = !matches!(owed, Owed::Nothing | Owed::Unlink | Owed::Relink);
         match (wants, side.is_queued) {
             (true, queued) if !queued || is_changed => {
                 touched.is_dirty |= !queued;

@@ -8,15 +8,18 @@ use crate::ledger::Author;
 use crate::view::View;
 use crate::world::Core;
 
-/// Whether everything agrees.
+/// Whether everything agrees and nothing is on its way.
 pub fn is_settled(core: &Core, view: &View) -> bool {
-    differences(core, view).is_empty()
+    view.pending == 0 && differences(core, view).is_empty()
 }
 
 /// The invariants of the end.
 pub fn finish(core: &mut Core, view: &View) {
     for what in differences(core, view) {
         core.fail("1 convergence", what);
+    }
+    if view.pending > 0 {
+        core.fail("2 termination", format!("{} writes are still on their way", view.pending));
     }
     for what in lost::lost(core, view) {
         core.fail("3 no lost update", what);
