@@ -260,6 +260,7 @@ fn edit_of_deleted(state: &mut RecordState, event: &Event<'_>, rules: &Rules, fa
             rules.reads(event.endpoint, field)
                 && side.shadow(field).shown() != Some(value)
                 && side.sent_value(field) != Some(value)
+                && !side.is_in_question(field, value)
         })
     };
     if event.kind == EventKind::Upsert && !event.values.iter().enumerate().any(news) {

@@ -251,14 +251,33 @@ fn write_more(out: &mut Vec<u8>, side: &Side) {
             SentKind::Create => 0,
             SentKind::Update => 1,
             SentKind::Delete => 2,
+            SentKind::Question => 3,
+            SentKind::Asked => 4,
         });
         write_int(out, sent.at);
-        write_count(out, sent.patch.len() as u64);
-        for (field, value) in &sent.patch {
-            write_count(out, *field as u64);
-            write_value(out, value);
+        write_pairs(out, &sent.patch);
+        if sent.kind.is_question() {
+            write_pairs(out, &sent.shown);
+            out.push(u8::from(sent.shown_at.is_some()));
+            write_int(out, sent.shown_at.unwrap_or_default());
         }
     }
+}
+
+fn write_pairs(out: &mut Vec<u8>, pairs: &[(usize, Value)]) {
+    write_count(out, pairs.len() as u64);
+    for (field, value) in pairs {
+        write_count(out, *field as u64);
+        write_value(out, value);
+    }
+}
+
+fn read_pairs(bytes: &mut &[u8]) -> Option<Vec<(usize, Value)>> {
+    let mut pairs: Vec<(usize, Value)> = Vec::new();
+    for _ in 0..read_count(bytes)? {
+        pairs.push((read_field(bytes)?, read_value(bytes)?));
+    }
+    Some(pairs)
 }
 
 fn read_side(bytes: &mut &[u8], canon: &[Canon], fields: usize) -> Option<Side> {
@@ -301,14 +320,18 @@ fn read_sent(bytes: &mut &[u8]) -> Option<Sent> {
         0 => SentKind::Create,
         1 => SentKind::Update,
         2 => SentKind::Delete,
+        3 => SentKind::Question,
+        4 => SentKind::Asked,
         _ => return None,
     };
     let at = read_int(bytes)?;
-    let mut patch: Vec<(usize, Value)> = Vec::new();
-    for _ in 0..read_count(bytes)? {
-        patch.push((read_field(bytes)?, read_value(bytes)?));
+    let mut sent = Sent { kind, patch: read_pairs(bytes)?, at, shown: Vec::new(), shown_at: None };
+    if kind.is_question() {
+        sent.shown = read_pairs(bytes)?;
+        let has_time = read_byte(bytes)? == 1;
+        sent.shown_at = Some(read_int(bytes)?).filter(|_| has_time);
     }
-    Some(Sent { kind, patch, at })
+    Some(sent)
 }
 
 fn read_field(bytes: &mut &[u8]) -> Option<usize> {

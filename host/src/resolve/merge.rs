@@ -235,7 +235,8 @@ fn news(state: &mut RecordState, endpoint: usize, field: usize, value: &Value, r
     if side.shadow(field).shown() == Some(value) {
         return News::Nothing;
     }
-    if side.sent_value(field) == Some(value) {
+    let is_question = side.sent.as_ref().is_some_and(|sent| sent.kind.is_question());
+    if side.sent_value(field) == Some(value) && !is_question {
         side.set_shadow(field, Shadow::Value(value.clone()));
         return News::Echo;
     }

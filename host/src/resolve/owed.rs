@@ -62,11 +62,30 @@ fn create(state: &RecordState, endpoint: usize, rules: &Rules) -> Owed {
 
 fn update(state: &RecordState, endpoint: usize, rules: &Rules) -> Owed {
     let Some(side) = state.side(endpoint) else { return Owed::Nothing };
-    let fields: Vec<usize> = writable(state, endpoint, rules)
+    let mut fields: Vec<usize> = writable(state, endpoint, rules)
         .filter(|(field, value)| disagrees(side.shadow(*field), value))
         .map(|(field, _)| field)
         .collect();
+    complete_groups(state, endpoint, rules, &mut fields);
     if fields.is_empty() { Owed::Nothing } else { Owed::Update(fields) }
+}
+
+/// A group moves together: what an endpoint shows otherwise by leave, as a form of its own or because it may differ, goes with it.
+fn complete_groups(state: &RecordState, endpoint: usize, rules: &Rules, fields: &mut Vec<usize>) {
+    let Some(side) = state.side(endpoint) else { return };
+    let is_torn = |field: usize| {
+        let mut groups = rules.groups.iter().filter(|group| group.fields.contains(&field));
+        groups.any(|group| group.fields.iter().any(|member| fields.contains(member)))
+    };
+    let missing: Vec<usize> = writable(state, endpoint, rules)
+        .filter(|(field, value)| !fields.contains(field) && side.shadow(*field).shown() != Some(value))
+        .map(|(field, _)| field)
+        .filter(|field| is_torn(*field))
+        .collect();
+    if !missing.is_empty() {
+        fields.extend(missing);
+        fields.sort_unstable();
+    }
 }
 
 fn writable<'a>(state: &'a RecordState, endpoint: usize, rules: &'a Rules) -> impl Iterator<Item = (usize, &'a Value)> {

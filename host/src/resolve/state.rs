@@ -153,6 +153,10 @@ pub struct Sent {
     /// Fields and the values they were given.
     pub patch: Vec<(usize, Value)>,
     pub at: i64,
+    /// Of a question: what the record showed instead of the patch when it was asked, and when that was written by the
+    /// endpoint's clock.
+    pub shown: Vec<(usize, Value)>,
+    pub shown_at: Option<i64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,6 +164,16 @@ pub enum SentKind {
     Create,
     Update,
     Delete,
+    /// Values the record did not show are written once more, to learn whether it has a form of its own for them.
+    Question,
+    /// A question that arrived: what the record shows once the lag is over is the answer.
+    Asked,
+}
+
+impl SentKind {
+    pub fn is_question(self) -> bool {
+        matches!(self, Self::Question | Self::Asked)
+    }
 }
 
 /// A value that may still be shown until some time, though it is no longer there.
@@ -222,6 +236,11 @@ impl Side {
     pub fn sent_value(&self, field: usize) -> Option<&Value> {
         let sent = self.sent.as_ref()?;
         sent.patch.iter().find(|(sent, _)| *sent == field).map(|(_, value)| value)
+    }
+
+    /// Whether the endpoint was asked if this value is its form of what was written.
+    pub fn is_in_question(&self, field: usize, value: &Value) -> bool {
+        self.sent.as_ref().is_some_and(|sent| sent.shown.iter().any(|(asked, shown)| *asked == field && shown == value))
     }
 
     /// Until when this value may be from before our own write; none if it is not.

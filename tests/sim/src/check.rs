@@ -189,8 +189,9 @@ fn is_serial(text: &str) -> bool {
     text.strip_prefix('S').is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// After a run: invariant 5 about many deletes at once.
-pub fn after_run(core: &mut Core, approved: bool) {
+/// After a run: invariant 5 about many deletes at once. Answers whether it needed approval.
+pub fn after_run(core: &mut Core, approved: bool) -> bool {
+    let mut needed = false;
     let (run, guard) = (core.ledger.run, core.plan.def.guard);
     for system in 0..core.systems.len() {
         let is_ours = |change: &&crate::ledger::Change| {
@@ -198,11 +199,13 @@ pub fn after_run(core: &mut Core, approved: bool) {
         };
         let deletes = core.ledger.changes.iter().rev().take_while(|change| change.run == run).filter(is_ours).count();
         let allowed = guard.deletes_max(core.systems[system].records.len() as u64);
+        needed |= deletes as u64 > allowed;
         if deletes as u64 > allowed && !approved {
             let name = core.plan.systems[system].name;
             core.fail("5 guard", format!("{name}: one run deleted {deletes} records; {allowed} pass without approval"));
         }
     }
+    needed
 }
 
 /// Invariant 2: edits cause so many writes and no more.

@@ -34,4 +34,5 @@ pub mod system;
 pub mod trace;
 pub mod users;
 pub mod view;
+mod words;
 pub mod world;

@@ -122,8 +122,10 @@ impl Story {
         let mut process = Process::new(&self.sim, &power, future);
         let stop = process.drive();
         let ended = self.after(number, stop, process);
-        let approved = std::mem::take(&mut self.has_approved);
-        check::after_run(&mut self.sim.core(), approved);
+        // What was approved may have to wait until its system can be reached.
+        if check::after_run(&mut self.sim.core(), self.has_approved) {
+            self.has_approved = false;
+        }
         ended
     }
 

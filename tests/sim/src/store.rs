@@ -14,6 +14,7 @@ use lockstep::store::{
 
 use crate::cover::{Mark, Op};
 use crate::process::{Moment, Power};
+use crate::view::SYNC;
 use crate::world::Sim;
 
 pub struct SimStore {
@@ -47,6 +48,25 @@ impl SimStore {
             });
         }
         if self.power.lives(op, Moment::After) { Ok(changed) } else { Err(gone()) }
+    }
+
+    /// Records as they are from now on, where somebody looks on.
+    fn tell(&self, commit: &HubCommit) -> Result<()> {
+        let plan = self.sim.core().plan.clone();
+        if !plan.options.trace {
+            return Ok(());
+        }
+        let names: Vec<String> = plan.systems.iter().map(|system| system.name.to_owned()).collect();
+        let endpoints = self.inner.hub_state(SYNC, &names)?.endpoints;
+        let ids: Vec<i64> = endpoints.iter().map(|endpoint| endpoint.id.0).collect();
+        for (id, body) in &commit.records {
+            let words = lockstep::resolve::decode(body, &ids, plan.fields.len());
+            let words = words.map_or_else(|| "nonsense".to_owned(), |state| crate::words::of_record(&plan, &state));
+            let mut core = self.sim.core();
+            let now = core.now;
+            core.trace.note(now, "record", || format!("{}: {words}", id.0));
+        }
+        Ok(())
     }
 
     fn look<T>(&self, look: impl FnOnce(&dyn HubStore) -> Result<T>) -> Result<T> {
@@ -84,7 +104,8 @@ impl HubStore for SimStore {
             let what = format!("a commit went through under lease {mine}, which had gone to {}", core.epoch);
             core.fail("10 fencing", what);
         }
-        Ok(())
+        drop(core);
+        self.tell(commit)
     }
 
     fn links(&self, endpoint: EndpointId, after: Option<&[u8]>, limit: u32) -> Result<Vec<Link>> {

@@ -31,6 +31,11 @@ impl Trace {
         self.hasher.write_i64(at);
         self.hasher.write(kind.as_bytes());
         numbers.iter().for_each(|number| self.hasher.write_i64(*number));
+        self.note(at, kind, words);
+    }
+
+    /// Something for people only.
+    pub fn note(&mut self, at: i64, kind: &'static str, words: impl FnOnce() -> String) {
         if self.has_words {
             if self.lines.len() >= self.keep {
                 self.lines.pop_front();

@@ -20,7 +20,7 @@ use crate::trace::Trace;
 use crate::users;
 
 /// When the simulation begins: microseconds since 1970.
-const START: i64 = 1_700_000_000_000_000;
+pub const START: i64 = 1_700_000_000_000_000;
 
 /// An invariant that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -70,7 +70,7 @@ impl Work<'_> {
                 if let Some(remote) = remote {
                     side.link = Link::Linked(remote.clone().into());
                     side.fenced_until = now.saturating_add(lag);
-                    unit.links.push((endpoint_id, remote, Some(job.record)));
+                    unit.link(endpoint_id, remote, Some(job.record));
                 }
                 EntryKind::WroteNew
             }
@@ -90,7 +90,7 @@ impl Work<'_> {
                         // It left the segment: should it come back, it is made anew.
                         side.link = Link::None;
                         side.shadow = vec![Shadow::Absent; fields];
-                        unit.links.push((endpoint_id, remote, None));
+                        unit.link(endpoint_id, remote, None);
                     } else {
                         side.link = Link::Gone(remote.into());
                     }
@@ -211,11 +211,7 @@ fn show(side: &mut Side, patch: &[(usize, Value)], now: i64, lag: i64) -> Vec<It
     let mut items = Vec::with_capacity(patch.len());
     for (field, value) in patch {
         let before = side.shadow(*field).shown().cloned();
-        if lag > 0
-            && let Some(before) = before.clone()
-        {
-            side.fences.push(Fence { field: *field, before, until: now.saturating_add(lag) });
-        }
+        fence(side, *field, value, now, lag);
         side.set_shadow(*field, Shadow::Value(value.clone()));
         items.push(Item {
             field: *field,
@@ -227,4 +223,11 @@ fn show(side: &mut Side, patch: &[(usize, Value)], now: i64, lag: i64) -> Vec<It
         });
     }
     items
+}
+
+/// What the endpoint showed before this value it may go on showing for a while.
+pub(super) fn fence(side: &mut Side, field: usize, value: &Value, now: i64, lag: i64) {
+    if let Some(before) = side.shadow(field).shown().filter(|before| lag > 0 && *before != value).cloned() {
+        side.fences.push(Fence { field, before, until: now.saturating_add(lag) });
+    }
 }

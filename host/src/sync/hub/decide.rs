@@ -113,13 +113,7 @@ impl Work<'_> {
         decided: &mut Decided,
     ) -> Result<(), SyncError> {
         // A row before this one in the same page may have made the link.
-        let linked_here = decided
-            .unit
-            .links
-            .iter()
-            .rev()
-            .find(|(id, remote, _)| *id == self.endpoint_id(endpoint) && *remote == row.remote);
-        let link = linked_here.map_or(link, |(_, _, record)| *record);
+        let link = decided.unit.linked(self.endpoint_id(endpoint), &row.remote).unwrap_or(link);
         let known = row.adopt.or(link);
         let record = match known {
             Some(record) => record,
@@ -137,9 +131,9 @@ impl Work<'_> {
             // A copy that was deleted there and is made again under another id.
             let side = decided.unit.peek(record).and_then(|touched| touched.state.side(endpoint));
             if let Some(Link::Gone(old)) = side.map(|side| side.link.clone()) {
-                decided.unit.links.push((self.endpoint_id(endpoint), old.into(), None));
+                decided.unit.link(self.endpoint_id(endpoint), old.into(), None);
             }
-            decided.unit.links.push((self.endpoint_id(endpoint), row.remote.clone(), Some(record)));
+            decided.unit.link(self.endpoint_id(endpoint), row.remote.clone(), Some(record));
             self.close_question(endpoint, &row.remote, &mut decided.unit);
         }
         self.apply_row(endpoint, row, record, known.is_none() || link.is_none(), answers, decided)

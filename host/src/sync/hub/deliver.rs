@@ -291,7 +291,8 @@ impl Work<'_> {
         if let Some(touched) = unit.get(job.record)
             && let Some(side) = touched.state.sides.get_mut(endpoint)
         {
-            side.sent = Some(Box::new(Sent { kind, patch: job.patch.clone(), at: now }));
+            let patch = job.patch.clone();
+            side.sent = Some(Box::new(Sent { kind, patch, at: now, shown: Vec::new(), shown_at: None }));
             touched.is_dirty = true;
             let row = self.intent(IntentState::Sent, now, job.attempts, job.action);
             unit.intents.insert((job.record, endpoint), row);

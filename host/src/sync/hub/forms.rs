@@ -1,16 +1,15 @@
 //! Endpoints that keep values in a form of their own: found out by looking at what was written and by writing it once more, and
 //! remembered, so that nobody takes the form for a change.
 
-use std::collections::{HashMap, HashSet};
-
 use super::decide::Incoming;
-use super::deliver::{Action, Job};
+use super::deliver::{Action, Job, back_off};
+use super::setup::micros;
 use super::work::{Unit, Work};
 use super::write::{Outcome, write_jobs};
 use crate::lineage::{Entry, EntryKind, Item};
-use crate::record::{Field, Purpose, Value};
-use crate::resolve::{Mechanism, Shadow, Verdict};
-use crate::store::RecordId;
+use crate::record::{Field, Purpose, Row, Value};
+use crate::resolve::{Mechanism, Sent, SentKind, Shadow, Verdict};
+use crate::store::{IntentState, RecordId};
 use crate::sync::error::SyncError;
 
 impl Work<'_> {
@@ -27,10 +26,7 @@ impl Work<'_> {
             .map(|job| Written { record: job.record, fields: job.patch.iter().map(|(field, _)| *field).collect() })
             .collect();
         let differing = self.differing(endpoint, &written).await?;
-        if differing.is_empty() {
-            return Ok(());
-        }
-        self.probe(endpoint, differing).await
+        self.ask(endpoint, differing, 0).await
     }
 
     /// Of records that were just written, the fields an endpoint shows otherwise than they were written. What it shows in other fields
@@ -64,42 +60,157 @@ impl Work<'_> {
     }
 
     /// Writes the same values once more, if the record still shows the others: an endpoint that shows them again has a form of its
-    /// own, which is remembered; one that does not was changed by somebody, whose change is taken in.
-    pub async fn probe(&mut self, endpoint: usize, differing: Vec<Differing>) -> Result<(), SyncError> {
-        let end = self.end(endpoint)?;
-        let jobs: Vec<Job> = differing.iter().filter_map(|found| self.probe_job(endpoint, found)).collect();
-        let outcomes = write_jobs(end, &jobs, self.run.options.safety).await;
-        let answered = jobs.iter().zip(&outcomes).filter(|(_, outcome)| matches!(outcome, Outcome::Ok { .. }));
-        let written: HashSet<RecordId> = answered.map(|(job, _)| job.record).collect();
-        let is_fine = |found: &&Differing| written.contains(&found.record);
-        let fine: Vec<Written> = differing.iter().filter(is_fine).map(Differing::as_written).collect();
-        let again = self.differing(endpoint, &fine).await?;
-        let mut unit = self.load_unit(again.iter().map(|found| found.record))?;
-        let mut foreign = Vec::new();
-        let seconds: HashMap<RecordId, &Differing> = again.iter().map(|found| (found.record, found)).collect();
-        for first in differing {
-            match seconds.get(&first.record) {
-                Some(second) if second.fields == first.fields => self.remember_form(endpoint, second, &mut unit),
-                _ => foreign.push(first),
+    /// own, which is remembered; one that does not was changed by somebody, whose change is taken in. The question is durable before
+    /// it leaves, and is answered when the endpoint's lag is over.
+    pub async fn ask(&mut self, endpoint: usize, differing: Vec<Differing>, attempts: u32) -> Result<(), SyncError> {
+        if differing.is_empty() {
+            return Ok(());
+        }
+        let mut unit = self.load_unit(differing.iter().map(|found| found.record))?;
+        let (mut jobs, mut plain) = (Vec::new(), Vec::new());
+        for found in differing {
+            match self.question(endpoint, &found, attempts) {
+                Some(job) => {
+                    self.mark_asked(endpoint, &job, &found, &mut unit);
+                    jobs.push((job, found.row));
+                }
+                None => plain.push(found.row),
             }
         }
         self.commit(unit)?;
-        if foreign.is_empty() {
+        let (jobs, rows): (Vec<Job>, Vec<Incoming>) = jobs.into_iter().unzip();
+        let outcomes = write_jobs(self.end(endpoint)?, &jobs, self.run.options.safety).await;
+        let lag = self.settled.rules.lag(endpoint);
+        let mut unit = self.load_unit(jobs.iter().map(|job| job.record))?;
+        let mut answered = Vec::new();
+        for ((job, row), outcome) in jobs.iter().zip(rows).zip(outcomes) {
+            let Some(side) = unit.get(job.record).and_then(|touched| touched.state.sides.get_mut(endpoint)) else {
+                continue;
+            };
+            let wait = match outcome {
+                Outcome::Ok { .. } => {
+                    side.sent.iter_mut().for_each(|sent| sent.kind = SentKind::Asked);
+                    answered.push((job.record, attempts));
+                    lag
+                }
+                Outcome::Unknown(_) | Outcome::Retry(_) => micros(back_off(attempts)).max(lag),
+                // What was shown is there no more, if it ever was: whatever is there instead will be read.
+                Outcome::Conflict(_) => {
+                    self.plan_again(endpoint, job.record, &mut unit);
+                    continue;
+                }
+                Outcome::Rejected(_) => {
+                    self.plan_again(endpoint, job.record, &mut unit);
+                    plain.push(row);
+                    continue;
+                }
+            };
+            let due = self.now().saturating_add(wait);
+            let row = self.intent(IntentState::Unknown, due, attempts + 1, Action::Update);
+            unit.intents.insert((job.record, endpoint), row);
+            unit.get(job.record).into_iter().for_each(|touched| touched.is_dirty = true);
+        }
+        self.commit(unit)?;
+        self.take_rows(endpoint, &plain, Vec::new(), None).await?;
+        if lag == 0 { Box::pin(self.hear_answers(endpoint, answered)).await } else { Ok(()) }
+    }
+
+    fn mark_asked(&self, endpoint: usize, job: &Job, found: &Differing, unit: &mut Unit) {
+        let now = self.now();
+        let row = self.intent(IntentState::Sent, now, job.attempts, Action::Update);
+        let Some(touched) = unit.get(job.record) else { return };
+        let Some(side) = touched.state.sides.get_mut(endpoint) else { return };
+        side.sent = Some(Box::new(Sent {
+            kind: SentKind::Question,
+            patch: found.fields.iter().map(|(field, sent, _)| (*field, sent.clone())).collect(),
+            at: now,
+            shown: found.fields.iter().map(|(field, _, shown)| (*field, shown.clone())).collect(),
+            shown_at: found.row.at,
+        }));
+        touched.is_dirty = true;
+        unit.intents.insert((job.record, endpoint), row);
+    }
+
+    /// Looks at records whose form was asked for.
+    pub async fn hear_answers(&mut self, endpoint: usize, asked: Vec<(RecordId, u32)>) -> Result<(), SyncError> {
+        if asked.is_empty() {
             return Ok(());
         }
-        let rows: Vec<Incoming> = foreign.iter().map(|first| first.row.clone()).collect();
-        self.take_rows(endpoint, &rows, Vec::new(), None).await?;
-        foreign.retain(|first| written.contains(&first.record));
-        self.note_overwritten(endpoint, &foreign)
+        let mut unit = self.load_unit(asked.iter().map(|(record, _)| *record))?;
+        let remote = |record: &RecordId| Some(unit.peek(*record)?.state.side(endpoint)?.link.remote()?.to_vec());
+        let remotes: Vec<Vec<u8>> = asked.iter().filter_map(|(record, _)| remote(record)).collect();
+        let (mut found, letters) = self.look_up_remotes(endpoint, &remotes).await?;
+        let mut heard = Heard::default();
+        for (record, attempts) in asked {
+            let Some(side) = unit.peek(record).and_then(|touched| touched.state.side(endpoint)) else { continue };
+            let (Some(sent), Some(remote)) = (side.sent.as_deref().cloned(), side.link.remote()) else { continue };
+            let remote = remote.to_vec();
+            self.plan_again(endpoint, record, &mut unit);
+            match found.remove(&remote) {
+                Some(row) => self.hear(endpoint, (record, attempts), &sent, row, &mut heard, &mut unit),
+                None if self.is_among(endpoint, &remote, &letters) => {}
+                None => heard.gone.push(remote),
+            }
+        }
+        self.commit(unit)?;
+        self.take_rows(endpoint, &heard.overwritten, letters, None).await?;
+        self.note_overwritten(endpoint, &heard.replaced)?;
+        self.take_rows(endpoint, &heard.later, Vec::new(), None).await?;
+        self.look_again(endpoint, &heard.gone).await?;
+        for (attempts, again) in heard.again {
+            self.ask(endpoint, vec![again], attempts).await?;
+        }
+        Ok(())
+    }
+
+    /// One answer. What is shown still is the endpoint's form of what was written, if it was written; what is not was somebody's.
+    fn hear(
+        &self,
+        endpoint: usize,
+        (record, attempts): (RecordId, u32),
+        sent: &Sent,
+        row: Incoming,
+        heard: &mut Heard,
+        unit: &mut Unit,
+    ) {
+        let now = |field: usize| row.values.get(field).and_then(Option::as_ref);
+        let asked: Vec<(usize, Value, Value)> = sent
+            .patch
+            .iter()
+            .zip(&sent.shown)
+            .map(|((field, sent), (_, shown))| (*field, sent.clone(), shown.clone()))
+            .collect();
+        let (same, other): (Vec<_>, Vec<_>) =
+            asked.into_iter().partition(|(field, _, shown)| now(*field).is_none_or(|now| now == shown));
+        if sent.kind == SentKind::Asked && !same.is_empty() {
+            self.remember_form(endpoint, record, &same, unit);
+        } else if !same.is_empty() {
+            heard.again.push((attempts, Differing { record, row: row.clone(), fields: same }));
+        }
+        if other.is_empty() {
+            return;
+        }
+        let mut values: Row = vec![None; self.settled.entity.len()].into();
+        for (field, _, shown) in &other {
+            values.get_mut(*field).into_iter().for_each(|place| *place = Some(shown.clone()));
+        }
+        heard.overwritten.push(Incoming { values, at: sent.shown_at, ..row.clone() });
+        let ours = other.iter().filter(|(field, sent, _)| now(*field) == Some(sent));
+        heard.replaced.push((record, ours.map(|(field, sent, _)| (*field, sent.clone())).collect()));
+        heard.later.push(row);
     }
 
     /// Somebody's values that asking for the endpoint's form has overwritten: it shows ours, and is given back what is agreed.
-    fn note_overwritten(&mut self, endpoint: usize, overwritten: &[Differing]) -> Result<(), SyncError> {
-        let mut unit = self.load_unit(overwritten.iter().map(|first| first.record))?;
-        for first in overwritten {
-            let Some(touched) = unit.get(first.record) else { continue };
+    fn note_overwritten(
+        &mut self,
+        endpoint: usize,
+        replaced: &[(RecordId, Vec<(usize, Value)>)],
+    ) -> Result<(), SyncError> {
+        let mut unit = self.load_unit(replaced.iter().map(|(record, _)| *record))?;
+        for (record, fields) in replaced {
+            let Some(touched) = unit.get(*record) else { continue };
             let Some(side) = touched.state.sides.get_mut(endpoint) else { continue };
-            for (field, sent, _) in &first.fields {
+            for (field, sent) in fields {
                 side.set_shadow(*field, Shadow::Value(sent.clone()));
             }
             touched.is_dirty = true;
@@ -108,7 +219,7 @@ impl Work<'_> {
         self.commit(unit)
     }
 
-    fn probe_job(&self, endpoint: usize, found: &Differing) -> Option<Job> {
+    fn question(&self, endpoint: usize, found: &Differing, attempts: u32) -> Option<Job> {
         let end = self.settled.ends.get(endpoint)?;
         let columns = |values: &dyn Fn(&(usize, Value, Value)) -> Value| {
             let mut row: Vec<Option<Value>> = vec![None; self.settled.entity.len()];
@@ -134,22 +245,39 @@ impl Work<'_> {
             patch: Vec::new(),
             columns: sent,
             expected: shown,
-            attempts: 0,
+            attempts,
         })
     }
 
-    fn remember_form(&self, endpoint: usize, found: &Differing, unit: &mut Unit) {
-        if let Some(touched) = unit.get(found.record)
+    fn remember_form(&self, endpoint: usize, record: RecordId, forms: &[(usize, Value, Value)], unit: &mut Unit) {
+        let (now, lag) = (self.now(), self.settled.rules.lag(endpoint));
+        if let Some(touched) = unit.get(record)
             && let Some(side) = touched.state.sides.get_mut(endpoint)
         {
-            for (field, sent, shown) in &found.fields {
+            for (field, sent, shown) in forms {
+                super::confirm::fence(side, *field, shown, now, lag);
                 side.set_shadow(*field, Shadow::Form { shows: shown.clone(), of: sent.clone() });
             }
             touched.is_dirty = true;
+            touched.is_changed = true;
         }
-        let entry = form_entry(self.ids.get(endpoint).copied().unwrap_or_default(), &found.fields);
-        self.tell(unit, found.record, entry);
+        let entry = form_entry(self.ids.get(endpoint).copied().unwrap_or_default(), forms);
+        self.tell(unit, record, entry);
     }
+}
+
+/// What records show that were asked about.
+#[derive(Default)]
+struct Heard {
+    /// Somebody's values as they were before the question overwrote them.
+    overwritten: Vec<Incoming>,
+    /// Fields that show what the question wrote.
+    replaced: Vec<(RecordId, Vec<(usize, Value)>)>,
+    /// The same records as they are now.
+    later: Vec<Incoming>,
+    gone: Vec<Vec<u8>>,
+    /// To be asked once more, after so many attempts.
+    again: Vec<(u32, Differing)>,
 }
 
 /// Fields of a record that were just written.
@@ -163,12 +291,6 @@ pub(super) struct Differing {
     pub record: RecordId,
     pub row: Incoming,
     pub fields: Vec<(usize, Value, Value)>,
-}
-
-impl Differing {
-    fn as_written(&self) -> Written {
-        Written { record: self.record, fields: self.fields.iter().map(|(field, ..)| *field).collect() }
-    }
 }
 
 /// A form of a value: told like a change, decided by nobody.

@@ -52,7 +52,7 @@ impl Work<'_> {
             return Ok(());
         }
         let is_dead = unit.peek(record).is_some_and(|touched| !touched.state.is_live());
-        let is_linked = unit.links.iter().any(|(_, _, linked)| *linked == Some(record));
+        let is_linked = unit.has_linked(record);
         let name = &self.end(endpoint)?.name;
         let is_moot = |open: &NewConflict| match facts.deleted {
             Some(Deletion::Everywhere | Deletion::DeleteWins) => !is_question(open.kind),

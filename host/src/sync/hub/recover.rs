@@ -102,7 +102,7 @@ impl Work<'_> {
     pub async fn recover(&mut self, endpoint: usize, open: &[Intent]) -> Result<(), SyncError> {
         let mut unit = self.load_unit(open.iter().map(|intent| intent.record))?;
         let can_look = self.end(endpoint)?.source.as_ref().is_some_and(|source| source.lookup().is_some());
-        let (mut remotes, mut creates) = (Vec::new(), Vec::new());
+        let (mut remotes, mut creates, mut questions) = (Vec::new(), Vec::new(), Vec::new());
         for intent in open {
             let Some(side) = unit.peek(intent.record).and_then(|touched| touched.state.side(endpoint)) else {
                 continue;
@@ -111,6 +111,9 @@ impl Work<'_> {
                 // What was made has been seen meanwhile, and taken for what it is.
                 (Some(sent), Link::Linked(_)) if sent.kind == SentKind::Create => {
                     self.plan_again(endpoint, intent.record, &mut unit);
+                }
+                (Some(sent), Link::Linked(_)) if sent.kind.is_question() => {
+                    questions.push((intent.record, intent.row.attempts));
                 }
                 (Some(sent), _) if sent.kind == SentKind::Create => creates.push((intent.record, intent.row.attempts)),
                 (Some(_), Link::Linked(remote)) => remotes.push((intent.record, remote.to_vec(), intent.row.attempts)),
@@ -121,12 +124,13 @@ impl Work<'_> {
             return self.recover_blindly(endpoint, open, unit);
         }
         self.commit(unit)?;
+        self.hear_answers(endpoint, questions).await?;
         self.recover_known(endpoint, remotes).await?;
         self.recover_creates(endpoint, creates).await
     }
 
     /// What was sent did not arrive, or nobody will ever know and repeating it does no harm.
-    fn plan_again(&self, endpoint: usize, record: RecordId, unit: &mut Unit) {
+    pub fn plan_again(&self, endpoint: usize, record: RecordId, unit: &mut Unit) {
         let row = self.intent(IntentState::Planned, self.now(), 0, Action::Update);
         if let Some(touched) = unit.get(record)
             && let Some(side) = touched.state.sides.get_mut(endpoint)
@@ -190,7 +194,7 @@ impl Work<'_> {
         }
         self.commit(unit)?;
         self.look_again(endpoint, &again).await?;
-        if differing.is_empty() { Ok(()) } else { self.probe(endpoint, differing).await }
+        self.ask(endpoint, differing, 0).await
     }
 
     /// What a record shows after an update whose outcome is not known. Fields that show what was sent have arrived; those that show
@@ -228,17 +232,24 @@ impl Work<'_> {
             .filter_map(|(field, value)| Some((*field, value.clone(), shown(*field)?.clone())))
             .filter(|(_, sent, shown)| sent != shown)
             .collect();
-        let job = Job {
-            record: known.record,
-            action: Action::Update,
-            remote: Some(known.remote),
-            patch: new,
-            columns: Vec::new(),
-            expected: Vec::new(),
-            attempts: known.attempts,
-        };
-        self.confirm(endpoint, &job, None, unit);
-        (!fields.is_empty()).then_some(Differing { record: job.record, row, fields })
+        let is_open = |field: usize| fields.iter().any(|(open, ..)| *open == field);
+        let arrived: Vec<(usize, Value)> = new.into_iter().filter(|(field, _)| !is_open(*field)).collect();
+        if arrived.is_empty() {
+            // Whether what is shown is a form of what was sent, or somebody's who has never seen that, is asked next.
+            self.plan_again(endpoint, known.record, unit);
+        } else {
+            let job = Job {
+                record: known.record,
+                action: Action::Update,
+                remote: Some(known.remote),
+                patch: arrived,
+                columns: Vec::new(),
+                expected: Vec::new(),
+                attempts: known.attempts,
+            };
+            self.confirm(endpoint, &job, None, unit);
+        }
+        (!fields.is_empty()).then_some(Differing { record: known.record, row, fields })
     }
 
     /// The create ladder (Invariant 6): what was made is searched for by its key or its match fields; one is adopted, several are for
@@ -442,7 +453,7 @@ impl Work<'_> {
             side.shadow = vec![Shadow::Absent; fields];
             touched.is_dirty = true;
             touched.is_changed = true;
-            unit.links.push((self.endpoint_id(endpoint), remote, None));
+            unit.link(self.endpoint_id(endpoint), remote, None);
         }
         self.commit(unit)
     }

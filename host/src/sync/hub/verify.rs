@@ -270,7 +270,7 @@ impl Work<'_> {
                     side.shadow = vec![Shadow::Absent; fields];
                     touched.is_dirty = true;
                     touched.is_changed = true;
-                    unit.links.push((self.endpoint_id(endpoint), link.remote.clone(), None));
+                    unit.link(self.endpoint_id(endpoint), link.remote.clone(), None);
                 }
             }
             self.commit(unit)?;

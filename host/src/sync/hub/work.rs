@@ -1,6 +1,6 @@
 //! A run in progress: who we are to the store, what is touched, and how it becomes durable.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::setup::{End, Settled};
 use super::{Hub, HubRun};
@@ -54,7 +54,7 @@ pub(super) struct Unit {
     order: Vec<RecordId>,
     records: HashMap<RecordId, Touched>,
     pub lineage: Vec<NewLineage>,
-    pub links: Vec<(EndpointId, Vec<u8>, Option<RecordId>)>,
+    links: BTreeMap<EndpointId, BTreeMap<Vec<u8>, Option<RecordId>>>,
     /// Match keys of records this unit made or changed.
     pub keys: HashMap<MatchKey, Vec<RecordId>>,
     pub events: Vec<EventChange>,
@@ -91,6 +91,20 @@ impl Unit {
             self.order.push(id);
             self.records.insert(id, Touched { state, keys, is_dirty: false, is_changed: false });
         }
+    }
+
+    /// A remote record belongs to this record from now on, or to none.
+    pub fn link(&mut self, endpoint: EndpointId, remote: Vec<u8>, record: Option<RecordId>) {
+        self.links.entry(endpoint).or_default().insert(remote, record);
+    }
+
+    /// What this unit has said about a remote record's link, if it has.
+    pub fn linked(&self, endpoint: EndpointId, remote: &[u8]) -> Option<Option<RecordId>> {
+        self.links.get(&endpoint)?.get(remote).copied()
+    }
+
+    pub fn has_linked(&self, record: RecordId) -> bool {
+        self.links.values().flat_map(BTreeMap::values).any(|linked| *linked == Some(record))
     }
 
     pub fn is_empty(&self) -> bool {
@@ -242,7 +256,11 @@ impl<'a> Work<'a> {
             self.settle_record(&mut unit, id, &mut commit, at.timestamp_micros())?;
         }
         commit.endpoints = unit.endpoints;
-        commit.links = unit.links;
+        commit.links = unit
+            .links
+            .into_iter()
+            .flat_map(|(endpoint, links)| links.into_iter().map(move |(remote, record)| (endpoint, remote, record)))
+            .collect();
         commit.events = unit.events;
         commit.conflicts = unit.conflicts;
         commit.dead_letters = unit.letters;
@@ -263,9 +281,12 @@ impl<'a> Work<'a> {
     fn settle_record(&self, unit: &mut Unit, id: RecordId, commit: &mut HubCommit, now: i64) -> Result<(), SyncError> {
         let Some(mut touched) = unit.records.remove(&id) else { return Ok(()) };
         for endpoint in 0..self.ids.len() {
-            self.unlink_or_relink(unit, id, &mut touched, endpoint);
+            let mut owed = self.owed(&touched.state, endpoint);
+            if self.unlink_or_relink(unit, id, &mut touched, endpoint, &owed) {
+                owed = self.owed(&touched.state, endpoint);
+            }
             let fixed = unit.intents.remove(&(id, endpoint));
-            self.queue(id, &mut touched, endpoint, fixed, commit, now);
+            self.queue(id, &mut touched, endpoint, &owed, fixed, commit, now);
         }
         if !touched.is_dirty {
             return Ok(());
@@ -280,12 +301,18 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
-    /// What needs no write is done at once.
-    fn unlink_or_relink(&self, unit: &mut Unit, id: RecordId, touched: &mut Touched, endpoint: usize) {
-        let owed = self.owed(&touched.state, endpoint);
+    /// What needs no write is done at once. Answers whether there was anything.
+    fn unlink_or_relink(
+        &self,
+        unit: &mut Unit,
+        id: RecordId,
+        touched: &mut Touched,
+        endpoint: usize,
+        owed: &Owed,
+    ) -> bool {
         let fields = touched.state.canon.len();
         let previous = touched.state.lineage;
-        let Some(side) = touched.state.sides.get_mut(endpoint) else { return };
+        let Some(side) = touched.state.sides.get_mut(endpoint) else { return false };
         let kind = match (owed, side.link.remote().map(<[u8]>::to_vec)) {
             (Owed::Unlink, Some(remote)) => {
                 side.link = Link::Left(remote.into());
@@ -296,12 +323,13 @@ impl<'a> Work<'a> {
                 side.shadow = vec![crate::resolve::Shadow::Absent; fields];
                 EntryKind::Linked
             }
-            _ => return,
+            _ => return false,
         };
         let entry = Entry::new(kind, self.ids.get(endpoint).copied().unwrap_or_default(), previous);
         touched.state.lineage = self.next_lineage + unit.lineage.len() as i64;
         unit.lineage.push(NewLineage { record: id, body: entry.encode() });
         touched.is_dirty = true;
+        true
     }
 
     /// At most one intent per record and endpoint, and only while something is owed.
@@ -310,12 +338,12 @@ impl<'a> Work<'a> {
         id: RecordId,
         touched: &mut Touched,
         endpoint: usize,
+        owed: &Owed,
         fixed: Option<IntentRow>,
         commit: &mut HubCommit,
         now: i64,
     ) {
         let endpoint_id = self.endpoint_id(endpoint);
-        let owed = self.owed(&touched.state, endpoint);
         let is_changed = touched.is_changed;
         let Some(side) = touched.state.sides.get_mut(endpoint) else { return };
         let wants = !matches!(owed, Owed::Nothing | Owed::Unlink | Owed::Relink);

@@ -73,13 +73,16 @@ fn is_named(core: &Core, view: &View, write: &Write) -> bool {
     view.disputes.iter().any(|dispute| has(&dispute.body) || has(&dispute.resolution))
 }
 
-/// The record was deleted by somebody who had seen this.
+/// The record was deleted by somebody who had seen this, or in a system that has nothing of the kind.
 fn was_deleted_knowingly(core: &Core, write: &Write) -> bool {
     let class = core.ledger.class_now(write.class);
+    let fields = &core.plan.units[write.unit];
     core.ledger.changes.iter().any(|change| {
+        let is_shown = fields.iter().any(|field| core.plan.systems[change.system].has(*field));
         is_delete_of(core, change, class)
-            && change.before.as_ref().is_some_and(|last| {
-                core.ledger.had_seen(write.unit, &core.ledger.unit_tokens(write.unit, last), &write.tokens)
+            && change.before.as_ref().is_some_and(|last| match is_shown {
+                true => core.ledger.had_seen(write.unit, &core.ledger.unit_tokens(write.unit, last), &write.tokens),
+                false => write.at <= change.at,
             })
     })
 }
