@@ -87,6 +87,9 @@ pub fn apply(
 fn forget_fences(state: &mut RecordState, event: &Event<'_>) {
     if let Some(side) = state.sides.get_mut(event.endpoint) {
         side.fences.retain(|fence| event.now < fence.until);
+        if side.unsure_until <= event.now {
+            side.unsure_until = 0;
+        }
     }
 }
 
@@ -172,6 +175,7 @@ fn forget_copy(state: &mut RecordState, endpoint: usize) {
         side.shadow = vec![Shadow::Absent; fields];
         side.sent = None;
         side.fences.clear();
+        side.unsure_until = 0;
     }
 }
 
@@ -324,11 +328,13 @@ fn merge_all(
         now: event.now,
         lineage: event.lineage,
     };
+    let mut is_news = false;
     for group in 0..rules.groups.len() {
         match merge_group(state, group, &statement, rules, resolver) {
             Merged::Nothing => {}
             Merged::Echo => facts.is_touched = true,
             Merged::Agreed { settled } => {
+                is_news = true;
                 facts.is_touched = true;
                 facts.settled.extend(settled.then_some(group));
             }
@@ -336,11 +342,16 @@ fn merge_all(
                 facts.unsettled = Some(facts.unsettled.map_or(until, |other: i64| other.max(until)));
             }
             Merged::Decided { why, settled } => {
+                is_news = true;
                 facts.is_touched = true;
                 facts.settled.extend(settled.then_some(group));
                 facts.verdicts.push(why);
             }
             Merged::Ask(dispute) => facts.asked.push(dispute),
         }
+    }
+    let lag = rules.lag(event.endpoint);
+    if let Some(side) = state.sides.get_mut(event.endpoint).filter(|_| is_news && lag > 0) {
+        side.unsure_until = event.now.saturating_add(lag);
     }
 }

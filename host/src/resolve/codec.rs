@@ -158,7 +158,8 @@ fn write_side(out: &mut Vec<u8>, side: &Side, canon: &[Canon]) {
         || !side.held.is_empty()
         || side.delete_held
         || side.fenced_until != 0
-        || side.missing_since != 0;
+        || side.missing_since != 0
+        || side.unsure_until != 0;
     let flag = |is: bool, bit: u8| if is { bit } else { 0 };
     out.push(kind | flag(has_more, SIDE_HAS_MORE) | flag(side.is_queued, SIDE_IS_QUEUED));
     if let Some(remote) = remote {
@@ -237,7 +238,11 @@ fn read_shadows(bytes: &mut &[u8], canon: &[Canon], fields: usize) -> Option<Vec
 fn write_more(out: &mut Vec<u8>, side: &Side) {
     write_int(out, side.fenced_until);
     write_int(out, side.missing_since);
-    out.push(u8::from(side.delete_held) | if side.sent.is_some() { 2 } else { 0 });
+    let flag = |is: bool, bit: u8| if is { bit } else { 0 };
+    out.push(flag(side.delete_held, 1) | flag(side.sent.is_some(), 2) | flag(side.unsure_until != 0, 4));
+    if side.unsure_until != 0 {
+        write_int(out, side.unsure_until);
+    }
     write_count(out, side.held.len() as u64);
     side.held.iter().for_each(|field| write_count(out, *field as u64));
     write_count(out, side.fences.len() as u64);
@@ -302,6 +307,9 @@ fn read_more(bytes: &mut &[u8], side: &mut Side) -> Option<()> {
     side.missing_since = read_int(bytes)?;
     let flags = read_byte(bytes)?;
     side.delete_held = flags & 1 != 0;
+    if flags & 4 != 0 {
+        side.unsure_until = read_int(bytes)?;
+    }
     for _ in 0..read_count(bytes)? {
         side.held.push(read_field(bytes)?);
     }

@@ -1,7 +1,7 @@
 //! One group of fields of one event: is it a change, may it be made, does it collide.
 
 use super::policy::{self, Dispute, Policy, Ruling};
-use super::{Canon, Fence, Group, Link, Mechanism, Others, RecordState, Rules, Shadow, Source};
+use super::{Canon, Group, Link, Mechanism, Others, RecordState, Rules, Shadow, Source};
 use crate::record::Value;
 
 /// How often a value may come back, within [`FLIP_WINDOW`], before its field is left alone.
@@ -142,7 +142,7 @@ pub fn merge_group(
     }
     let dispute = dispute(state, group, &definition.fields, &fields, statement);
     if is_silent(state, &fields, &dispute, definition, endpoint) {
-        see(state, statement, &fields, rules);
+        see(state, endpoint, &fields);
         return Merged::Agreed { settled: false };
     }
     if let Some((owner, others)) = definition.owner
@@ -154,13 +154,13 @@ pub fn merge_group(
         return Merged::Decided { why, settled: false };
     }
     if definition.fields.iter().any(|field| state.canon.get(*field).is_some_and(|canon| canon.quarantined)) {
-        see(state, statement, &fields, rules);
+        see(state, endpoint, &fields);
         let why = Why { verdict: Verdict::Quarantined, dispute, changes: Vec::new() };
         return Merged::Decided { why, settled: false };
     }
     let verdict = match judge(state, &fields, &dispute, rules) {
         Judged::Agreed => {
-            see(state, statement, &fields, rules);
+            see(state, endpoint, &fields);
             let released = release(state, endpoint, &definition.fields);
             return Merged::Agreed { settled: released && !is_held(state, &definition.fields) };
         }
@@ -243,12 +243,16 @@ fn news(state: &mut RecordState, endpoint: usize, field: usize, value: &Value, r
     News::Change
 }
 
-/// Invariant 7: if everything that differs may be from before our own writes, nothing is decided before their time is over.
+/// Invariant 7: if everything that differs may be from before our own writes, or from before what the endpoint said last, nothing
+/// is decided before their time is over.
 fn fenced(state: &RecordState, endpoint: usize, changed: &[&(usize, Value)], now: i64, rules: &Rules) -> Option<i64> {
     if !rules.safety.has(Mechanism::SettleFence) {
         return None;
     }
     let side = state.side(endpoint)?;
+    if side.unsure_until > now {
+        return Some(side.unsure_until);
+    }
     let until: Option<Vec<i64>> = changed.iter().map(|(field, value)| side.fenced(*field, value, now)).collect();
     until?.into_iter().max()
 }
@@ -355,7 +359,7 @@ fn carry_out(
     rules: &Rules,
 ) -> Why {
     let endpoint = statement.endpoint;
-    see(state, statement, fields, rules);
+    see(state, endpoint, fields);
     let values: Vec<(usize, Value)> = match ruling {
         // What nobody has said anything about yet is no part of what wins.
         Ruling::Current => fields.iter().filter(|(field, _)| state.value(*field).is_none()).cloned().collect(),
@@ -415,19 +419,10 @@ fn short_digest(value: &Value) -> u32 {
     (hasher.finish() as u32).max(1)
 }
 
-/// Values from before that are remembered at most: enough for many changes within a lag.
-const FENCES_MAX: usize = 64;
-
-/// The endpoint shows these values now. What it showed before it may show again for a while: a reading may come from a copy that is
-/// behind the last one.
-fn see(state: &mut RecordState, statement: &Statement<'_>, fields: &[(usize, Value)], rules: &Rules) {
-    let lag = rules.lag(statement.endpoint);
-    let Some(side) = state.sides.get_mut(statement.endpoint) else { return };
+/// The endpoint shows these values now.
+fn see(state: &mut RecordState, endpoint: usize, fields: &[(usize, Value)]) {
+    let Some(side) = state.sides.get_mut(endpoint) else { return };
     for (field, value) in fields {
-        let before = side.shadow(*field).shown().filter(|shown| *shown != value).cloned();
-        if let Some(before) = before.filter(|_| lag > 0 && side.fences.len() < FENCES_MAX) {
-            side.fences.push(Fence { field: *field, before, until: statement.now.saturating_add(lag) });
-        }
         // What it shows now is no longer from before.
         side.fences.retain(|fence| fence.field != *field || fence.before != *value);
         side.set_shadow(*field, Shadow::Value(value.clone()));

@@ -79,6 +79,8 @@ pub struct Side {
     pub fences: Vec<Fence>,
     /// Until when the record may not be shown, though it is there, or be shown, though it is gone.
     pub fenced_until: i64,
+    /// Until when what it says anew may be older than what it has said: a reading may come from a copy that is behind the last one.
+    pub unsure_until: i64,
     /// Since when a complete enumeration has not shown it; 0 = it does.
     pub missing_since: i64,
     /// Fields somebody has to decide about: they are not written here.

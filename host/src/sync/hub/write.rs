@@ -150,28 +150,43 @@ fn refusal(failure: Failure) -> Outcome {
     if failure.kind == FailureKind::Conflict { Outcome::Conflict(failure) } else { Outcome::Rejected(failure) }
 }
 
-/// A call that failed, and whether something may have been written.
+/// A call that failed, and how far it had come.
 struct Failed {
     failure: Failure,
-    may_have_written: bool,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Nothing was written.
+    Before,
+    /// Something may have been written, unless the failure says that the call was turned away.
+    Write,
+    /// The rows were taken: whether they are there is not known, whatever the failure says.
+    Flush,
 }
 
 impl Failed {
     fn before(failure: Failure) -> Self {
-        Self { failure, may_have_written: false }
+        Self { failure, stage: Stage::Before }
     }
 
-    fn during(failure: Failure) -> Self {
-        Self { failure, may_have_written: true }
+    fn write(failure: Failure) -> Self {
+        Self { failure, stage: Stage::Write }
+    }
+
+    fn flush(failure: Failure) -> Self {
+        Self { failure, stage: Stage::Flush }
     }
 
     fn outcome(self) -> Outcome {
-        match self.failure.kind {
+        let is_open = matches!(
+            self.failure.kind,
             FailureKind::Transient | FailureKind::Fault | FailureKind::Other | FailureKind::Permanent
-                if self.may_have_written =>
-            {
-                Outcome::Unknown(self.failure)
-            }
+        );
+        match self.stage {
+            Stage::Flush => Outcome::Unknown(self.failure),
+            Stage::Write if is_open => Outcome::Unknown(self.failure),
             _ => Outcome::Retry(self.failure),
         }
     }
@@ -183,8 +198,8 @@ async fn attempt(end: &End, sink: &Arc<dyn Sink>, shape: &Shape, changes: &Chang
     let stream = Stream { name: end.stream.name.clone(), key, fields, properties: end.stream.properties.clone() };
     let request = WriteRequest { stream, mode: shape.mode, options: Properties::default() };
     let mut writer = sink.open(request).await.map_err(Failed::before)?;
-    let results = writer.write(changes).await.map_err(Failed::during)?;
-    writer.flush().await.map_err(Failed::during)?;
+    let results = writer.write(changes).await.map_err(Failed::write)?;
+    writer.flush().await.map_err(Failed::flush)?;
     Ok(results)
 }
 
