@@ -101,9 +101,10 @@ fn delete(state: &mut RecordState, event: &Event<'_>, rules: &Rules) -> Facts {
         return facts;
     };
     let was_ours = side.sent.as_ref().is_some_and(|sent| sent.kind == SentKind::Delete);
-    let is_young = side.fenced_until > event.now && rules.safety.has(Mechanism::CreateFence);
-    if is_young && !was_ours {
-        facts.unsettled = Some(side.fenced_until);
+    // Who does not show it may be behind those who did.
+    let until = side.fenced_until.max(side.unsure_until);
+    if until > event.now && !was_ours && rules.safety.has(Mechanism::CreateFence) {
+        facts.unsettled = Some(until);
         return facts;
     }
     facts.is_touched = true;

@@ -150,6 +150,9 @@ pub fn merge_group(
         && rules.safety.has(Mechanism::Ownership)
         && !is_newborn(state, owner, &fields)
     {
+        if others == Others::Restore {
+            ask_owner(state, owner, &fields, statement);
+        }
         let why = not_allowed(state, &fields, statement, dispute, others);
         return Merged::Decided { why, settled: false };
     }
@@ -282,6 +285,21 @@ fn dispute(
         incoming_source: Source::Endpoint(statement.endpoint),
         current_at: newest.and_then(|canon| canon.at),
         incoming_at: statement.at,
+    }
+}
+
+/// Where nobody has said anything the owner's copy is what is to be restored, be it empty.
+fn ask_owner(state: &mut RecordState, owner: usize, fields: &[(usize, Value)], statement: &Statement<'_>) {
+    let Some(side) = state.sides.get(owner).filter(|side| side.link.is_linked()) else { return };
+    let shown: Vec<(usize, Value)> =
+        fields.iter().map(|(field, _)| (*field, side.shadow(*field).shown().cloned().unwrap_or(Value::Null))).collect();
+    for (field, value) in shown {
+        if let Some(canon) = state.canon.get_mut(field).filter(|canon| canon.value.is_none()) {
+            canon.value = Some(value);
+            canon.source = Source::Endpoint(owner);
+            canon.lineage = statement.lineage;
+            state.version += 1;
+        }
     }
 }
 

@@ -22,16 +22,28 @@ pub use finish::{finish, is_settled};
 type Touched<'a> = (i64, &'a Option<Values>, &'a Option<Values>);
 
 /// Something of the hub's is accepted by a system; the ledger does not know it yet.
-pub fn on_write(core: &mut Core, system: usize, (key, before, after): Touched<'_>, patch: &[(usize, Value)]) {
+pub fn on_write(
+    core: &mut Core,
+    process: u32,
+    system: usize,
+    (key, before, after): Touched<'_>,
+    patch: &[(usize, Value)],
+) {
+    // A process that stood still inside a call, while another took over, does what the call was for: nobody can stop that.
+    let is_outdated = process < core.ledger.run;
     match (before, after) {
         (None, Some(after)) => {
-            one_record_only(core, system, key, after);
+            if !is_outdated {
+                one_record_only(core, system, key, after);
+            }
             reborn_fairly(core, system, after);
             nothing_invented(core, system, after, after, patch);
         }
         (Some(before), Some(after)) => {
             nothing_invented(core, system, before, after, patch);
-            nothing_older(core, system, key, before, after);
+            if !is_outdated || core.plan.systems[system].conditional {
+                nothing_older(core, system, key, before, after);
+            }
         }
         (Some(before), None) => delete_was_asked_for(core, system, key, before),
         (None, None) => {}

@@ -1,17 +1,17 @@
 //! Giving an endpoint what it is owed: intents that are due become rows, are durable as sent before the first byte leaves, and are
 //! confirmed row by row.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::work::{Unit, Work, remote_values};
+use super::work::{Unit, Work, remote_text, remote_values};
 use super::write::{Outcome, write_jobs};
 use crate::connector::{Failure, FailureKind};
 use crate::record::{Field, Purpose, Value};
 use crate::resolve::{Mechanism, Owed, RecordState, Sent, SentKind};
-use crate::store::{Intent, IntentRow, IntentState, RecordId};
+use crate::store::{Intent, IntentRow, IntentState, RecordId, RecordQuery};
 use crate::sync::error::SyncError;
 
 /// Intents handled together.
@@ -105,6 +105,7 @@ impl Work<'_> {
         } else {
             (unit, jobs)
         };
+        let jobs = self.refuse_taken(endpoint, jobs, &mut unit)?;
         let jobs = self.guard_deletes(endpoint, jobs, &mut unit)?;
         let now = self.now();
         for job in &jobs {
@@ -118,7 +119,7 @@ impl Work<'_> {
             return Ok(None);
         }
         let end = self.end(endpoint)?;
-        let outcomes = write_jobs(end, &jobs, self.run.options.safety).await;
+        let outcomes = write_jobs(end, &jobs, self.run.options.safety, &|| self.holds_lease()).await;
         delivered.done += outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Ok { .. })).count() as u64;
         let failure = outcomes.iter().find_map(|outcome| match outcome {
             Outcome::Unknown(failure) | Outcome::Retry(failure) if stops(failure) => Some(failure.clone()),
@@ -182,6 +183,60 @@ impl Work<'_> {
             expected,
             attempts: intent.row.attempts,
         }))
+    }
+
+    /// Leaves out creates under a key of our own that another record of ours has there, or gets in this batch: they would be written
+    /// over it.
+    fn refuse_taken(&mut self, endpoint: usize, jobs: Vec<Job>, unit: &mut Unit) -> Result<Vec<Job>, SyncError> {
+        let id = self.endpoint_id(endpoint);
+        let keys: Vec<Option<Vec<u8>>> = jobs.iter().map(|job| self.own_key(endpoint, job)).collect();
+        let remotes: Vec<Vec<u8>> = keys.iter().flatten().cloned().collect();
+        if remotes.is_empty() {
+            return Ok(jobs);
+        }
+        let query = RecordQuery {
+            sync: self.name().to_owned(),
+            links: remotes.iter().map(|remote| (id, remote.clone())).collect(),
+            ..RecordQuery::default()
+        };
+        let links = self.run.store.load_records(&query)?.links;
+        let owners: HashMap<Vec<u8>, RecordId> =
+            remotes.into_iter().zip(links).filter_map(|(remote, record)| Some((remote, record?))).collect();
+        let mut seen: HashSet<Vec<u8>> = HashSet::new();
+        let mut left = Vec::with_capacity(jobs.len());
+        for (job, key) in jobs.into_iter().zip(keys) {
+            let Some(key) = key else {
+                left.push(job);
+                continue;
+            };
+            match owners.get(&key) {
+                Some(owner) if *owner != job.record => {
+                    let failure = self.taken(endpoint, &key);
+                    self.refuse(endpoint, job.record, &job.patch, &failure, unit);
+                }
+                // The second of two waits until the first is there.
+                _ if !seen.insert(key) => {}
+                _ => left.push(job),
+            }
+        }
+        Ok(left)
+    }
+
+    /// The remote id a create is going to have, where it is we who give it.
+    fn own_key(&self, endpoint: usize, job: &Job) -> Option<Vec<u8>> {
+        let end = self.settled.ends.get(endpoint).filter(|_| job.action == Action::Create)?;
+        super::write::key_among(&job.columns, &end.key)
+    }
+
+    fn taken(&self, endpoint: usize, key: &[u8]) -> Failure {
+        let end = self.settled.ends.get(endpoint);
+        let (name, text) = end.map(|end| (end.name.clone(), remote_text(key, &end.key))).unwrap_or_default();
+        Failure::new(
+            FailureKind::InvalidData,
+            &crate::error::codes::DATA_KEY,
+            "lockstep",
+            format!("`{name}` has {text} already, and it belongs to another record: one of the two needs another key"),
+        )
     }
 
     /// What a patch points to, by the endpoint's ids. A reference to a record the endpoint does not have yet is left out, to be

@@ -79,7 +79,7 @@ impl Work<'_> {
         }
         self.commit(unit)?;
         let (jobs, rows): (Vec<Job>, Vec<Incoming>) = jobs.into_iter().unzip();
-        let outcomes = write_jobs(self.end(endpoint)?, &jobs, self.run.options.safety).await;
+        let outcomes = write_jobs(self.end(endpoint)?, &jobs, self.run.options.safety, &|| self.holds_lease()).await;
         let lag = self.settled.rules.lag(endpoint);
         let mut unit = self.load_unit(jobs.iter().map(|job| job.record))?;
         let mut answered = Vec::new();

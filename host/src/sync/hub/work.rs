@@ -156,6 +156,12 @@ impl<'a> Work<'a> {
         self.run.options.safety.has(mechanism)
     }
 
+    /// Whether nobody has taken over meanwhile.
+    pub fn holds_lease(&self) -> bool {
+        let is_ours = |state: HubState| state.epoch == self.epoch;
+        !self.has(Mechanism::Fencing) || self.run.store.hub_state(self.name(), &[]).is_ok_and(is_ours)
+    }
+
     /// Microseconds since 1970.
     pub fn now(&self) -> i64 {
         self.run.world.clock.now().timestamp_micros()

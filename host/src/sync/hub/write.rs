@@ -39,12 +39,18 @@ struct Shape {
     deletes: bool,
 }
 
-/// Makes the writes and answers each in its place.
-pub(super) async fn write_jobs(end: &End, jobs: &[Job], safety: Safety) -> Vec<Outcome> {
+/// Makes the writes and answers each in its place. Before each call it is asked whether this process still holds the lease: one that
+/// stood still for a while must not go on where another has taken over.
+pub(super) async fn write_jobs(
+    end: &End,
+    jobs: &[Job],
+    safety: Safety,
+    holds_lease: &(dyn Fn() -> bool + Sync),
+) -> Vec<Outcome> {
     let mut outcomes: Vec<Outcome> = jobs.iter().map(|_| Outcome::Retry(not_tried(end))).collect();
     let Some(sink) = &end.sink else { return outcomes };
     for (shape, rows) in shapes(end, jobs) {
-        if !write_shape(end, sink, &shape, jobs, &rows, safety, &mut outcomes).await {
+        if !holds_lease() || !write_shape(end, sink, &shape, jobs, &rows, safety, &mut outcomes).await {
             break;
         }
     }
@@ -278,7 +284,12 @@ fn key_of(job: &Job, shape: &Shape, key: &[Field]) -> Option<Vec<u8>> {
     if !shape.key.is_empty() {
         return job.remote.clone();
     }
-    let value = |field: &Field| job.columns.iter().find(|(known, _)| known.name == field.name).map(|(_, value)| value);
+    key_among(&job.columns, key)
+}
+
+/// The remote id that columns make, if all of the key is among them.
+pub(super) fn key_among(columns: &[(Field, Value)], key: &[Field]) -> Option<Vec<u8>> {
+    let value = |field: &Field| columns.iter().find(|(known, _)| known.name == field.name).map(|(_, value)| value);
     let values: Option<Vec<&Value>> = key.iter().map(value).collect();
     values.filter(|values| values.iter().all(|value| !value.is_null())).map(|values| remote_id(&values))
 }

@@ -175,7 +175,7 @@ impl RowWriter {
         core.trace.event(now, "write", &[system as i64, key, row.op as i64, i64::from(process)], || {
             format!("{name} {:?} {key} by process {process}: {}", row.op, words(&row.patch))
         });
-        crate::check::on_write(core, system, (key, &before, &after), &row.patch);
+        crate::check::on_write(core, process, system, (key, &before, &after), &row.patch);
         core.ledger.hub_change(process, (system, key), before, after, now);
         react(core, system, key, Author::Hub(process));
         Ok(key)
