@@ -258,6 +258,7 @@ fn write_more(out: &mut Vec<u8>, side: &Side) {
             SentKind::Delete => 2,
             SentKind::Question => 3,
             SentKind::Asked => 4,
+            SentKind::Unseen => 5,
         });
         write_int(out, sent.at);
         write_pairs(out, &sent.patch);
@@ -330,6 +331,7 @@ fn read_sent(bytes: &mut &[u8]) -> Option<Sent> {
         2 => SentKind::Delete,
         3 => SentKind::Question,
         4 => SentKind::Asked,
+        5 => SentKind::Unseen,
         _ => return None,
     };
     let at = read_int(bytes)?;

@@ -31,7 +31,7 @@ pub enum Segment {
 /// What an endpoint is owed. Nothing while the outcome of a write is unknown.
 pub fn owed(state: &RecordState, endpoint: usize, rules: &Rules, segment: Segment) -> Owed {
     let (Some(side), Some(rule)) = (state.side(endpoint), rules.endpoints.get(endpoint)) else { return Owed::Nothing };
-    if side.sent.is_some() {
+    if side.is_busy() {
         return Owed::Nothing;
     }
     if let Life::Deleted { .. } = state.life {

@@ -170,11 +170,14 @@ pub enum SentKind {
     Question,
     /// A question that arrived: what the record shows once the lag is over is the answer.
     Asked,
+    /// A write that arrived and that the record does not show yet. It holds nothing up.
+    Unseen,
 }
 
 impl SentKind {
+    /// Whether what the record shows later says something about its form.
     pub fn is_question(self) -> bool {
-        matches!(self, Self::Question | Self::Asked)
+        matches!(self, Self::Question | Self::Asked | Self::Unseen)
     }
 }
 
@@ -232,6 +235,11 @@ impl Side {
 
     pub fn is_held(&self, field: usize) -> bool {
         self.held.contains(&field)
+    }
+
+    /// Whether nothing more can be sent before it is known what became of the last write.
+    pub fn is_busy(&self) -> bool {
+        self.sent.as_ref().is_some_and(|sent| sent.kind != SentKind::Unseen)
     }
 
     /// What was sent for a field, while nobody knows whether it arrived.

@@ -25,38 +25,57 @@ impl Work<'_> {
             .filter(|job| matches!(job.action, Action::Create | Action::Update))
             .map(|job| Written { record: job.record, fields: job.patch.iter().map(|(field, _)| *field).collect() })
             .collect();
-        let differing = self.differing(endpoint, &written).await?;
+        let (differing, unseen) = self.differing(endpoint, &written).await?;
+        self.look_later(endpoint, unseen)?;
         self.ask(endpoint, differing, 0).await
     }
 
     /// Of records that were just written, the fields an endpoint shows otherwise than they were written. What it shows in other fields
     /// is somebody's change and none of our business here: the next reading takes it in.
-    async fn differing(&mut self, endpoint: usize, written: &[Written]) -> Result<Vec<Differing>, SyncError> {
+    /// What may be from before the write comes second.
+    async fn differing(
+        &mut self,
+        endpoint: usize,
+        written: &[Written],
+    ) -> Result<(Vec<Differing>, Vec<Differing>), SyncError> {
         let unit = self.load_unit(written.iter().map(|written| written.record))?;
         let remote = |record: &RecordId| Some(unit.peek(*record)?.state.side(endpoint)?.link.remote()?.to_vec());
         let remotes: Vec<Vec<u8>> = written.iter().filter_map(|written| remote(&written.record)).collect();
         let (mut found, _) = self.look_up_remotes(endpoint, &remotes).await?;
-        let mut differing = Vec::new();
+        let (mut differing, mut unseen) = (Vec::new(), Vec::new());
         for Written { record, fields: written } in written {
             let Some(side) = unit.peek(*record).and_then(|touched| touched.state.side(endpoint)) else { continue };
             let Some(row) = side.link.remote().and_then(|remote| found.remove(remote)) else { continue };
             let now = self.now();
-            let fields: Vec<(usize, Value, Value)> = row
-                .values
-                .iter()
-                .enumerate()
-                .filter_map(|(field, shown)| {
-                    let (shown, sent) = (shown.as_ref()?, side.shadow(field).shown()?);
-                    let may_be_old = side.fenced(field, shown, now).is_some();
-                    (shown != sent && !may_be_old && written.contains(&field))
-                        .then(|| (field, sent.clone(), shown.clone()))
-                })
-                .collect();
-            if !fields.is_empty() {
-                differing.push(Differing { record: *record, row, fields });
+            let fields = row.values.iter().enumerate().filter_map(|(field, shown)| {
+                let (shown, sent) = (shown.as_ref()?, side.shadow(field).shown()?);
+                (shown != sent && written.contains(&field)).then(|| (field, sent.clone(), shown.clone()))
+            });
+            let (old, fields): (Vec<_>, Vec<_>) =
+                fields.partition(|(field, _, shown)| side.fenced(*field, shown, now).is_some());
+            match (fields.is_empty(), old.is_empty()) {
+                (false, _) => differing.push(Differing { record: *record, row, fields }),
+                (true, false) => unseen.push(Differing { record: *record, row, fields: old }),
+                (true, true) => {}
             }
         }
-        Ok(differing)
+        Ok((differing, unseen))
+    }
+
+    /// Records that still show what was there before: they are looked at once more when the endpoint's lag is over.
+    fn look_later(&mut self, endpoint: usize, unseen: Vec<Differing>) -> Result<(), SyncError> {
+        let due = self.now().saturating_add(self.settled.rules.lag(endpoint));
+        let mut unit = self.load_unit(unseen.iter().map(|found| found.record))?;
+        for found in unseen {
+            let is_free = unit
+                .peek(found.record)
+                .and_then(|touched| touched.state.side(endpoint))
+                .is_some_and(|side| side.sent.is_none());
+            if is_free {
+                self.mark_asked(endpoint, SentKind::Unseen, (IntentState::Unknown, due, 0), &found, &mut unit);
+            }
+        }
+        self.commit(unit)
     }
 
     /// Writes the same values once more, if the record still shows the others: an endpoint that shows them again has a form of its
@@ -71,7 +90,8 @@ impl Work<'_> {
         for found in differing {
             match self.question(endpoint, &found, attempts) {
                 Some(job) => {
-                    self.mark_asked(endpoint, &job, &found, &mut unit);
+                    let row = (IntentState::Sent, self.now(), attempts);
+                    self.mark_asked(endpoint, SentKind::Question, row, &found, &mut unit);
                     jobs.push((job, found.row));
                 }
                 None => plain.push(found.row),
@@ -115,20 +135,27 @@ impl Work<'_> {
         if lag == 0 { Box::pin(self.hear_answers(endpoint, answered)).await } else { Ok(()) }
     }
 
-    fn mark_asked(&self, endpoint: usize, job: &Job, found: &Differing, unit: &mut Unit) {
+    fn mark_asked(
+        &self,
+        endpoint: usize,
+        kind: SentKind,
+        (state, due, attempts): (IntentState, i64, u32),
+        found: &Differing,
+        unit: &mut Unit,
+    ) {
         let now = self.now();
-        let row = self.intent(IntentState::Sent, now, job.attempts, Action::Update);
-        let Some(touched) = unit.get(job.record) else { return };
+        let row = self.intent(state, due, attempts, Action::Update);
+        let Some(touched) = unit.get(found.record) else { return };
         let Some(side) = touched.state.sides.get_mut(endpoint) else { return };
         side.sent = Some(Box::new(Sent {
-            kind: SentKind::Question,
+            kind,
             patch: found.fields.iter().map(|(field, sent, _)| (*field, sent.clone())).collect(),
             at: now,
             shown: found.fields.iter().map(|(field, _, shown)| (*field, shown.clone())).collect(),
             shown_at: found.row.at,
         }));
         touched.is_dirty = true;
-        unit.intents.insert((job.record, endpoint), row);
+        unit.intents.insert((found.record, endpoint), row);
     }
 
     /// Looks at records whose form was asked for.
@@ -182,10 +209,14 @@ impl Work<'_> {
             .collect();
         let (same, other): (Vec<_>, Vec<_>) =
             asked.into_iter().partition(|(field, _, shown)| now(*field).is_none_or(|now| now == shown));
-        if sent.kind == SentKind::Asked && !same.is_empty() {
+        if sent.kind != SentKind::Question && !same.is_empty() {
             self.remember_form(endpoint, record, &same, unit);
         } else if !same.is_empty() {
             heard.again.push((attempts, Differing { record, row: row.clone(), fields: same }));
+        }
+        if sent.kind == SentKind::Unseen {
+            heard.later.push(row);
+            return;
         }
         if other.is_empty() {
             return;

@@ -358,7 +358,7 @@ impl<'a> Work<'a> {
             side.is_queued = true;
             return commit.intents.push((endpoint_id, id, Some(row)));
         }
-        if side.sent.is_some() {
+        if side.is_busy() {
             return;
         }
         match (wants, side.is_queued) {
