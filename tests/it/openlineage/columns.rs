@@ -66,19 +66,20 @@ fn of_a_mirror_with_a_plugin_in_between() {
     );
 }
 
-/// Whatever the CRM says of a level the ERP has as a number; the ERP alone knows the telephone; the shop has only some customers.
+/// The CRM has names for the ERP's levels; the ERP alone knows the telephone; the shop has only some customers.
 const HUB: &str = "[sync.customer]\nmode = \"hub\"\nmatch = [\"email\"]\n\
     endpoints.crm = { stream = \"contacts\" }\nendpoints.erp = { stream = \"customer\" }\n\
     endpoints.shop = { stream = \"users\", direction = \"write\", key = [\"mail\"], filter = \"name != 'Bob'\" }\n\
     [sync.customer.fields]\nemail = { crm = \"email\", erp = \"mail\", shop = \"mail\" }\n\
-    name = { crm = { field = \"full_name\", in = \"trim(value)\", out = \"value\" }, erp = \"name\", shop = \"name\" }\n\
-    phone = { crm = \"phone\", erp = \"tel\", owner = \"erp\" }\n";
+    name = { crm = { field = \"full_name\", read = \"trim(value)\", write = \"value\" }, erp = \"name\", shop = \"name\" }\n\
+    phone = { crm = \"phone\", erp = \"tel\", owner = \"erp\" }\n\
+    level = { crm = \"level\", erp = { field = \"class\", values = { A = \"gold\", B = \"silver\" } } }\n";
 
 #[test]
 fn of_a_hub() {
     let lab = Lab::files(&["crm", "erp", "shop"], &format!("{TO_FILE}{HUB}"));
-    lab.sql("crm", CRM);
-    lab.sql("erp", ERP);
+    lab.sql("crm", &format!("{CRM} alter table contacts add column level text"));
+    lab.sql("erp", &format!("{ERP} alter table customer add column class text"));
     lab.sql("crm", "insert into contacts (id, email, full_name) values (1, 'ann@x', 'Ann'), (2, 'bob@x', 'Bob')");
     lab.sql("erp", "insert into customer (no, mail, name, tel) values (7, 'cid@x', 'Cid', '3')");
     lab.run(&["run"]).ends(0);
@@ -101,6 +102,7 @@ fn of_a_hub() {
     assert_eq!(of("/contacts", "email"), ["erp.db/customer.mail DIRECT/IDENTITY"]);
     assert_eq!(of("/contacts", "full_name"), ["erp.db/customer.name DIRECT/TRANSFORMATION value"]);
     assert_eq!(of("/contacts", "phone"), ["erp.db/customer.tel DIRECT/IDENTITY"]);
+    assert_eq!(of("/customer", "class"), ["crm.db/contacts.level DIRECT/TRANSFORMATION 2 values by a list"]);
     assert_eq!(of("/customer", "name"), ["crm.db/contacts.full_name DIRECT/TRANSFORMATION trim(value)"]);
     let lineage = |name: &str| dataset(end, "outputs", name)["facets"]["columnLineage"].clone();
     assert_eq!(lineage("/customer")["fields"].get("tel"), None, "nobody else has a say in what the ERP owns");
