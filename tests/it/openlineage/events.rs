@@ -93,7 +93,7 @@ impl Schemas {
         let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/it/openlineage/schemas"));
         let mut registry = Registry::new();
         for schema in files(&folder).iter().chain(&files(&folder.join("facets"))) {
-            registry = registry.add(schema["$id"].as_str().unwrap().to_owned(), schema.clone()).unwrap();
+            registry = registry.add(schema["$id"].as_str().unwrap(), schema.clone()).unwrap();
         }
         Self(registry.prepare().unwrap())
     }
