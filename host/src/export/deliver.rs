@@ -12,7 +12,7 @@ use crate::project::{OpenLineage, Transport};
 use crate::world::World;
 
 /// Pauses before an event is tried again. Only until a consumer is known to be down: then it is asked once per event of a run.
-const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];
+const PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(200)];
 
 /// What those who run syncs and the one who delivers have in common.
 pub(super) struct Desk {
