@@ -3,10 +3,13 @@
 //!
 //! It knows everything below the command line and nothing of it.
 
+mod datasets;
+
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use self::datasets::job;
 use crate::connector::{Failure, PageLimits};
 use crate::error::{Error, Result};
 use crate::plugin::{
@@ -274,10 +277,10 @@ fn database(connection: &Connection, alias: &str, grant: &project::SqlGrant, acc
     match &grant.database {
         project::Database::Path(path) => Ok(Database::sqlite(path, &origin, access)?),
         project::Database::Url(reference) => {
-            let usage = project::SecretUse { reference, connection: &connection.name, alias, place: &grant.place };
+            let usage = project::SecretUse::of_database(reference, &connection.name, alias, &grant.place);
             let url = usage.resolve()?;
             Ok(Database::at(url.expose(), &origin).map_err(|failure| {
-                let message = format!("`{}`: {}", usage.path(), failure.message);
+                let message = format!("`{}`: {}", usage.path, failure.message);
                 Failure { origin: grant.place.to_string(), message, ..failure }
             })?)
         }

@@ -33,6 +33,7 @@ mod plugin;
 mod rollback;
 mod run;
 mod status;
+mod telling;
 mod usage;
 mod verify;
 mod why;

@@ -7,6 +7,7 @@ pub mod assembly;
 pub mod cli;
 pub mod connector;
 pub mod error;
+pub mod export;
 pub mod lineage;
 pub mod plugin;
 pub mod project;

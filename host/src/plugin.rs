@@ -23,7 +23,7 @@ mod output;
 
 pub use binary::{Authority, BinaryReport};
 pub use capability::http::{HttpOrigin, PrivateAddresses};
-pub use capability::sql::Database;
+pub use capability::sql::{Database, DatabasePlace};
 pub use catalog::{Bundled, Catalog, PluginBinary, PluginError, PluginOrigin};
 pub use connector::PluginConnector;
 pub use engine::Runtime;

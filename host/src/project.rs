@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 mod connection;
 mod error;
+mod lineage;
 mod lock;
 mod name;
 mod paste;
@@ -27,6 +28,7 @@ pub use connection::{
     Connection, Database, FilesGrant, HttpGrant, LimitOverrides, Origin, OriginError, PluginRef, Scheme, SqlGrant,
 };
 pub use error::{PROBLEMS_MAX, ProjectError, ProjectErrors};
+pub use lineage::{EXPORT_TIMEOUT_DEFAULT, HttpTransport, OpenLineage, Transport};
 pub use lock::{DigestError, LOCK_FILE, Lock, LockCheck, Pin, PluginDigest};
 pub use name::{ConnectionName, NAME_BYTES_MAX, NameError, PluginName, SyncName, check_name};
 pub use paste::shell_word;
@@ -41,6 +43,7 @@ pub use sync::{
 pub use units::{UnitError, parse_duration, parse_size, write_duration, write_size};
 
 use connection::read_connection;
+use lineage::read_lineage;
 use reader::{Entry, File, Read, Section};
 use sync::{Known, check_between, read_sync, split_by_mode};
 
@@ -58,6 +61,8 @@ pub struct Project {
     pub dir: PathBuf,
     pub connections: BTreeMap<ConnectionName, Connection>,
     pub syncs: BTreeMap<SyncName, SyncDef>,
+    /// To whom runs are told; none = to nobody.
+    pub openlineage: Option<OpenLineage>,
     /// The syncs in the order of the file, for display.
     pub sync_order: Vec<SyncName>,
     /// The connections in the order of the file, for display.
@@ -65,12 +70,11 @@ pub struct Project {
 }
 
 /// A secret the project refers to.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct SecretUse<'a> {
     pub reference: &'a SecretRef,
-    pub connection: &'a ConnectionName,
-    /// `sql.main`.
-    pub alias: &'a str,
+    /// The key that holds the reference: `connection.db.sql.main.url`.
+    pub path: String,
     pub place: &'a Place,
 }
 
@@ -113,27 +117,41 @@ impl Project {
 
     /// Every reference to a secret.
     pub fn secrets(&self) -> impl Iterator<Item = SecretUse<'_>> {
-        self.connections_in_order().flat_map(|connection| {
+        let databases = self.connections_in_order().flat_map(|connection| {
             connection.sql.iter().filter_map(|(alias, grant)| match &grant.database {
                 Database::Url(reference) => {
-                    Some(SecretUse { reference, connection: &connection.name, alias, place: &grant.place })
+                    Some(SecretUse::of_database(reference, &connection.name, alias, &grant.place))
                 }
                 Database::Path(_) => None,
             })
-        })
+        });
+        databases.chain(self.openlineage.iter().filter_map(OpenLineage::secret))
     }
 }
 
-impl SecretUse<'_> {
-    /// The key that holds the reference: `connection.db.sql.main.url`.
-    pub fn path(&self) -> String {
-        format!("connection.{}.sql.{}.url", self.connection, self.alias)
+impl OpenLineage {
+    /// The key of an HTTP consumer.
+    pub fn secret(&self) -> Option<SecretUse<'_>> {
+        let Transport::Http(HttpTransport { api_key: Some(reference), .. }) = &self.transport else { return None };
+        Some(SecretUse { reference, path: "lineage.openlineage.api_key".to_owned(), place: &self.place })
+    }
+}
+
+impl<'a> SecretUse<'a> {
+    /// The URL of a database.
+    pub fn of_database(
+        reference: &'a SecretRef,
+        connection: &ConnectionName,
+        alias: &str,
+        place: &'a Place,
+    ) -> SecretUse<'a> {
+        SecretUse { reference, path: format!("connection.{connection}.sql.{alias}.url"), place }
     }
 
     /// Follows the reference; an error says where in the project it stands.
     pub fn resolve(&self) -> Result<Secret, ProjectErrors> {
         self.reference.resolve().map_err(|source| {
-            ProjectError::SecretUnresolved { place: self.place.clone(), path: self.path(), source }.into()
+            ProjectError::SecretUnresolved { place: self.place.clone(), path: self.path.clone(), source }.into()
         })
     }
 }
@@ -142,6 +160,7 @@ fn read_project(top: &Section<'_>, dir: &Path) -> Read<Project> {
     let name = top.required("project", "[project]").and_then(|project| read_header(&project));
     let connections = tables(top, "connection", "[connection.files]");
     let syncs = tables(top, "sync", "[sync.customers]");
+    let lineage = top.optional("lineage", "[lineage]").map(|lineage| read_lineage(&lineage, dir)).transpose();
     top.close(&[]);
     let (connection_entries, sync_entries) = (connections?, syncs?);
     let names: Vec<String> = connection_entries.iter().map(|entry| entry.key.clone()).collect();
@@ -156,6 +175,7 @@ fn read_project(top: &Section<'_>, dir: &Path) -> Read<Project> {
     Ok(Project {
         name: name?,
         dir: dir.to_owned(),
+        openlineage: lineage?.flatten(),
         connection_order: connections.iter().map(|connection| connection.name.clone()).collect(),
         sync_order: syncs.iter().map(|sync| sync.name().clone()).collect(),
         connections: connections.into_iter().map(|connection| (connection.name.clone(), connection)).collect(),

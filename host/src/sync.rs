@@ -14,6 +14,7 @@ mod deletes;
 mod deliver;
 mod drift;
 mod error;
+mod flow;
 mod hub;
 mod last;
 mod letters;

@@ -12,4 +12,4 @@ mod merging;
 mod races;
 mod refused;
 mod segments;
-mod systems;
+pub mod systems;

@@ -8,6 +8,7 @@ mod examples;
 mod hub;
 mod mirror;
 mod mysql_plugin;
+mod openlineage;
 mod plugins;
 mod postgres_plugin;
 mod sandbox;

@@ -17,7 +17,7 @@ const LAYERS: &[&[&str]] = &[
     &["project", "store"],
     &["plugin"],
     &["sync"],
-    &["assembly", "schedule"],
+    &["assembly", "export", "schedule"],
     &["cli"],
 ];
 

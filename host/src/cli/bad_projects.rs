@@ -8,6 +8,7 @@ use crate::project::{PROJECT_FILE, Project};
 
 mod connections;
 mod hubs;
+mod lineage;
 mod syncs;
 
 /// A project without a mistake.

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::plugin::{Access, PluginConnector};
 use crate::project::{
     Connection, ConnectionName, Database, Deletes, Direction, ExpressionUse, FieldLine, HubDef, HubDeletes,
-    HubEndpoint, MirrorDef, Project, Purpose, SyncDef,
+    HubEndpoint, MirrorDef, Project, Purpose, SyncDef, Transport,
 };
 use crate::record::{Expression, LogicalType, Stream};
 use crate::sync::{HubOptions, HubRun, Interrupt, Silent, SyncError, check_hub};
@@ -164,7 +164,17 @@ fn missing_secrets(project: &Project) -> Vec<Error> {
 }
 
 fn missing_folders(project: &Project) -> Vec<Error> {
-    project.connections_in_order().flat_map(connection_folders).map(Error::from).collect()
+    let connections = project.connections_in_order().flat_map(connection_folders);
+    connections.chain(lineage_folder(project)).map(Error::from).collect()
+}
+
+/// The folder of the file that lineage events go to.
+fn lineage_folder(project: &Project) -> Option<CliError> {
+    let settings = project.openlineage.as_ref()?;
+    let Transport::File(file) = &settings.transport else { return None };
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir())?;
+    let path = "lineage.openlineage.file".to_owned();
+    Some(CliError::FolderMissing { place: settings.place.clone(), path, folder: folder.to_owned() })
 }
 
 /// The folder of every files grant, and the folder of every database file: the file itself may be yet to come.

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::context::select_syncs;
 use super::output::{Exit, Output, SyncProgress, SyncSummary};
+use super::telling::Telling;
 use super::{Context, Reply};
 use crate::assembly::Assembly;
 use crate::error::{Error, Result};
@@ -66,6 +67,7 @@ pub async fn run(args: &RunArgs, context: &Context) -> Result<Reply> {
     let store: Arc<dyn HubStore> = Arc::new(context.store(&command_line(args))?);
     let mut runner = Runner {
         context,
+        telling: Telling::open(context, project),
         store,
         options: RunOptions { full: args.full, accept_schema: args.accept_schema },
         plan: args.plan.clone(),
@@ -73,14 +75,10 @@ pub async fn run(args: &RunArgs, context: &Context) -> Result<Reply> {
         outcomes: Vec::new(),
     };
     let jobs = runner.assemble(&mut assembly, &syncs)?;
-    if args.watch {
-        runner.watch(&jobs).await?;
-    } else {
-        for job in &jobs {
-            runner.run(job).await?;
-        }
-    }
-    Ok(runner.reply())
+    let outcome = if args.watch { runner.watch(&jobs).await } else { runner.once(&jobs).await };
+    let (telling, reply) = runner.end();
+    telling.close().await;
+    outcome.map(|()| reply)
 }
 
 /// What others are told while this process holds the project.
@@ -131,6 +129,7 @@ impl Job {
 /// Runs syncs and remembers what became of them.
 struct Runner<'a> {
     context: &'a Context,
+    telling: Telling<'a>,
     store: Arc<dyn HubStore>,
     options: RunOptions,
     plan: Option<String>,
@@ -146,7 +145,7 @@ struct Outcome {
     needs_attention: bool,
 }
 
-impl Runner<'_> {
+impl<'a> Runner<'a> {
     /// Syncs whose plugins cannot be loaded are reported; the others run.
     fn assemble(&mut self, assembly: &mut Assembly, syncs: &[SyncDef]) -> Result<Vec<Job>> {
         let mut jobs = Vec::new();
@@ -170,6 +169,13 @@ impl Runner<'_> {
         Ok(jobs)
     }
 
+    async fn once(&mut self, jobs: &[Job]) -> Result<()> {
+        for job in jobs {
+            self.run(job).await?;
+        }
+        Ok(())
+    }
+
     async fn run(&mut self, job: &Job) -> Result<()> {
         if self.interrupt.is_set() {
             return Ok(());
@@ -180,16 +186,18 @@ impl Runner<'_> {
             output: self.context.output.clone(),
             sync: job.name().to_owned(),
         });
+        let audience = self.telling.audience(job.name(), observer);
         match job {
             Job::Mirror(mirror) => {
                 let run = MirrorRun {
                     store: self.store.clone() as Arc<dyn Store>,
                     world: self.context.world.clone(),
-                    observer,
+                    observer: audience.observer.clone(),
                     interrupt: self.interrupt.clone(),
                     options: self.options,
                 };
                 let report = run_mirror(mirror, &run).await;
+                audience.mirror_ended(&report);
                 progress.end();
                 self.note(report?);
             }
@@ -197,15 +205,17 @@ impl Runner<'_> {
                 let run = HubRun {
                     store: self.store.clone(),
                     world: self.context.world.clone(),
-                    observer,
+                    observer: audience.observer.clone(),
                     interrupt: self.interrupt.clone(),
                     options: HubOptions { full: self.options.full, plan: self.plan.clone(), ..HubOptions::default() },
                 };
                 let report = run_hub(hub, &run).await;
+                audience.hub_ended(&report);
                 progress.end();
                 self.note_hub(report?);
             }
         }
+        self.telling.show_warnings();
         Ok(())
     }
 
@@ -274,16 +284,21 @@ impl Runner<'_> {
         }
     }
 
-    fn reply(self) -> Reply {
-        let result = json!({"syncs": self.outcomes.iter().map(|outcome| outcome.event.clone()).collect::<Vec<_>>()});
-        let all_failed = self.outcomes.iter().all(|outcome| outcome.error.is_some());
-        let needs_attention = self.outcomes.iter().any(|outcome| outcome.needs_attention);
-        let errors: Vec<Error> = self.outcomes.into_iter().filter_map(|outcome| outcome.error).collect();
-        match (needs_attention, all_failed && !errors.is_empty()) {
-            (_, true) => Reply { result, ..Reply::refused(errors) },
-            (true, false) => Reply::attention(Vec::new(), result, errors),
-            (false, false) => Reply::done(Vec::new(), result),
-        }
+    fn end(self) -> (Telling<'a>, Reply) {
+        (self.telling, reply(self.outcomes))
+    }
+}
+
+/// What the command comes to.
+fn reply(outcomes: Vec<Outcome>) -> Reply {
+    let result = json!({"syncs": outcomes.iter().map(|outcome| outcome.event.clone()).collect::<Vec<_>>()});
+    let all_failed = outcomes.iter().all(|outcome| outcome.error.is_some());
+    let needs_attention = outcomes.iter().any(|outcome| outcome.needs_attention);
+    let errors: Vec<Error> = outcomes.into_iter().filter_map(|outcome| outcome.error).collect();
+    match (needs_attention, all_failed && !errors.is_empty()) {
+        (_, true) => Reply { result, ..Reply::refused(errors) },
+        (true, false) => Reply::attention(Vec::new(), result, errors),
+        (false, false) => Reply::done(Vec::new(), result),
     }
 }
 

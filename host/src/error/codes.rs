@@ -89,6 +89,7 @@ codes! {
     STATE_IO = "LS0805" Environment "the state could not be read or written";
     STATE_FENCED = "LS0806" Environment "a sync was taken over by another run";
     LINEAGE_BROKEN = "LS0807" Data "the lineage is not what was written";
+    LINEAGE_UNDELIVERED = "LS0808" Environment "lineage events could not be delivered";
 
     ENVIRONMENT = "LS0901" Environment "something this machine should have is missing";
     INTERRUPTED = "LS0902" Environment "the command was interrupted";

@@ -12,7 +12,7 @@ use super::secret::SecretRef;
 
 mod read;
 
-pub(super) use read::{read_config, read_connection, read_plugin};
+pub(super) use read::{path_of, read_config, read_connection, read_plugin, read_reference};
 
 /// One configured instance of a plugin: `[connection.NAME]`.
 #[derive(Clone, Debug)]

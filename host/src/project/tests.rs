@@ -172,8 +172,8 @@ fn plugins_and_secrets_are_listed_once() {
         project.plugins().iter().map(|(plugin, place)| format!("{plugin} {}", place.line())).collect();
     assert_eq!(plugins, ["csv 6", "plugins/mine.wasm 12", "clean 21", "./own.wasm 21"]);
     let secrets: Vec<String> =
-        project.secrets().map(|secret| format!("{} {}", secret.alias, secret.reference)).collect();
-    assert_eq!(secrets, ["main env:DATABASE_URL"]);
+        project.secrets().map(|secret| format!("{} {}", secret.path, secret.reference)).collect();
+    assert_eq!(secrets, ["connection.db.sql.main.url env:DATABASE_URL"]);
 }
 
 #[test]
@@ -275,4 +275,25 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn whoever_is_told_of_runs_is_read() {
+    let read = |settings: &str| {
+        let text = format!("[project]\nname = \"acme\"\n[lineage]\nopenlineage = {{ {settings} }}\n");
+        Project::parse(&text, Path::new("/shop"), PROJECT_FILE).unwrap().openlineage.unwrap()
+    };
+    assert_eq!(read("file = \"out/events.ndjson\"").transport, Transport::File("/shop/out/events.ndjson".into()));
+    let http = |settings: &str| match read(settings).transport {
+        Transport::Http(http) => http,
+        Transport::File(path) => panic!("{path:?}"),
+    };
+    // As OpenLineage's own clients do.
+    assert_eq!(http("url = \"http://marquez:5000\"").url.as_str(), "http://marquez:5000/api/v1/lineage");
+    assert_eq!(http("url = \"https://a/custom/path\"").url.as_str(), "https://a/custom/path");
+    assert_eq!(http("url = \"https://a\"").timeout, EXPORT_TIMEOUT_DEFAULT);
+    assert_eq!(http("url = \"https://a\", timeout = \"250ms\"").timeout.as_millis(), 250);
+    let settings = read("url = \"https://a\", api_key = \"env:KEY\", namespace = \"warehouse\"");
+    assert_eq!(settings.namespace.as_deref(), Some("warehouse"));
+    assert_eq!(settings.secret().unwrap().path, "lineage.openlineage.api_key");
 }

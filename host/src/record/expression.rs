@@ -27,6 +27,7 @@ mod operand;
 mod operator;
 mod scaled;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{Castable, LogicalType, Value, castable};
@@ -47,6 +48,8 @@ struct Compiled {
     variables: Vec<(String, LogicalType)>,
     root: Node,
     kind: Kind,
+    /// Places of the variables it looks at.
+    used: BTreeSet<usize>,
     /// Variables of `map` and its like that exist at once.
     locals: usize,
 }
@@ -58,7 +61,8 @@ impl Expression {
         let lowered = lower::lower(text, variables)?;
         let variables = variables.iter().map(|(name, logical)| ((*name).to_owned(), *logical)).collect();
         let text = text.to_owned();
-        Ok(Self(Arc::new(Compiled { text, variables, root: lowered.root, kind: lowered.kind, locals: lowered.locals })))
+        let lower::Lowered { root, kind, locals, used } = lowered;
+        Ok(Self(Arc::new(Compiled { text, variables, root, kind, used, locals })))
     }
 
     pub fn text(&self) -> &str {
@@ -68,6 +72,12 @@ impl Expression {
     /// As given to [`Self::compile`].
     pub fn variables(&self) -> &[(String, LogicalType)] {
         &self.0.variables
+    }
+
+    /// The names of those variables the expression looks at, in the order of the variables.
+    pub fn variables_used(&self) -> impl Iterator<Item = &str> {
+        let is_used = |at: &usize| self.0.used.contains(at);
+        self.0.variables.iter().enumerate().filter(move |(at, _)| is_used(at)).map(|(_, (name, _))| name.as_str())
     }
 
     /// Whether a result could ever be a value of this type.

@@ -10,6 +10,7 @@ mod decide;
 mod decision;
 mod deliver;
 mod enumerate;
+mod flow;
 mod forms;
 mod guard;
 mod identify;
@@ -45,6 +46,7 @@ use super::report::HeldDeletes;
 use super::retry::Patience;
 use crate::connector::{Effect, PageLimits, Sink, Source, Transform};
 use crate::error::Explain as _;
+use crate::lineage::EndRows;
 use crate::project::{HubDef, Place};
 use crate::resolve::Safety;
 use crate::store::{
@@ -103,6 +105,8 @@ pub struct HubReport {
     pub sync: String,
     pub run: RunId,
     pub counters: Counters,
+    /// In the order of the definition's endpoints.
+    pub rows: Vec<EndRows>,
     /// Conflicts that wait for a person.
     pub conflicts: u64,
     /// Writes that wait: for an answer, for another record, for approval.
@@ -164,6 +168,7 @@ async fn perform(hub: &Hub, run: &HubRun, task: Task<'_>) -> Result<HubReport, S
         sync: sync.clone(),
         run: id,
         counters: Counters::default(),
+        rows: vec![EndRows::default(); hub.ends.len()],
         conflicts: 0,
         waiting: 0,
         held: Vec::new(),
@@ -174,6 +179,7 @@ async fn perform(hub: &Hub, run: &HubRun, task: Task<'_>) -> Result<HubReport, S
     };
     let outcome = match settle(hub, run, state.pin.as_deref(), Effect::Real).await {
         Ok(settled) => {
+            run.observer.settled(&settled.flow);
             settled.actions.iter().for_each(|action| run.observer.note(action));
             let mut work = Work::new(hub, run, id, settled, state);
             work.open_letters = run.store.sync_state(&sync)?.open_dead_letter_keys;
@@ -184,6 +190,7 @@ async fn perform(hub: &Hub, run: &HubRun, task: Task<'_>) -> Result<HubReport, S
             };
             report.compared = outcome.is_ok() && work.has_seen_everything();
             report.counters = work.counters;
+            report.rows.clone_from(&work.rows);
             report.waiting = work.count_waiting()?;
             outcome
         }
@@ -215,12 +222,14 @@ fn mapping_place(def: &HubDef, stream: &str, field: &str) -> Option<Place> {
 fn begin(hub: &Hub, run: &HubRun, kind: RunKind) -> Result<(RunId, HubState), SyncError> {
     let names: Vec<String> = hub.def.endpoints.iter().map(|endpoint| endpoint.name.clone()).collect();
     let sync = hub.def.name.as_str();
+    let started_at = run.world.clock.now();
     let id = run.store.begin_run(&NewRun {
         sync: sync.to_owned(),
         kind,
-        started_at: run.world.clock.now(),
+        started_at,
         plugins: hub.ends.iter().map(|end| end.plugin.clone()).collect(),
     })?;
+    run.observer.began(id, started_at);
     Ok((id, run.store.open_hub(sync, &names)?))
 }
 

@@ -91,9 +91,11 @@ pub(super) async fn retry_letters_grouped(
 }
 
 fn begin(mirror: &Mirror, run: &MirrorRun, kind: RunKind) -> Result<RunId, SyncError> {
-    let new =
-        NewRun { sync: mirror.name().to_owned(), kind, started_at: run.world.clock.now(), plugins: mirror.plugins() };
-    Ok(run.store.begin_run(&new)?)
+    let started_at = run.world.clock.now();
+    let new = NewRun { sync: mirror.name().to_owned(), kind, started_at, plugins: mirror.plugins() };
+    let id = run.store.begin_run(&new)?;
+    run.observer.began(id, started_at);
+    Ok(id)
 }
 
 /// A run in progress.
@@ -147,6 +149,7 @@ impl<'a> Work<'a> {
     async fn settle(&mut self) -> Result<Setup, SyncError> {
         let drift = if self.run.options.accept_schema { Drift::Accepted } else { Drift::ByPolicy };
         let setup = settle(self.mirror, &self.state, drift, Effect::Real, &self.caution()).await?;
+        self.run.observer.settled(&setup.flow);
         setup.notes.iter().chain(&setup.actions).for_each(|note| self.run.observer.note(note));
         let is_first = self.state.pin.is_none();
         if is_first {

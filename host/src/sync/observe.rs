@@ -1,7 +1,18 @@
 //! What a run tells whoever watches it.
 
+use chrono::{DateTime, Utc};
+
+use crate::lineage::Flow;
+use crate::store::RunId;
+
 /// Hears how a run goes. Called often; must return at once.
 pub trait Observer: Send + Sync {
+    /// The run is in the state under this number.
+    fn began(&self, _run: RunId, _at: DateTime<Utc>) {}
+
+    /// It is settled what is read and written; no record has moved yet.
+    fn settled(&self, _flow: &Flow) {}
+
     /// What the run is doing: `reading`, `comparing`, `deleting`.
     fn phase(&self, phase: &'static str);
 

@@ -6,9 +6,11 @@ use serde_json::json;
 
 use super::drift::{self, Change, PinnedStream};
 use super::error::SyncError;
+use super::flow::flow;
 use super::retry::Caution;
 use crate::connector::{Effect, Evolve, PageLimits, PrepareOptions, ReadMode, Sink, Source, Transform};
 use crate::error::nearest;
+use crate::lineage::Flow;
 use crate::project::{Endpoint, FieldLine, FieldValue, MirrorDef, SchemaPolicy};
 use crate::record::{Field, FieldMap, LogicalType, Mapping, Properties, Stream};
 use crate::store::{PluginUse, SchemaPin, SyncState};
@@ -74,6 +76,8 @@ pub(super) struct Setup {
     pub target: Stream,
     pub target_is_empty: bool,
     pub pin: SchemaPin,
+    /// What is told to others.
+    pub flow: Flow,
     /// Whether everything has to be read again because the definition of the sync, or a schema, is new.
     pub begins_anew: bool,
     /// What was done to the target, or would be.
@@ -117,6 +121,7 @@ pub(super) async fn settle(
     let wanted = wanted_target(mirror, &mapping, &stream.key, existing.as_ref())?;
     let (target, actions) = prepare_target(mirror, &wanted, existing.as_ref(), effect, caution).await?;
     let mapping = build_mapping(mirror, &output, Some(&target))?;
+    let flow = flow(mirror, &stream, &output, &mapping, &target);
     let target = write_target(mirror, &mapping, &wanted, &target)?;
 
     let read_fields = fields_to_read(mirror, &stream, &mapping);
@@ -137,6 +142,7 @@ pub(super) async fn settle(
         target,
         target_is_empty,
         pin: new_pin,
+        flow,
         begins_anew,
         actions,
         notes,

@@ -10,6 +10,7 @@ use crate::assembly::Assembly;
 use crate::cli::context::select_syncs;
 use crate::cli::output::{SyncSummary, noun};
 use crate::cli::run::{Watching, hub_summary, stop_on_ctrl_c, summary};
+use crate::cli::telling::Telling;
 use crate::cli::{Context, Reply};
 use crate::error::{Error, Result};
 use crate::project::SyncDef;
@@ -41,7 +42,8 @@ pub async fn send(
     for row in letters {
         by_sync.entry(row.sync.clone()).or_default().push(row);
     }
-    let mut retrying = Retrying { context, assembly, store, interrupt: stop_on_ctrl_c(&context.output) };
+    let telling = Telling::open(context, assembly.project().clone());
+    let mut retrying = Retrying { context, telling, assembly, store, interrupt: stop_on_ctrl_c(&context.output) };
     let (mut results, mut errors, mut failed) = (Vec::new(), Vec::new(), 0);
     for (sync, letters) in by_sync {
         match retrying.sync(&sync, &letters).await {
@@ -55,6 +57,7 @@ pub async fn send(
             Err(error) => errors.push(error),
         }
     }
+    retrying.telling.close().await;
     let result = json!({"syncs": results, "unreadable": unreadable.len()});
     if errors.is_empty() && failed == 0 && unreadable.is_empty() {
         return Ok(Reply::done(Vec::new(), result));
@@ -69,6 +72,7 @@ fn can_be_sent(row: &DeadLetter) -> bool {
 
 struct Retrying<'a> {
     context: &'a Context,
+    telling: Telling<'a>,
     assembly: Assembly,
     store: Arc<SqliteStore>,
     interrupt: Interrupt,
@@ -85,17 +89,19 @@ impl Retrying<'_> {
             output: self.context.output.clone(),
             sync: name.to_owned(),
         });
+        let audience = self.telling.audience(name, observer);
         match &def {
             SyncDef::Mirror(def) => {
                 let mirror = self.assembly.mirror(def)?;
                 let run = MirrorRun {
                     store: self.store.clone() as Arc<dyn Store>,
                     world: self.context.world.clone(),
-                    observer,
+                    observer: audience.observer.clone(),
                     interrupt: self.interrupt.clone(),
                     options: RunOptions::default(),
                 };
                 let report = retry_letters(&mirror, &run, letters).await;
+                audience.mirror_ended(&report);
                 progress.end();
                 let report = report?;
                 Ok((summary(&report), report.error.map(Error::from)))
@@ -105,11 +111,12 @@ impl Retrying<'_> {
                 let run = HubRun {
                     store: self.store.clone() as Arc<dyn HubStore>,
                     world: self.context.world.clone(),
-                    observer,
+                    observer: audience.observer.clone(),
                     interrupt: self.interrupt.clone(),
                     options: HubOptions::default(),
                 };
                 let report = retry_hub_letters(&hub, &run, letters).await;
+                audience.hub_ended(&report);
                 progress.end();
                 let report = report?;
                 Ok((hub_summary(&report), report.error.map(Error::from)))

@@ -21,7 +21,7 @@ mod value;
 mod view;
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::connector::{Failure, FailureKind, RowError};
@@ -88,6 +88,15 @@ impl Database {
         sqlite::Database::new(path, origin, access).map(DatabaseKind::Sqlite).map(Self)
     }
 
+    /// Where it is, without a word about who we are there.
+    pub fn place(&self) -> DatabasePlace {
+        match &self.0 {
+            DatabaseKind::Mysql(database) => database.place(),
+            DatabaseKind::Postgres(database) => database.place(),
+            DatabaseKind::Sqlite(database) => DatabasePlace::File(database.path().to_owned()),
+        }
+    }
+
     /// A session of its own.
     pub async fn open(&self) -> Result<Session, Failure> {
         match &self.0 {
@@ -95,6 +104,28 @@ impl Database {
             DatabaseKind::Postgres(database) => database.open().await.map(SessionKind::Postgres).map(Session),
             DatabaseKind::Sqlite(database) => database.open().await.map(SessionKind::Sqlite).map(Session),
         }
+    }
+}
+
+/// Where a database is; holds no user and no password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DatabasePlace {
+    Server {
+        /// `postgres` or `mysql`.
+        scheme: &'static str,
+        /// The first one of several, as URLs write it; `localhost` behind a Unix socket.
+        host: String,
+        port: u16,
+        /// Empty = the URL names none.
+        database: String,
+    },
+    File(PathBuf),
+}
+
+impl DatabasePlace {
+    fn server(scheme: &'static str, hosts: &[(url::Host, u16)], database: &str) -> Self {
+        let (host, port) = hosts.first().map_or((String::new(), 0), |(host, port)| (host.in_url(), *port));
+        Self::Server { scheme, host, port, database: database.to_owned() }
     }
 }
 

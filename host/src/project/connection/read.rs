@@ -173,8 +173,13 @@ fn read_sql(entry: &Entry<'_>, dir: &Path) -> Read<SqlGrant> {
 
 /// Even a URL without a password is a reference: one rule is kept more easily than one with exceptions.
 fn read_url(entry: &Entry<'_>, dir: &Path) -> Read<SecretRef> {
+    read_reference(entry, dir, url_hints)
+}
+
+/// A reference to a secret; `hints` are for those who write the secret itself.
+pub(in crate::project) fn read_reference(entry: &Entry<'_>, dir: &Path, hints: fn() -> Vec<String>) -> Read<SecretRef> {
     SecretRef::parse(entry.filled_text()?, dir).map_err(|error| match error {
-        NotAReference::Literal => entry.secret_value(url_hints()),
+        NotAReference::Literal => entry.secret_value(hints()),
         NotAReference::VariableName => entry.invalid("must name an environment variable behind `env:`"),
         NotAReference::EmptyPath => entry.invalid("must name a file behind `file:`"),
     })
@@ -237,7 +242,7 @@ fn time_limit(entry: &Entry<'_>) -> Read<std::time::Duration> {
 }
 
 /// A path that can exist; relative to what is for the caller to say.
-fn path_of(entry: &Entry<'_>) -> Read<PathBuf> {
+pub(in crate::project) fn path_of(entry: &Entry<'_>) -> Read<PathBuf> {
     let text = entry.filled_text()?;
     if text.contains('\0') { Err(entry.invalid("holds a zero byte")) } else { Ok(PathBuf::from(text)) }
 }

@@ -1,5 +1,7 @@
 //! Turns what the parser read into something that can be evaluated: names resolved, arguments checked.
 
+use std::collections::BTreeSet;
+
 use cel::common::ast::{CallExpr, ComprehensionExpr, Expr, IdedExpr, LiteralValue};
 use cel::parser::{ParseErrors, PrattParser};
 
@@ -25,15 +27,17 @@ pub struct Lowered {
     pub root: Node,
     pub kind: Kind,
     pub locals: usize,
+    /// Places of the variables that are looked at.
+    pub used: BTreeSet<usize>,
 }
 
 pub fn lower(text: &str, variables: &[(&str, LogicalType)]) -> Result<Lowered, ExpressionError> {
     check_size(text)?;
     let parser = PrattParser::new().max_recursion_depth(BRACKETS_MAX);
     let parsed = parser.parse(text).map_err(|errors| syntax_error(text, &errors))?;
-    let mut lowering = Lowering { text, variables, scopes: Vec::new(), locals: 0, depth: 0 };
+    let mut lowering = Lowering { text, variables, scopes: Vec::new(), locals: 0, used: BTreeSet::new(), depth: 0 };
     let (root, kind) = lowering.node(&parsed)?;
-    Ok(Lowered { root, kind, locals: lowering.locals })
+    Ok(Lowered { root, kind, locals: lowering.locals, used: lowering.used })
 }
 
 fn check_size(text: &str) -> Result<(), ExpressionError> {
@@ -74,6 +78,7 @@ struct Lowering<'a> {
     /// Variables of `map` and its like, by their place; the innermost last.
     scopes: Vec<String>,
     locals: usize,
+    used: BTreeSet<usize>,
     depth: usize,
 }
 
@@ -109,12 +114,13 @@ impl Lowering<'_> {
         Ok((nodes, kinds))
     }
 
-    fn variable(&self, name: &str) -> Outcome {
+    fn variable(&mut self, name: &str) -> Outcome {
         if let Some(local) = self.scopes.iter().rposition(|scope| scope == name) {
             return Ok((Node::Local(local), Kind::Any));
         }
         let found = self.variables.iter().enumerate().find(|(_, (known, _))| *known == name);
         let Some((at, (_, logical))) = found else { return Err(self.unknown_variable(name)) };
+        self.used.insert(at);
         Ok((Node::Variable(at), Kind::of(*logical)))
     }
 
@@ -129,7 +135,7 @@ impl Lowering<'_> {
     }
 
     /// `a.b` is the variable of that name: values have no parts.
-    fn dotted(&self, expression: &IdedExpr) -> Outcome {
+    fn dotted(&mut self, expression: &IdedExpr) -> Outcome {
         match dotted_name(expression) {
             Some(name) => self.variable(&name),
             None => unsupported("parts of values, and no `has`: compare with `null`"),

@@ -433,3 +433,11 @@ proptest! {
         prop_assert_eq!(u8::from(run("i < d")) + u8::from(run("i == d")) + u8::from(run("i > d")), u8::from(!double.is_nan()));
     }
 }
+
+#[test]
+fn only_the_variables_that_are_looked_at_count() {
+    let used = |text: &str| compile(text).unwrap().variables_used().map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(used("count > 1 && record.email != 'a'"), ["count", "record.email"]);
+    assert_eq!(used("value.split(' ').exists(count, count == value)"), ["value"]);
+    assert_eq!(used("1 < 2"), [""; 0]);
+}

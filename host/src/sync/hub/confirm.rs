@@ -100,7 +100,10 @@ impl Work<'_> {
         };
         match job.action {
             Action::Delete => self.counters.deleted += 1,
-            _ => self.counters.written += 1,
+            _ => {
+                self.counters.written += 1;
+                self.count(endpoint, |rows| rows.written += 1);
+            }
         }
         let mut entry = Entry::new(kind, self.ids.get(endpoint).copied().unwrap_or_default(), 0);
         entry.items = items;

@@ -125,6 +125,7 @@ impl Work<'_> {
             }
         }
         self.counters.read += page.changes.rows() as u64;
+        self.count(endpoint, |rows| rows.read += page.changes.rows() as u64);
         self.counters.pages += 1;
         self.counters.bytes += page.changes.data.bytes() as u64;
         let mut update = EndpointUpdate::new(self.endpoint_id(endpoint));

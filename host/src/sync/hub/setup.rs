@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use super::flow::flow;
 use super::references::{Reference, references};
 use super::rules::{Matching, rules};
 use super::{Hub, HubRun};
 use crate::connector::{Effect, Evolve, PrepareOptions, ReadMode, Sink, Source};
 use crate::error::nearest;
+use crate::lineage::Flow as Told;
 use crate::project::{self, HubColumn, HubDef, HubEndpoint, HubField, OnExit};
 use crate::record::{ColumnRule, Expression, Field, Flow, LogicalType, Projection, Properties, Stream, Value};
 use crate::resolve::Rules;
@@ -22,6 +24,8 @@ pub(super) struct Settled {
     pub rules: Rules,
     pub ends: Vec<End>,
     pub matching: Matching,
+    /// What is told to others.
+    pub flow: Told,
     /// The entity's fields as they are to be pinned.
     pub pin: String,
     /// What was done to endpoints, or would be.
@@ -76,7 +80,8 @@ pub(super) async fn settle(hub: &Hub, run: &HubRun, pin: Option<&str>, effect: E
     let rules = rules(&hub.def, &entity, &ends, run);
     let matching = Matching::of(&hub.def, &entity);
     let pin = PinnedStream::of(&[], &entity).to_text();
-    Ok(Settled { entity, rules, ends, matching, pin, actions })
+    let flow = flow(hub, &entity, &ends);
+    Ok(Settled { entity, rules, ends, matching, flow, pin, actions })
 }
 
 /// The stream as it is; none if it does not exist and can be made.

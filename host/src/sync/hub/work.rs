@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::setup::{End, Settled};
 use super::{Hub, HubRun};
-use crate::lineage::{Entry, EntryKind};
+use crate::lineage::{EndRows, Entry, EntryKind};
 use crate::record::{Field, Value, read_value, write_value};
 use crate::resolve::{Link, Mechanism, Owed, RecordState, Segment, decode, encode, match_digest, owed};
 use crate::store::{
@@ -27,6 +27,8 @@ pub(super) struct Work<'a> {
     pub next_record: i64,
     pub next_lineage: i64,
     pub counters: Counters,
+    /// By endpoint.
+    pub rows: Vec<EndRows>,
     pub caution: Caution,
     /// Whether the entity's fields are pinned as they are now.
     pub is_pinned: bool,
@@ -135,6 +137,7 @@ impl<'a> Work<'a> {
             next_record: state.next_record.0,
             next_lineage: state.next_lineage.0,
             counters: Counters::default(),
+            rows: vec![EndRows::default(); hub.ends.len()],
             caution: Caution::of(hub.def.name.as_str(), &run.world, &run.observer, &run.interrupt),
             is_pinned,
             letters: 0,
@@ -146,6 +149,11 @@ impl<'a> Work<'a> {
             enumerated: std::collections::HashSet::new(),
             approved: std::collections::HashSet::new(),
         }
+    }
+
+    /// Counts rows of an endpoint.
+    pub fn count(&mut self, endpoint: usize, count: impl FnOnce(&mut EndRows)) {
+        self.rows.get_mut(endpoint).map(count);
     }
 
     pub fn name(&self) -> &str {

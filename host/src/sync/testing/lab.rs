@@ -11,6 +11,7 @@ use super::{
     FakeSink, FakeSource, FakeStore, FakeTransform, Power, Record, SeededRandom, SimClock, invariants, record,
 };
 use crate::connector::{PageLimits, Source};
+use crate::lineage::Flow;
 use crate::project::{Deletes, Endpoint, Guard, MirrorDef, Place, SchemaPolicy};
 use crate::store::{DeadLetter, DeadLetterFilter, DeadLetterState, Decision, HoldId, PluginUse, Store, SyncState};
 use crate::sync::deliver::Grouping;
@@ -21,11 +22,19 @@ use crate::sync::{
 
 /// What a run told.
 #[derive(Default)]
-pub struct Notes(Mutex<Vec<String>>);
+pub struct Notes {
+    texts: Mutex<Vec<String>>,
+    flow: Mutex<Option<Flow>>,
+}
 
 impl Notes {
     pub fn all(&self) -> Vec<String> {
-        self.0.lock().unwrap().clone()
+        self.texts.lock().unwrap().clone()
+    }
+
+    /// What the last run said it moves.
+    pub fn flow(&self) -> Option<Flow> {
+        self.flow.lock().unwrap().clone()
     }
 
     pub fn mention(&self, text: &str) -> bool {
@@ -34,12 +43,16 @@ impl Notes {
 }
 
 impl Observer for Notes {
+    fn settled(&self, flow: &Flow) {
+        *self.flow.lock().unwrap() = Some(flow.clone());
+    }
+
     fn phase(&self, _: &'static str) {}
     fn read(&self, _: u64, _: u64) {}
     fn written(&self, _: u64) {}
 
     fn note(&self, text: &str) {
-        self.0.lock().unwrap().push(text.to_owned());
+        self.texts.lock().unwrap().push(text.to_owned());
     }
 }
 
@@ -204,7 +217,7 @@ impl Lab {
 
     fn begin(&self) {
         self.source.state().shown.clear();
-        self.notes.0.lock().unwrap().clear();
+        self.notes.texts.lock().unwrap().clear();
     }
 
     /// Everything a run holds in memory is gone when this returns.

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::connector::FailureKind;
+use crate::lineage::Change;
 use crate::record::Field;
 use crate::store::Stage;
 use crate::sync::testing::{FakeTransform, Lab, Outcome, Record, Verdict, failure, person, record_of};
@@ -30,6 +31,28 @@ fn records_arrive_as_the_transform_made_them() {
     let lab = lab(shout);
     lab.run_well();
     assert!((1..=25).all(|id| lab.target(id) == Some(person(id, "FIRST"))));
+}
+
+/// Nobody can look into a plugin: what comes out under its old name is believed to be the same, what is new may be made of all.
+#[test]
+fn what_a_transform_makes_comes_from_everything() {
+    let mut lab = lab(|mut record| {
+        record.insert("length".into(), json!(5));
+        Outcome::Into(vec![record])
+    });
+    lab.transforms[0].adds = vec![Field::new("length", "int64".parse().unwrap())];
+    lab.run_well();
+    let flow = lab.notes.flow().unwrap();
+    let source: Vec<&str> = flow.streams[0].iter().map(|field| field.name.as_str()).collect();
+    let output = &flow.outputs[0];
+    assert_eq!((output.end, flow.outputs.len()), (1, 1));
+    for (field, origins) in &output.fields {
+        let from: Vec<&str> = origins.iter().map(|origin| origin.field.as_str()).collect();
+        let expected = if field == "length" { source.clone() } else { vec![field.as_str()] };
+        assert_eq!(from, expected, "{field}");
+        assert!(origins.iter().all(|origin| origin.end == 0 && origin.change == Change::Transformation), "{origins:?}");
+    }
+    assert!(output.fields.iter().any(|(field, _)| field == "length"), "{output:?}");
 }
 
 #[test]

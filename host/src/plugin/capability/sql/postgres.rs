@@ -19,7 +19,7 @@ mod wire;
 
 use std::sync::Arc;
 
-use super::{lease, pool};
+use super::{DatabasePlace, lease, pool};
 use crate::connector::Failure;
 
 pub(super) use ingest::Ingest;
@@ -40,6 +40,10 @@ impl Database {
 
     pub fn origin(&self) -> &str {
         &self.0.connector.origin
+    }
+
+    pub fn place(&self) -> DatabasePlace {
+        self.0.connector.place()
     }
 
     pub async fn open(&self) -> Result<Session, Failure> {

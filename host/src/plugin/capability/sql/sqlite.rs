@@ -47,6 +47,11 @@ impl Database {
         &self.origin
     }
 
+    /// Absolute.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     pub async fn open(&self) -> Result<Session, Failure> {
         Session::open(&self.path, &self.origin, self.access).await
     }

@@ -27,6 +27,17 @@ pub(super) enum Host {
     Path(PathBuf),
 }
 
+impl Host {
+    /// As it stands in front of a port: an address of IPv6 in brackets, and this machine where a socket's path would stand.
+    pub fn in_url(&self) -> String {
+        match self {
+            Self::Name(name) if name.contains(':') => format!("[{name}]"),
+            Self::Name(name) => name.to_lowercase(),
+            Self::Path(_) => "localhost".to_owned(),
+        }
+    }
+}
+
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

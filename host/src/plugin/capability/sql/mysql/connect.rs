@@ -14,7 +14,7 @@ use crate::error::codes;
 use crate::plugin::capability::sql::reach::{self, Refusal};
 use crate::plugin::capability::sql::stream::Stream;
 use crate::plugin::capability::sql::url::{Host, TlsMode, is_local};
-use crate::plugin::capability::sql::{pool, tls};
+use crate::plugin::capability::sql::{DatabasePlace, pool, tls};
 use handshake::{Greeting, Handshake};
 
 /// For a request to stop a statement, which is best effort.
@@ -43,6 +43,10 @@ impl Connector {
         let tls = tls::connector(address.tls, address.authority.as_deref())
             .map_err(|reason| Failure::new(FailureKind::Config, &codes::PROJECT_VALUE, origin, reason))?;
         Ok(Self { origin: origin.into(), address, tls })
+    }
+
+    pub fn place(&self) -> DatabasePlace {
+        DatabasePlace::server("mysql", &self.address.hosts, &self.address.database)
     }
 
     async fn connect_to(&self, host: &Host, port: u16) -> Result<Wire, Failure> {

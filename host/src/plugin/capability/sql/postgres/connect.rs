@@ -12,11 +12,11 @@ use super::messages;
 use super::wire::{CancelKey, Status, Wire};
 use crate::connector::{Failure, FailureKind};
 use crate::error::codes;
-use crate::plugin::capability::sql::pool;
 use crate::plugin::capability::sql::reach::{self, Refusal};
 use crate::plugin::capability::sql::stream::Stream;
 use crate::plugin::capability::sql::tls;
 use crate::plugin::capability::sql::url::{Host, TlsMode, is_local};
+use crate::plugin::capability::sql::{DatabasePlace, pool};
 
 /// For a request to cancel, which is best effort.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -46,6 +46,10 @@ impl Connector {
         let tls = tls::connector(address.tls, address.authority.as_deref())
             .map_err(|reason| Failure::new(FailureKind::Config, &codes::PROJECT_VALUE, origin, reason))?;
         Ok(Self { origin: origin.into(), address, tls })
+    }
+
+    pub fn place(&self) -> DatabasePlace {
+        DatabasePlace::server("postgres", &self.address.hosts, &self.address.database)
     }
 
     async fn connect_to(&self, host: &Host, port: u16) -> Result<Wire, Failure> {
