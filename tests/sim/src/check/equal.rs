@@ -129,7 +129,10 @@ fn differing(core: &Core, record: i64, unit: usize, copies: &Copies, found: &mut
         .map(|(system, _, values)| (*system, fields.iter().map(|field| values[*field].clone()).collect()))
         .collect();
     let Some((_, first)) = shown.first() else { return };
-    if shown.iter().all(|(_, values)| values == first) {
+    let class = core.ledger.class(&copies[0].2);
+    // Who always puts back the same at once looks like a system with a form of its own.
+    let is_fought_over = |(at, field): &(usize, usize)| core.ledger.class_now(*at) == class && fields.contains(field);
+    if shown.iter().all(|(_, values)| values == first) || core.ledger.fought_over.iter().any(is_fought_over) {
         return;
     }
     let fits = |candidate: &Vec<Value>| {
@@ -138,7 +141,6 @@ fn differing(core: &Core, record: i64, unit: usize, copies: &Copies, found: &mut
             formed.eq(values.iter().cloned())
         })
     };
-    let class = core.ledger.class(&copies[0].2);
     let is_one = shown.iter().any(|(_, values)| fits(values))
         || (is_plain(core, unit) && core.ledger.known_values(class, unit).any(fits));
     if !is_one {
