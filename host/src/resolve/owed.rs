@@ -31,7 +31,7 @@ pub enum Segment {
 /// What an endpoint is owed. Nothing while the outcome of a write is unknown.
 pub fn owed(state: &RecordState, endpoint: usize, rules: &Rules, segment: Segment) -> Owed {
     let (Some(side), Some(rule)) = (state.side(endpoint), rules.endpoints.get(endpoint)) else { return Owed::Nothing };
-    if side.is_busy() {
+    if side.sent.is_some() {
         return Owed::Nothing;
     }
     if let Life::Deleted { .. } = state.life {
@@ -73,10 +73,7 @@ fn update(state: &RecordState, endpoint: usize, rules: &Rules) -> Owed {
 /// A group moves together: what an endpoint shows otherwise by leave, as a form of its own or because it may differ, goes with it.
 fn complete_groups(state: &RecordState, endpoint: usize, rules: &Rules, fields: &mut Vec<usize>) {
     let Some(side) = state.side(endpoint) else { return };
-    let is_torn = |field: usize| {
-        let mut groups = rules.groups.iter().filter(|group| group.fields.contains(&field));
-        groups.any(|group| group.fields.iter().any(|member| fields.contains(member)))
-    };
+    let is_torn = |field: usize| rules.moves_with(field, fields);
     let missing: Vec<usize> = writable(state, endpoint, rules)
         .filter(|(field, value)| !fields.contains(field) && side.shadow(*field).shown() != Some(value))
         .map(|(field, _)| field)

@@ -78,6 +78,12 @@ impl Rules {
         self.group_of.len()
     }
 
+    /// Whether a field is one of these, or in a group with one of them.
+    pub fn moves_with(&self, field: usize, fields: &[usize]) -> bool {
+        let group = self.group_of.get(field);
+        fields.contains(&field) || fields.iter().any(|other| group.is_some() && self.group_of.get(*other) == group)
+    }
+
     pub fn reads(&self, endpoint: usize, field: usize) -> bool {
         self.endpoints.get(endpoint).and_then(|rule| rule.reads.get(field)).copied().unwrap_or(false)
     }

@@ -170,7 +170,7 @@ pub enum SentKind {
     Question,
     /// A question that arrived: what the record shows once the lag is over is the answer.
     Asked,
-    /// A write that arrived and that the record does not show yet. It holds nothing up.
+    /// A write that arrived and that the record does not show yet.
     Unseen,
 }
 
@@ -235,11 +235,6 @@ impl Side {
 
     pub fn is_held(&self, field: usize) -> bool {
         self.held.contains(&field)
-    }
-
-    /// Whether nothing more can be sent before it is known what became of the last write.
-    pub fn is_busy(&self) -> bool {
-        self.sent.as_ref().is_some_and(|sent| sent.kind != SentKind::Unseen)
     }
 
     /// What was sent for a field, while nobody knows whether it arrived.

@@ -310,7 +310,8 @@ impl Work<'_> {
         Ok(columns)
     }
 
-    /// What the record must still show for the write to be made: of an update the fields it changes, of a delete everything.
+    /// What the record must still show for the write to be made: of an update the fields it changes and those that move together with
+    /// them, of a delete everything.
     fn expected(&self, endpoint: usize, state: &RecordState, action: Action, fields: &[usize]) -> Vec<(Field, Value)> {
         let mechanism =
             if action == Action::Update { Mechanism::ConditionalWrite } else { Mechanism::ConditionalDelete };
@@ -324,7 +325,7 @@ impl Work<'_> {
         }
         let mut row: Vec<Option<Value>> = vec![None; self.settled.entity.len()];
         for (field, place) in row.iter_mut().enumerate() {
-            if action != Action::Update || fields.contains(&field) {
+            if action != Action::Update || self.settled.rules.moves_with(field, fields) {
                 *place = side.shadow(field).shown().cloned();
             }
         }
@@ -376,8 +377,9 @@ impl Work<'_> {
                 Owed::Update(fields) => {
                     let expected = self.expected(endpoint, state, Action::Update, &fields);
                     let points = |field: &usize| end.references.iter().any(|reference| reference.field == *field);
-                    let shown =
-                        fields.iter().filter(|field| !points(field) && side.shadow(**field).shown().is_some()).count();
+                    let is_meant = |field: &usize| self.settled.rules.moves_with(*field, &fields) && !points(field);
+                    let all = 0..self.settled.entity.len();
+                    let shown = all.filter(|field| is_meant(field) && side.shadow(*field).shown().is_some()).count();
                     !end.can_update || expected.len() < shown
                 }
                 Owed::Delete | Owed::Archive => !end.can_update || end.expectable.iter().any(|can| !can),

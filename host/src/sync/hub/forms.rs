@@ -218,16 +218,23 @@ impl Work<'_> {
             heard.later.push(row);
             return;
         }
-        if other.is_empty() {
-            return;
+        let (ours, theirs): (Vec<_>, Vec<_>) =
+            other.into_iter().partition(|(field, sent, _)| now(*field) == Some(sent));
+        if let Some(side) = unit.get(record).and_then(|touched| touched.state.sides.get_mut(endpoint)) {
+            side.unsure_until = 0;
+            // Who has changed it since then has seen what was written.
+            for (field, written, _) in theirs.iter().filter(|_| sent.kind == SentKind::Asked) {
+                side.set_shadow(*field, Shadow::Value(written.clone()));
+            }
         }
-        let mut values: Row = vec![None; self.settled.entity.len()].into();
-        for (field, _, shown) in &other {
-            values.get_mut(*field).into_iter().for_each(|place| *place = Some(shown.clone()));
+        if !ours.is_empty() {
+            let mut values: Row = vec![None; self.settled.entity.len()].into();
+            for (field, _, shown) in &ours {
+                values.get_mut(*field).into_iter().for_each(|place| *place = Some(shown.clone()));
+            }
+            heard.overwritten.push(Incoming { values, at: sent.shown_at, ..row.clone() });
+            heard.replaced.push((record, ours.into_iter().map(|(field, sent, _)| (field, sent)).collect()));
         }
-        heard.overwritten.push(Incoming { values, at: sent.shown_at, ..row.clone() });
-        let ours = other.iter().filter(|(field, sent, _)| now(*field) == Some(sent));
-        heard.replaced.push((record, ours.map(|(field, sent, _)| (*field, sent.clone())).collect()));
         heard.later.push(row);
     }
 

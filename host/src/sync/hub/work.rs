@@ -366,7 +366,7 @@ impl<'a> Work<'a> {
             side.is_queued = true;
             return commit.intents.push((endpoint_id, id, Some(row)));
         }
-        if side.is_busy() {
+        if side.sent.is_some() {
             return;
         }
         match (wants, side.is_queued) {
