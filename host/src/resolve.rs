@@ -10,6 +10,7 @@
 
 mod apply;
 mod codec;
+mod held;
 mod identity;
 mod merge;
 mod owed;
@@ -22,7 +23,7 @@ mod tests;
 
 pub use apply::{Deletion, Event, EventKind, Facts, apply, revive};
 pub use codec::{decode, encode};
-pub use identity::{MatchDigest, Normaliser, match_digest, normalise, similarity};
+pub use identity::{MatchDigest, Normaliser, is_like, match_digest, normalise, similarity};
 pub use merge::{FieldChange, Verdict, Why, set_by_person};
 pub use owed::{Owed, Segment, disagrees, owed};
 pub use policy::{Dispute, Policy, Ruling};

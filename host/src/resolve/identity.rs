@@ -68,6 +68,28 @@ pub fn similarity(left: &Value, right: &Value, normaliser: Normaliser) -> f64 {
     2.0 * left.intersection(&right).count() as f64 / all as f64
 }
 
+/// Whether a system may show one value where it was given the other: in another case or spelling, cut off, rounded.
+pub fn is_like(shown: &Value, given: &Value) -> bool {
+    match (shown, given) {
+        (Value::Int(left), Value::Int(right)) => is_near(*left as f64, *right as f64),
+        (Value::Float(left), Value::Float(right)) => is_near(f64::from_bits(*left), f64::from_bits(*right)),
+        _ => match (normalise(shown, Normaliser::Name), normalise(given, Normaliser::Name)) {
+            (None, None) => true,
+            (Some(left), Some(right)) => {
+                let (left, right) = (left.trim_start_matches('0'), right.trim_start_matches('0'));
+                let (short, long) = if left.len() < right.len() { (left, right) } else { (right, left) };
+                !short.is_empty() && (long.starts_with(short) || long.ends_with(short))
+            }
+            _ => false,
+        },
+    }
+}
+
+/// Within a hundredth.
+fn is_near(left: f64, right: f64) -> bool {
+    (left - right).abs() <= left.abs().max(right.abs()) / 100.0
+}
+
 fn pairs(text: &str) -> BTreeSet<(char, char)> {
     text.chars().zip(text.chars().skip(1)).collect()
 }
@@ -88,6 +110,19 @@ mod tests {
         check("+49 (0)30 / 12-34", Normaliser::Digits, Some("490301234"));
         check("O'Neill, Ann", Normaliser::Name, Some("oneillann"));
         check(" a", Normaliser::Exact, Some(" a"));
+    }
+
+    #[test]
+    fn forms_are_like_what_they_stand_for() {
+        let is_like = |shown: &str, given: &str| is_like(&Value::text(shown), &Value::text(given));
+        assert!(is_like("ANN LEE", " Ann Lee"));
+        assert!(is_like("+49 30 1234", "0301234"));
+        assert!(is_like("never on Mon", "never on Mondays, please"));
+        assert!(is_like("", "  "));
+        assert!(!is_like("Bob", "Ann"));
+        assert!(!is_like("", "Ann"));
+        assert!(super::is_like(&Value::Int(1235), &Value::Int(1230)));
+        assert!(!super::is_like(&Value::Int(9), &Value::Int(13)));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! One group of fields of one event: is it a change, may it be made, does it collide.
 
+use super::held::{is_held, release, release_agreeing};
 use super::policy::{self, Dispute, Policy, Ruling};
 use super::{Canon, Group, Link, Mechanism, Others, RecordState, Rules, Shadow, Source};
 use crate::record::Value;
@@ -145,11 +146,7 @@ pub fn merge_group(
         see(state, endpoint, &fields);
         return Merged::Agreed { settled: false };
     }
-    if let Some((owner, others)) = definition.owner
-        && owner != endpoint
-        && rules.safety.has(Mechanism::Ownership)
-        && !is_newborn(state, owner, &fields)
-    {
+    if let Some((owner, others)) = owned_by_another(state, definition, endpoint, &fields, rules) {
         if others == Others::Restore {
             ask_owner(state, owner, &fields, statement);
         }
@@ -288,11 +285,24 @@ fn dispute(
     }
 }
 
+/// Whose group it is, and what others may do, if it is not the endpoint's.
+fn owned_by_another(
+    state: &RecordState,
+    group: &Group,
+    endpoint: usize,
+    fields: &[(usize, Value)],
+    rules: &Rules,
+) -> Option<(usize, Others)> {
+    let (owner, others) = group.owner?;
+    let is_bound = owner != endpoint && rules.safety.has(Mechanism::Ownership) && !is_newborn(state, owner, fields);
+    is_bound.then_some((owner, others))
+}
+
 /// Where nobody has said anything the owner's copy is what is to be restored, be it empty.
 fn ask_owner(state: &mut RecordState, owner: usize, fields: &[(usize, Value)], statement: &Statement<'_>) {
     let Some(side) = state.sides.get(owner).filter(|side| side.link.is_linked()) else { return };
     let shown: Vec<(usize, Value)> =
-        fields.iter().map(|(field, _)| (*field, side.shadow(*field).shown().cloned().unwrap_or(Value::Null))).collect();
+        fields.iter().filter_map(|(field, _)| Some((*field, side.shadow(*field).shown()?.clone()))).collect();
     for (field, value) in shown {
         if let Some(canon) = state.canon.get_mut(field).filter(|canon| canon.value.is_none()) {
             canon.value = Some(value);
@@ -445,31 +455,6 @@ fn see(state: &mut RecordState, endpoint: usize, fields: &[(usize, Value)]) {
         side.fences.retain(|fence| fence.field != *field || fence.before != *value);
         side.set_shadow(*field, Shadow::Value(value.clone()));
     }
-}
-
-/// Answers whether somebody had to decide about these fields.
-fn release(state: &mut RecordState, endpoint: usize, members: &[usize]) -> bool {
-    let Some(side) = state.sides.get_mut(endpoint) else { return false };
-    let before = side.held.len();
-    side.held.retain(|field| !members.contains(field));
-    side.held.len() < before
-}
-
-/// Endpoints that show what is agreed now, because another came round to it: nobody has to decide about them any more.
-fn release_agreeing(state: &mut RecordState, members: &[usize]) -> bool {
-    let mut released = false;
-    for endpoint in 0..state.sides.len() {
-        let agrees =
-            |field: &usize| state.side(endpoint).is_some_and(|side| side.shadow(*field).seen() == state.value(*field));
-        if members.iter().all(agrees) {
-            released |= release(state, endpoint, members);
-        }
-    }
-    released
-}
-
-fn is_held(state: &RecordState, members: &[usize]) -> bool {
-    state.sides.iter().any(|side| members.iter().any(|field| side.is_held(*field)))
 }
 
 /// Somebody sets agreed values by hand, or takes a run back.

@@ -12,7 +12,7 @@ use lockstep::record::Value;
 use crate::desk::Decided;
 use crate::field::Kind;
 use crate::ledger::Author;
-use crate::plan::{Decides, HOUR};
+use crate::plan::{Decides, HOUR, Restores};
 use crate::system::Values;
 use crate::view::View;
 use crate::world::Core;
@@ -130,6 +130,7 @@ fn nothing_invented(core: &mut Core, system: usize, before: &Values, after: &Val
         let is_merged = matches!(plan.fields[fields[0]].decides, Decides::Counter | Decides::Set);
         let is_fine = match () {
             () if !is_whole => true,
+            () if is_owners_null(core, class, fields, &values) => true,
             () if is_merged => values.iter().all(|value| !value.is_null()),
             () => core.ledger.is_known(class, unit, &values),
         };
@@ -142,6 +143,14 @@ fn nothing_invented(core: &mut Core, system: usize, before: &Values, after: &Val
         }
         core.ledger.learn_form(unit, after);
     }
+}
+
+/// Whether the owner of a field that is to be restored has nothing there either.
+fn is_owners_null(core: &Core, class: usize, fields: &[usize], values: &[Value]) -> bool {
+    let owner = core.plan.fields[fields[0]].owner.filter(|(_, restores)| *restores == Restores::Yes);
+    let Some((owner, _)) = owner.filter(|_| values.iter().all(Value::is_null)) else { return false };
+    let mut live = core.systems[owner].live();
+    live.any(|(_, copy)| core.ledger.class(copy) == class && fields.iter().all(|field| copy[*field].is_null()))
 }
 
 /// Invariants 3, 7 and 8: a value is never replaced by one that whoever wrote it had seen.

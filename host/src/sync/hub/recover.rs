@@ -10,7 +10,7 @@ use super::forms::Differing;
 use super::work::{Unit, Work, remote_text, remote_values};
 use crate::connector::{Failure, ReadMode, ReadRequest};
 use crate::record::{Field, Properties, Purpose, Row, Value, batch_of_values};
-use crate::resolve::{EventKind, Link, Mechanism, Sent, SentKind, Shadow};
+use crate::resolve::{EventKind, Link, Mechanism, Sent, SentKind, Shadow, is_like};
 use crate::store::{
     ConflictChange, ConflictKind, ConflictState, Intent, IntentState, NewConflict, NewDeadLetter, RecordId, RecordQuery,
 };
@@ -174,8 +174,10 @@ impl Work<'_> {
             let row = found.remove(&remote);
             match (side.sent.as_deref().cloned(), row) {
                 (Some(sent), Some(row)) if sent.kind == SentKind::Update => {
-                    let known = Known { record, remote, attempts };
-                    differing.extend(self.judge_update(endpoint, known, &sent, row, &mut unit));
+                    let known = Known { record, remote: remote.clone(), attempts };
+                    let judged = self.judge_update(endpoint, known, &sent, row, &mut unit);
+                    again.extend(judged.has_foreign.then_some(remote));
+                    differing.extend(judged.differing);
                 }
                 (Some(sent), row) => {
                     let due = sent.at.saturating_add(self.settled.rules.lag(endpoint));
@@ -193,22 +195,17 @@ impl Work<'_> {
             }
         }
         self.commit(unit)?;
-        self.look_again(endpoint, &again).await?;
-        self.ask(endpoint, differing, 0).await
+        self.ask(endpoint, differing, 0).await?;
+        self.look_again(endpoint, &again).await.map(|_| ())
     }
 
     /// What a record shows after an update whose outcome is not known. Fields that show what was sent have arrived; those that show
     /// what was there before have not; anything else is the endpoint's form of it, or somebody's change, which a second write tells.
-    fn judge_update(
-        &mut self,
-        endpoint: usize,
-        known: Known,
-        sent: &Sent,
-        row: Incoming,
-        unit: &mut Unit,
-    ) -> Option<Differing> {
+    fn judge_update(&mut self, endpoint: usize, known: Known, sent: &Sent, row: Incoming, unit: &mut Unit) -> Judged {
         let now = self.now();
-        let side = unit.peek(known.record)?.state.side(endpoint)?;
+        let mut judged = Judged::default();
+        let side = unit.peek(known.record).and_then(|touched| touched.state.side(endpoint));
+        let Some(side) = side else { return judged };
         let shown = |field: usize| row.values.get(field).and_then(Option::as_ref);
         let is_old = |field: usize| {
             shown(field).is_none_or(|value| {
@@ -225,7 +222,7 @@ impl Work<'_> {
                 let row = self.intent(IntentState::Unknown, due, known.attempts, Action::Update);
                 unit.intents.insert((known.record, endpoint), row);
             }
-            return None;
+            return judged;
         }
         let fields: Vec<(usize, Value, Value)> = new
             .iter()
@@ -249,7 +246,11 @@ impl Work<'_> {
             };
             self.confirm(endpoint, &job, None, unit);
         }
-        (!fields.is_empty()).then_some(Differing { record: known.record, row, fields })
+        // What is nothing like it somebody else has written, who may not have seen it.
+        let (forms, foreign): (Vec<_>, Vec<_>) = fields.into_iter().partition(|(_, sent, shown)| is_like(shown, sent));
+        judged.has_foreign = !foreign.is_empty();
+        judged.differing = (!forms.is_empty()).then_some(Differing { record: known.record, row, fields: forms });
+        judged
     }
 
     /// The create ladder (Invariant 6): what was made is searched for by its key or its match fields; one is adopted, several are for
@@ -457,6 +458,15 @@ impl Work<'_> {
         }
         self.commit(unit)
     }
+}
+
+/// What an update of unknown outcome came to.
+#[derive(Default)]
+struct Judged {
+    /// What may be the endpoint's form of what was sent.
+    differing: Option<Differing>,
+    /// Something else is somebody's change.
+    has_foreign: bool,
 }
 
 /// A record with a write under way.

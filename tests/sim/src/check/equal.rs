@@ -100,7 +100,10 @@ fn missing(core: &Core, record: i64, copies: &Copies, open: &Open, found: &mut V
     let class = core.ledger.class(&copies[0].2);
     let may_stay = plan.def.deletes == HubDeletes::Ignore
         && core.ledger.changes.iter().any(|change| is_delete_of(core, change, class));
-    if may_stay || open.has_holds {
+    // What was deleted stays where nobody may delete it.
+    let is_fixed = copies.iter().all(|(system, ..)| !plan.systems[*system].writes)
+        && core.ledger.changes.iter().any(|change| is_delete_of(core, change, class));
+    if may_stay || is_fixed || open.has_holds {
         return;
     }
     for (system, profile) in plan.systems.iter().enumerate() {

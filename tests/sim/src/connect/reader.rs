@@ -106,7 +106,8 @@ impl PageReader {
             (true, Some(cursor)) => (0, cursor.key),
             (false, cursor) => table.begin(cursor, lookback * 1000),
         };
-        let is_blank = is_full && cursor.is_none() && std::mem::take(&mut table.is_blank);
+        // A single record may well be the last.
+        let is_blank = is_full && cursor.is_none() && std::mem::take(&mut table.is_blank) && table.live().count() > 1;
         let from_the_beginning = cursor.is_none();
         let conn = conn.clone();
         Ok(Self { conn, request, is_full, from_the_beginning, behind: place.0, place, is_blank, has_ended: false })

@@ -1,0 +1,28 @@
+//! Fields that wait for a person.
+
+use super::RecordState;
+
+/// Answers whether somebody had to decide about these fields.
+pub(super) fn release(state: &mut RecordState, endpoint: usize, members: &[usize]) -> bool {
+    let Some(side) = state.sides.get_mut(endpoint) else { return false };
+    let before = side.held.len();
+    side.held.retain(|field| !members.contains(field));
+    side.held.len() < before
+}
+
+/// Endpoints that show what is agreed now, because another came round to it: nobody has to decide about them any more.
+pub(super) fn release_agreeing(state: &mut RecordState, members: &[usize]) -> bool {
+    let mut released = false;
+    for endpoint in 0..state.sides.len() {
+        let agrees =
+            |field: &usize| state.side(endpoint).is_some_and(|side| side.shadow(*field).seen() == state.value(*field));
+        if members.iter().all(agrees) {
+            released |= release(state, endpoint, members);
+        }
+    }
+    released
+}
+
+pub(super) fn is_held(state: &RecordState, members: &[usize]) -> bool {
+    state.sides.iter().any(|side| members.iter().any(|field| side.is_held(*field)))
+}
