@@ -75,8 +75,10 @@ impl Work<'_> {
         if !is_fresh && !self.match_keys(state).contains(&Some(key)) {
             return None;
         }
+        // A record that was deleted and is still somewhere comes back; what is nowhere any more begins anew.
+        let is_somewhere = state.is_live() || state.sides.iter().any(|side| side.link.is_linked());
         Some(match state.side(endpoint).map(|side| &side.link) {
-            _ if !state.is_live() => Candidate::Dead,
+            _ if !is_somewhere => Candidate::Dead,
             Some(Link::None | Link::Gone(_)) | None => Candidate::Free,
             Some(_) => Candidate::Taken,
         })

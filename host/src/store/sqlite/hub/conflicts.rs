@@ -14,7 +14,10 @@ pub fn put(
     at: DateTime<Utc>,
     conflict: &NewConflict,
 ) -> Stored<()> {
-    if let Some(id) = open(transaction, conflict)? {
+    // A decision about one endpoint's value answers no question about another's.
+    if conflict.state == ConflictState::Open
+        && let Some(id) = open(transaction, conflict)?
+    {
         let known = get(transaction, id)?;
         update(transaction, &closed(known, ConflictState::Outdated, at))?;
     }
