@@ -267,7 +267,7 @@ impl<'a> Work<'a> {
             commit.pin = Some(self.settled.pin.clone());
         }
         for id in std::mem::take(&mut unit.order) {
-            self.settle_record(&mut unit, id, &mut commit, at.timestamp_micros())?;
+            self.settle_record(&mut unit, id, &mut commit)?;
         }
         commit.endpoints = unit.endpoints;
         commit.links = unit
@@ -292,7 +292,7 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
-    fn settle_record(&self, unit: &mut Unit, id: RecordId, commit: &mut HubCommit, now: i64) -> Result<(), SyncError> {
+    fn settle_record(&self, unit: &mut Unit, id: RecordId, commit: &mut HubCommit) -> Result<(), SyncError> {
         let Some(mut touched) = unit.records.remove(&id) else { return Ok(()) };
         for endpoint in 0..self.ids.len() {
             let mut owed = self.owed(&touched.state, endpoint);
@@ -300,7 +300,7 @@ impl<'a> Work<'a> {
                 owed = self.owed(&touched.state, endpoint);
             }
             let fixed = unit.intents.remove(&(id, endpoint));
-            self.queue(id, &mut touched, endpoint, &owed, fixed, commit, now);
+            self.queue(id, &mut touched, endpoint, &owed, fixed, commit);
         }
         if !touched.is_dirty {
             return Ok(());
@@ -355,7 +355,6 @@ impl<'a> Work<'a> {
         owed: &Owed,
         fixed: Option<IntentRow>,
         commit: &mut HubCommit,
-        now: i64,
     ) {
         let endpoint_id = self.endpoint_id(endpoint);
         let is_changed = touched.is_changed;
@@ -374,8 +373,7 @@ impl<'a> Work<'a> {
                 touched.is_dirty |= !queued;
                 side.is_queued = true;
                 let deletes = matches!(owed, Owed::Delete | Owed::Archive);
-                let due = chrono::DateTime::from_timestamp_micros(now).unwrap_or_default();
-                let row = IntentRow { state: IntentState::Planned, due, attempts: 0, deletes };
+                let row = IntentRow { state: IntentState::Planned, due: commit.at, attempts: 0, deletes };
                 commit.intents.push((endpoint_id, id, Some(row)));
             }
             (false, true) => {
