@@ -336,7 +336,8 @@ named! {
 
 #[derive(Clone, Debug)]
 pub enum ConflictChange {
-    /// Its id is the next one. One that is open for the same record, kind and subject is outdated by it.
+    /// Its id is the next one. An open one outdates the one that is open for the same record, kind and subject; one that is decided
+    /// already leaves it open.
     Put(NewConflict),
     /// An open one ends. `resolution` says how, as JSON text.
     Close { id: ConflictId, state: ConflictState, resolution: String },

@@ -338,8 +338,8 @@ fn a_conflict_is_open_once_and_closed_once() {
         let filter = ConflictFilter { state: Some(state), ..ConflictFilter::default() };
         store.conflicts(&filter).unwrap().iter().map(|conflict| conflict.id.0).collect()
     };
-    assert_eq!(states(ConflictState::Open), [3, 4]);
-    assert_eq!(states(ConflictState::Outdated), [1, 2]);
+    assert_eq!(states(ConflictState::Open), [2, 3, 4]);
+    assert_eq!(states(ConflictState::Outdated), [1]);
     assert_eq!(store.conflict(ConflictId(5)).unwrap().closed_at, Some(at(4)));
     let resolve = HubCommit { at: at(5), conflicts: vec![close(4, ConflictState::Resolved)], ..commit.clone() };
     store.commit_hub(&resolve).unwrap();
