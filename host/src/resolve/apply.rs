@@ -233,12 +233,25 @@ fn relink(state: &mut RecordState, event: &Event<'_>, facts: &mut Facts) {
 }
 
 /// What a record was before it died is no objection to what it is now, and where nobody shows it any more it does not come back.
+/// What somebody shows that was never agreed, because the record was dead, is agreed now.
 fn forget_values(state: &mut RecordState, event: &Event<'_>) {
     for field in 0..state.canon.len() {
-        let is_shown = state.sides.iter().any(|side| side.link.is_linked() && side.shadow(field) != &Shadow::Absent);
+        let shown = state
+            .sides
+            .iter()
+            .enumerate()
+            .filter(|(_, side)| side.link.is_linked())
+            .find_map(|(endpoint, side)| Some((endpoint, side.shadow(field).shown()?.clone())));
         let is_said = event.values.get(field).is_some_and(Option::is_some);
-        if let Some(canon) = state.canon.get_mut(field).filter(|_| is_said || !is_shown) {
-            canon.value = None;
+        let Some(canon) = state.canon.get_mut(field) else { continue };
+        match shown {
+            Some((endpoint, value)) if !is_said && canon.value.is_none() => {
+                canon.value = Some(value);
+                canon.source = Source::Endpoint(endpoint);
+                canon.lineage = event.lineage;
+            }
+            Some(_) if !is_said => {}
+            _ => canon.value = None,
         }
     }
 }
