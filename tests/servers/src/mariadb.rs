@@ -167,6 +167,8 @@ impl Mariadb {
         let mut settings = vec![
             "--no-defaults".to_owned(),
             path("datadir", self.data()),
+            // A server that starts clears away what it finds here, also of others.
+            path("tmpdir", self.data()),
             path("socket", self.socket()),
             path("pid-file", self.folder.join("pid")),
             path("init-file", self.folder.join("init.sql")),
