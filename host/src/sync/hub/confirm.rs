@@ -42,11 +42,13 @@ impl Work<'_> {
                 Outcome::Unknown(_) => self.leave_open(endpoint, job, &mut unit),
             }
         }
+        let (differing, looked) = self.read_back(endpoint, &written, &mut unit).await;
         self.commit(unit)?;
+        looked?;
         if !collided.is_empty() {
             self.after_collisions(endpoint, collided).await?;
         }
-        self.read_back(endpoint, &written).await
+        self.ask(endpoint, differing, 0).await
     }
 
     /// A write arrived: what was sent is what the endpoint shows, until it says otherwise.

@@ -1,6 +1,8 @@
 //! Endpoints that keep values in a form of their own: found out by looking at what was written and by writing it once more, and
 //! remembered, so that nobody takes the form for a change.
 
+use std::collections::HashMap;
+
 use super::decide::Incoming;
 use super::deliver::{Action, Job, back_off};
 use super::setup::micros;
@@ -8,74 +10,80 @@ use super::work::{Unit, Work};
 use super::write::{Outcome, write_jobs};
 use crate::lineage::{Entry, EntryKind, Item};
 use crate::record::{Field, Purpose, Row, Value};
-use crate::resolve::{Mechanism, Sent, SentKind, Shadow, Verdict};
+use crate::resolve::{Mechanism, Sent, SentKind, Shadow, Verdict, is_like};
 use crate::store::{IntentState, RecordId};
 use crate::sync::error::SyncError;
 
 impl Work<'_> {
-    /// Looks at what was written: an endpoint that shows something else has a form of its own, or somebody was quick.
-    pub async fn read_back(&mut self, endpoint: usize, written: &[&Job]) -> Result<(), SyncError> {
-        let is_read = self.settled.rules.endpoints.get(endpoint).is_some_and(|rule| rule.is_read);
-        let can_look = self.end(endpoint)?.source.as_ref().is_some_and(|source| source.lookup().is_some());
-        if !is_read || !can_look || !self.has(Mechanism::CanonicalForms) {
-            return Ok(());
-        }
-        let written: Vec<Written> = written
-            .iter()
-            .filter(|job| matches!(job.action, Action::Create | Action::Update))
-            .map(|job| Written { record: job.record, fields: job.patch.iter().map(|(field, _)| *field).collect() })
-            .collect();
-        let (differing, unseen) = self.differing(endpoint, &written).await?;
-        self.look_later(endpoint, unseen)?;
-        self.ask(endpoint, differing, 0).await
-    }
-
-    /// Of records that were just written, the fields an endpoint shows otherwise than they were written. What it shows in other fields
-    /// is somebody's change and none of our business here: the next reading takes it in.
-    /// What may be from before the write comes second.
-    async fn differing(
+    /// Looks at what was just written and is not durable yet: an endpoint that shows something else has a form of its own, or somebody
+    /// was quick. Until that is known it is on record that it is not (ADR 8): the form must not be taken for a change if the process
+    /// dies before it has asked. Answers what is to be asked about; an endpoint that cannot be looked at says so after all is noted.
+    pub async fn read_back(
         &mut self,
         endpoint: usize,
-        written: &[Written],
-    ) -> Result<(Vec<Differing>, Vec<Differing>), SyncError> {
-        let unit = self.load_unit(written.iter().map(|written| written.record))?;
-        let remote = |record: &RecordId| Some(unit.peek(*record)?.state.side(endpoint)?.link.remote()?.to_vec());
-        let remotes: Vec<Vec<u8>> = written.iter().filter_map(|written| remote(&written.record)).collect();
-        let (mut found, _) = self.look_up_remotes(endpoint, &remotes).await?;
-        let (mut differing, mut unseen) = (Vec::new(), Vec::new());
-        for Written { record, fields: written } in written {
-            let Some(side) = unit.peek(*record).and_then(|touched| touched.state.side(endpoint)) else { continue };
-            let Some(row) = side.link.remote().and_then(|remote| found.remove(remote)) else { continue };
-            let now = self.now();
-            let fields = row.values.iter().enumerate().filter_map(|(field, shown)| {
-                let (shown, sent) = (shown.as_ref()?, side.shadow(field).shown()?);
-                (shown != sent && written.contains(&field)).then(|| (field, sent.clone(), shown.clone()))
-            });
-            let (old, fields): (Vec<_>, Vec<_>) =
-                fields.partition(|(field, _, shown)| side.fenced(*field, shown, now).is_some());
-            match (fields.is_empty(), old.is_empty()) {
-                (false, _) => differing.push(Differing { record: *record, row, fields }),
-                (true, false) => unseen.push(Differing { record: *record, row, fields: old }),
-                (true, true) => {}
-            }
+        written: &[&Job],
+        unit: &mut Unit,
+    ) -> (Vec<Differing>, Result<(), SyncError>) {
+        if !self.is_read_back(endpoint) {
+            return (Vec::new(), Ok(()));
         }
-        Ok((differing, unseen))
+        let written: Vec<&Job> =
+            written.iter().copied().filter(|job| matches!(job.action, Action::Create | Action::Update)).collect();
+        let remote = |job: &&Job| Some(unit.peek(job.record)?.state.side(endpoint)?.link.remote()?.to_vec());
+        let remotes: Vec<Vec<u8>> = written.iter().filter_map(remote).collect();
+        let (mut found, looked) = match self.look_up_remotes(endpoint, &remotes).await {
+            Ok((found, _)) => (found, Ok(())),
+            Err(error) => (HashMap::new(), Err(error)),
+        };
+        let mut differing = Vec::new();
+        for job in written {
+            differing.extend(self.compare(endpoint, job, &mut found, unit));
+        }
+        (differing, looked)
     }
 
-    /// Records that still show what was there before: they are looked at once more when the endpoint's lag is over.
-    fn look_later(&mut self, endpoint: usize, unseen: Vec<Differing>) -> Result<(), SyncError> {
-        let due = self.now().saturating_add(self.settled.rules.lag(endpoint));
-        let mut unit = self.load_unit(unseen.iter().map(|found| found.record))?;
-        for found in unseen {
-            let is_free = unit
-                .peek(found.record)
-                .and_then(|touched| touched.state.side(endpoint))
-                .is_some_and(|side| side.sent.is_none());
-            if is_free {
-                self.mark_asked(endpoint, SentKind::Unseen, (IntentState::Unknown, due, 0), &found, &mut unit);
-            }
+    fn is_read_back(&self, endpoint: usize) -> bool {
+        let is_read = self.settled.rules.endpoints.get(endpoint).is_some_and(|rule| rule.is_read);
+        let source = self.settled.ends.get(endpoint).and_then(|end| end.source.as_ref());
+        is_read && source.is_some_and(|source| source.lookup().is_some()) && self.has(Mechanism::CanonicalForms)
+    }
+
+    /// The written fields a record shows in what may be a form of the endpoint's own. What it shows in other fields is somebody's change
+    /// and none of our business here: the next reading takes it in. What may be from before the write, what is nothing like it and a
+    /// record that is not shown at all are looked at once more when the endpoint's lag is over.
+    fn compare(
+        &self,
+        endpoint: usize,
+        job: &Job,
+        found: &mut HashMap<Vec<u8>, Incoming>,
+        unit: &mut Unit,
+    ) -> Option<Differing> {
+        let now = self.now();
+        let side = unit.peek(job.record)?.state.side(endpoint)?;
+        let row = found.remove(side.link.remote()?);
+        let shown = |field: usize| row.as_ref()?.values.get(field)?.as_ref();
+        let is_as_sent = |field: &usize| {
+            row.is_some() && shown(*field).is_none_or(|shown| Some(shown) == side.shadow(*field).shown())
+        };
+        let open: Vec<(usize, Value)> = job.patch.iter().filter(|(field, _)| !is_as_sent(field)).cloned().collect();
+        if open.is_empty() {
+            return None;
         }
-        self.commit(unit)
+        let fields = open.iter().filter_map(|(field, sent)| Some((*field, sent.clone(), shown(*field)?.clone())));
+        let is_form = |(field, sent, shown): &(usize, Value, Value)| {
+            side.fenced(*field, shown, now).is_none() && is_like(shown, sent)
+        };
+        let fields: Vec<_> = fields.filter(is_form).collect();
+        let due = now.saturating_add(self.settled.rules.lag(endpoint));
+        let intent = self.intent(IntentState::Unknown, due, 0, Action::Update);
+        if let Some(touched) = unit.get(job.record)
+            && let Some(side) = touched.state.sides.get_mut(endpoint)
+        {
+            let sent = Sent { kind: SentKind::Unseen, patch: open, at: now, shown: Vec::new(), shown_at: None };
+            side.sent = Some(Box::new(sent));
+            unit.intents.insert((job.record, endpoint), intent);
+        }
+        (!fields.is_empty()).then_some(Differing { record: job.record, row: row?, fields })
     }
 
     /// Writes the same values once more, if the record still shows the others: an endpoint that shows them again has a form of its
@@ -91,10 +99,13 @@ impl Work<'_> {
             match self.question(endpoint, &found, attempts) {
                 Some(job) => {
                     let row = (IntentState::Sent, self.now(), attempts);
-                    self.mark_asked(endpoint, SentKind::Question, row, &found, &mut unit);
+                    self.mark_asked(endpoint, row, &found, &mut unit);
                     jobs.push((job, found.row));
                 }
-                None => plain.push(found.row),
+                None => {
+                    self.plan_again(endpoint, found.record, &mut unit);
+                    plain.push(found.row);
+                }
             }
         }
         self.commit(unit)?;
@@ -138,7 +149,6 @@ impl Work<'_> {
     fn mark_asked(
         &self,
         endpoint: usize,
-        kind: SentKind,
         (state, due, attempts): (IntentState, i64, u32),
         found: &Differing,
         unit: &mut Unit,
@@ -148,7 +158,7 @@ impl Work<'_> {
         let Some(touched) = unit.get(found.record) else { return };
         let Some(side) = touched.state.sides.get_mut(endpoint) else { return };
         side.sent = Some(Box::new(Sent {
-            kind,
+            kind: SentKind::Question,
             patch: found.fields.iter().map(|(field, sent, _)| (*field, sent.clone())).collect(),
             at: now,
             shown: found.fields.iter().map(|(field, _, shown)| (*field, shown.clone())).collect(),
@@ -172,11 +182,14 @@ impl Work<'_> {
             let Some(side) = unit.peek(record).and_then(|touched| touched.state.side(endpoint)) else { continue };
             let (Some(sent), Some(remote)) = (side.sent.as_deref().cloned(), side.link.remote()) else { continue };
             let remote = remote.to_vec();
-            self.plan_again(endpoint, record, &mut unit);
             match found.remove(&remote) {
                 Some(row) => self.hear(endpoint, (record, attempts), &sent, row, &mut heard, &mut unit),
-                None if self.is_among(endpoint, &remote, &letters) => {}
-                None => heard.gone.push(remote),
+                None => {
+                    self.plan_again(endpoint, record, &mut unit);
+                    if !self.is_among(endpoint, &remote, &letters) {
+                        heard.gone.push(remote);
+                    }
+                }
             }
         }
         self.commit(unit)?;
@@ -201,6 +214,20 @@ impl Work<'_> {
         unit: &mut Unit,
     ) {
         let now = |field: usize| row.values.get(field).and_then(Option::as_ref);
+        if sent.kind == SentKind::Unseen {
+            let differs = |(field, sent): &(usize, Value)| {
+                let shown = now(*field).filter(|shown| *shown != sent && is_like(shown, sent))?;
+                Some((*field, sent.clone(), shown.clone()))
+            };
+            let fields: Vec<_> = sent.patch.iter().filter_map(differs).collect();
+            if fields.is_empty() {
+                self.plan_again(endpoint, record, unit);
+                heard.later.push(row);
+            } else {
+                heard.again.push((attempts, Differing { record, row, fields }));
+            }
+            return;
+        }
         let asked: Vec<(usize, Value, Value)> = sent
             .patch
             .iter()
@@ -209,21 +236,23 @@ impl Work<'_> {
             .collect();
         let (same, other): (Vec<_>, Vec<_>) =
             asked.into_iter().partition(|(field, _, shown)| now(*field).is_none_or(|now| now == shown));
-        if sent.kind != SentKind::Question && !same.is_empty() {
-            self.remember_form(endpoint, record, &same, unit);
-        } else if !same.is_empty() {
-            heard.again.push((attempts, Differing { record, row: row.clone(), fields: same }));
-        }
-        if sent.kind == SentKind::Unseen {
-            heard.later.push(row);
+        // What is shown now and was not before is what was asked, be it in the endpoint's form: then it was somebody's before.
+        let is_ours = |(field, sent, _): &(usize, Value, Value)| now(*field).is_some_and(|now| is_like(now, sent));
+        let (ours, theirs): (Vec<_>, Vec<_>) = other.into_iter().partition(is_ours);
+        // A record is written as a whole: one field that shows what was asked tells that all of it arrived.
+        let has_arrived = sent.kind == SentKind::Asked || !ours.is_empty();
+        if !has_arrived && !same.is_empty() {
+            heard.again.push((attempts, Differing { record, row, fields: same }));
             return;
         }
-        let (ours, theirs): (Vec<_>, Vec<_>) =
-            other.into_iter().partition(|(field, sent, _)| now(*field) == Some(sent));
+        self.plan_again(endpoint, record, unit);
+        if !same.is_empty() {
+            self.remember_form(endpoint, record, &same, unit);
+        }
         if let Some(side) = unit.get(record).and_then(|touched| touched.state.sides.get_mut(endpoint)) {
             side.unsure_until = 0;
             // Who has changed it since then has seen what was written.
-            for (field, written, _) in theirs.iter().filter(|_| sent.kind == SentKind::Asked) {
+            for (field, written, _) in theirs.iter().filter(|_| has_arrived) {
                 side.set_shadow(*field, Shadow::Value(written.clone()));
             }
         }
@@ -233,7 +262,11 @@ impl Work<'_> {
                 values.get_mut(*field).into_iter().for_each(|place| *place = Some(shown.clone()));
             }
             heard.overwritten.push(Incoming { values, at: sent.shown_at, ..row.clone() });
-            heard.replaced.push((record, ours.into_iter().map(|(field, sent, _)| (field, sent)).collect()));
+            let shadow = |(field, sent, _): (usize, Value, Value)| match now(field) {
+                Some(now) if *now != sent => (field, Shadow::Form { shows: now.clone(), of: sent }),
+                _ => (field, Shadow::Value(sent)),
+            };
+            heard.replaced.push((record, ours.into_iter().map(shadow).collect()));
         }
         heard.later.push(row);
     }
@@ -242,14 +275,14 @@ impl Work<'_> {
     fn note_overwritten(
         &mut self,
         endpoint: usize,
-        replaced: &[(RecordId, Vec<(usize, Value)>)],
+        replaced: &[(RecordId, Vec<(usize, Shadow)>)],
     ) -> Result<(), SyncError> {
         let mut unit = self.load_unit(replaced.iter().map(|(record, _)| *record))?;
         for (record, fields) in replaced {
             let Some(touched) = unit.get(*record) else { continue };
             let Some(side) = touched.state.sides.get_mut(endpoint) else { continue };
-            for (field, sent) in fields {
-                side.set_shadow(*field, Shadow::Value(sent.clone()));
+            for (field, shadow) in fields {
+                side.set_shadow(*field, shadow.clone());
             }
             touched.is_dirty = true;
             touched.is_changed = true;
@@ -309,19 +342,13 @@ impl Work<'_> {
 struct Heard {
     /// Somebody's values as they were before the question overwrote them.
     overwritten: Vec<Incoming>,
-    /// Fields that show what the question wrote.
-    replaced: Vec<(RecordId, Vec<(usize, Value)>)>,
+    /// Fields that show what the question wrote, and how.
+    replaced: Vec<(RecordId, Vec<(usize, Shadow)>)>,
     /// The same records as they are now.
     later: Vec<Incoming>,
     gone: Vec<Vec<u8>>,
     /// To be asked once more, after so many attempts.
     again: Vec<(u32, Differing)>,
-}
-
-/// Fields of a record that were just written.
-pub(super) struct Written {
-    pub record: RecordId,
-    pub fields: Vec<usize>,
 }
 
 /// Fields of a record that an endpoint shows otherwise than they were sent: the field, what was sent, what is shown.
