@@ -2,7 +2,9 @@
 
 use super::merge::{Merged, Statement, merge_group};
 use super::policy::{Dispute, Ruling};
-use super::{DeleteConflict, Deletes, Life, Link, Mechanism, RecordState, Rules, SentKind, Shadow, Source, Why};
+use super::{
+    DeleteConflict, Deletes, Life, Link, Mechanism, RecordState, Rules, Sent, SentKind, Shadow, Source, Why, is_like,
+};
 use crate::record::Value;
 
 /// What an endpoint says about a record.
@@ -197,7 +199,7 @@ fn upsert(
         }
         Link::Gone(_) | Link::None => {
             facts.is_touched = true;
-            relink(state, event, &mut facts);
+            relink(state, event, rules, &mut facts);
         }
         Link::Linked(_) => {}
     }
@@ -213,23 +215,36 @@ fn upsert(
 }
 
 /// A remote record that is this one from now on: found by matching, or made anew under an id that was gone.
-fn relink(state: &mut RecordState, event: &Event<'_>, facts: &mut Facts) {
+fn relink(state: &mut RecordState, event: &Event<'_>, rules: &Rules, facts: &mut Facts) {
     let was_deleted = !state.is_live();
     let fields = state.canon.len();
     let Some(side) = state.sides.get_mut(event.endpoint) else { return };
     side.link = Link::Linked(event.remote.into());
     side.shadow = vec![Shadow::Absent; fields];
-    // What we made ourselves and did not hear of is found: it shows what was sent, or what the endpoint makes of it.
-    match side.sent.as_mut() {
-        Some(sent) if sent.kind == SentKind::Create => sent.kind = SentKind::Update,
-        _ => side.sent = None,
-    }
+    side.sent = side
+        .sent
+        .take()
+        .filter(|sent| sent.kind == SentKind::Create)
+        .and_then(|sent| found_create(*sent, event, rules));
     side.delete_held = false;
     if was_deleted {
         facts.revived = true;
         revive(state);
         forget_values(state, event);
     }
+}
+
+/// What we made ourselves and did not hear of is found: it shows what was sent, or what the endpoint makes of it. What is nothing
+/// like it is somebody's, who made the same record or has changed ours since: that is news like any other.
+fn found_create(mut sent: Sent, event: &Event<'_>, rules: &Rules) -> Option<Box<Sent>> {
+    let is_foreign = |(field, given): &&(usize, Value)| {
+        let shown = event.values.get(*field).and_then(Option::as_ref);
+        shown.is_some_and(|shown| shown != given && !is_like(shown, given))
+    };
+    let foreign: Vec<usize> = sent.patch.iter().filter(is_foreign).map(|(field, _)| *field).collect();
+    sent.patch.retain(|(field, _)| !foreign.contains(field) && !rules.moves_with(*field, &foreign));
+    sent.kind = SentKind::Update;
+    (!sent.patch.is_empty()).then(|| Box::new(sent))
 }
 
 /// What a record was before it died is no objection to what it is now, and where nobody shows it any more it does not come back.

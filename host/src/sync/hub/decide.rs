@@ -307,6 +307,7 @@ impl Work<'_> {
                 .push(ConflictChange::Put(self.field_conflict(endpoint, row, record, why, kind, state)));
         }
         self.renew_conflicts(endpoint, record, facts, decided);
+        self.renew_deletes(record, facts, decided)?;
         if let Some(deletion @ (Deletion::Held | Deletion::EditWins | Deletion::DeleteWins)) = facts.deleted {
             let state = if deletion == Deletion::Held { ConflictState::Open } else { ConflictState::Decided };
             decided.held += u64::from(state == ConflictState::Open);

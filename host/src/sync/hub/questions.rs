@@ -61,13 +61,7 @@ impl Work<'_> {
             None if is_dead => kind == EventKind::Delete && open.kind == ConflictKind::Delete && open.subject == *name,
             None => (facts.revived || is_linked) && open.kind == ConflictKind::Delete,
         };
-        let filter = ConflictFilter {
-            sync: Some(self.name().to_owned()),
-            state: Some(ConflictState::Open),
-            record: Some(record),
-            ..ConflictFilter::default()
-        };
-        for conflict in self.run.store.conflicts(&filter)? {
+        for conflict in self.open_conflicts(record)? {
             if is_moot(&conflict.conflict) && !closed(unit).any(|id| id == conflict.id) {
                 unit.conflicts.push(outdated(conflict.id));
             }
@@ -153,16 +147,44 @@ impl Work<'_> {
         }
     }
 
-    /// Ends the open conflict about a group of a record.
-    pub fn close_open(&self, record: RecordId, group: usize, unit: &mut Unit) -> Result<(), SyncError> {
-        let Some(group) = self.settled.rules.groups.get(group) else { return Ok(()) };
+    /// The same for a delete somebody has to decide about.
+    pub fn renew_deletes(&self, record: RecordId, facts: &Facts, decided: &mut Decided) -> Result<(), SyncError> {
+        let has_changed = facts.verdicts.iter().any(|why| !why.changes.is_empty());
+        if !has_changed || !self.disputed.contains(&record) {
+            return Ok(());
+        }
+        let Some(values) = decided.unit.peek(record).map(|touched| self.shown(&touched.state.values())) else {
+            return Ok(());
+        };
+        for open in self.open_conflicts(record)? {
+            if open.conflict.kind != ConflictKind::Delete || closed(&decided.unit).any(|id| id == open.id) {
+                continue;
+            }
+            let mut body: serde_json::Value =
+                serde_json::from_str(&open.conflict.body).map_err(|error| self.fault(error))?;
+            if let Some(body) = body.as_object_mut() {
+                body.insert("values".to_owned(), values.clone());
+            }
+            let renewed = NewConflict { body: body.to_string(), ..open.conflict };
+            decided.unit.conflicts.push(ConflictChange::Put(renewed));
+        }
+        Ok(())
+    }
+
+    fn open_conflicts(&self, record: RecordId) -> Result<Vec<Conflict>, SyncError> {
         let filter = ConflictFilter {
             sync: Some(self.name().to_owned()),
             state: Some(ConflictState::Open),
             record: Some(record),
             ..ConflictFilter::default()
         };
-        for conflict in self.run.store.conflicts(&filter)? {
+        Ok(self.run.store.conflicts(&filter)?)
+    }
+
+    /// Ends the open conflict about a group of a record.
+    pub fn close_open(&self, record: RecordId, group: usize, unit: &mut Unit) -> Result<(), SyncError> {
+        let Some(group) = self.settled.rules.groups.get(group) else { return Ok(()) };
+        for conflict in self.open_conflicts(record)? {
             let is_it = conflict.conflict.kind == ConflictKind::Field && conflict.conflict.subject == group.name;
             if is_it && !closed(unit).any(|id| id == conflict.id) {
                 unit.conflicts.push(outdated(conflict.id));
