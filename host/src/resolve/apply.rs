@@ -257,7 +257,8 @@ fn forget_values(state: &mut RecordState, event: &Event<'_>) {
             .enumerate()
             .filter(|(_, side)| side.link.is_linked())
             .find_map(|(endpoint, side)| Some((endpoint, side.shadow(field).shown()?.clone())));
-        let is_said = event.values.get(field).is_some_and(Option::is_some);
+        // Null from somebody who has never been given it says nothing against those who show it.
+        let is_said = event.values.get(field).is_some_and(|said| said.as_ref().is_some_and(|value| !value.is_null()));
         let Some(canon) = state.canon.get_mut(field) else { continue };
         match shown {
             Some((endpoint, value)) if !is_said && canon.value.is_none() => {
@@ -343,6 +344,18 @@ fn see_all(state: &mut RecordState, event: &Event<'_>) {
     }
 }
 
+/// Whether the endpoint seems to have lost the record and got it back with nothing but what was written last: at least half of what it
+/// showed is empty at once. Nobody has emptied that.
+fn is_remade(state: &RecordState, event: &Event<'_>, rules: &Rules) -> bool {
+    let remakes = rules.endpoints.get(event.endpoint).is_some_and(|rule| rule.remakes);
+    let Some(side) = state.side(event.endpoint).filter(|_| remakes) else { return false };
+    let is_filled = |field: &usize| side.shadow(*field).shown().is_some_and(|shown| !shown.is_null());
+    let is_empty = |field: &usize| matches!(event.values.get(*field), Some(Some(value)) if value.is_null());
+    let filled: Vec<usize> = (0..side.shadow.len()).filter(is_filled).collect();
+    let emptied = filled.iter().filter(|field| is_empty(field)).count();
+    emptied >= 2 && emptied * 2 >= filled.len()
+}
+
 fn merge_all(
     state: &mut RecordState,
     event: &Event<'_>,
@@ -356,6 +369,7 @@ fn merge_all(
         at: event.at,
         now: event.now,
         lineage: event.lineage,
+        is_remade: is_remade(state, event, rules),
     };
     let mut is_news = false;
     for group in 0..rules.groups.len() {

@@ -85,6 +85,8 @@ pub struct Statement<'a> {
     pub now: i64,
     /// The entry of the lineage that will tell of it.
     pub lineage: i64,
+    /// What is empty was lost, not emptied: it is put back.
+    pub is_remade: bool,
 }
 
 /// What came of a statement.
@@ -145,6 +147,10 @@ pub fn merge_group(
     if is_silent(state, &fields, &dispute, definition, endpoint) {
         see(state, endpoint, &fields);
         return Merged::Agreed { settled: false };
+    }
+    if statement.is_remade && changed.iter().all(|(_, value)| value.is_null()) {
+        let why = not_allowed(state, &fields, statement, dispute, Others::Restore);
+        return Merged::Decided { why, settled: false };
     }
     if let Some((owner, others)) = owned_by_another(state, definition, endpoint, &fields, rules) {
         if others == Others::Restore {

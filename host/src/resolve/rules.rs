@@ -48,6 +48,8 @@ pub struct EndpointRule {
     pub is_written: bool,
     /// How long a write may stay invisible, in microseconds.
     pub lag: i64,
+    /// It knows no updates but only upserts: one that comes too late makes a deleted record anew, with nothing but what was written.
+    pub remakes: bool,
     pub on_exit: ExitRule,
 }
 

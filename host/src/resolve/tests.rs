@@ -17,6 +17,7 @@ fn rules(policy: Policy) -> Rules {
         is_read: true,
         is_written: true,
         lag: 0,
+        remakes: false,
         on_exit: ExitRule::Unlink,
     };
     Rules {
@@ -233,6 +234,37 @@ fn an_endpoints_own_form_is_left_alone() {
     assert_eq!(lab.owed(1), Owed::Nothing);
     // A change on top of the form is a change of what it stands for.
     assert_eq!(lab.says(1, [Some("BEA"), None, None]).verdicts[0].verdict, Verdict::Taken);
+}
+
+#[test]
+fn what_a_late_upsert_made_anew_is_filled_again() {
+    let mut lab = Lab::agreed(Policy::Manual);
+    let remade = |lab: &mut Lab| {
+        let row = values([Some("Anna"), None, None]).into_iter().map(|value| Some(value.unwrap_or(Value::Null)));
+        lab.now += SECOND;
+        let values: Vec<Option<Value>> = row.collect();
+        let event = Event {
+            endpoint: 1,
+            kind: EventKind::Upsert,
+            remote: &[1],
+            values: &values,
+            at: None,
+            now: lab.now,
+            lineage: lab.now,
+        };
+        apply(&mut lab.state, &event, &lab.rules, &|_| None)
+    };
+    lab.says(0, [Some("Anna"), None, None]);
+    lab.deliver(1);
+    lab.rules.endpoints[1].remakes = true;
+    let before = lab.state.clone();
+    assert_eq!(remade(&mut lab).verdicts[0].verdict, Verdict::Restored);
+    assert_eq!((lab.text(1), lab.owed(1)), ("A 1".into(), Owed::Update(vec![1, 2])));
+    // Who has updates empties what is to be empty.
+    lab.state = before;
+    lab.rules.endpoints[1].remakes = false;
+    assert_eq!(remade(&mut lab).verdicts[0].verdict, Verdict::Taken);
+    assert_eq!(lab.owed(1), Owed::Nothing);
 }
 
 #[test]

@@ -53,6 +53,10 @@ pub fn on_write(
 /// Invariant 6: at most one remote record per record and endpoint.
 fn one_record_only(core: &mut Core, system: usize, key: i64, after: &Values) {
     let serial = core.plan.serial();
+    if core.is_parted(core.ledger.class_of(&after[serial])) {
+        // A person has said that there are two.
+        return;
+    }
     let by_us = |change: &&crate::ledger::Change| {
         change.system == system
             && change.author != Author::User
@@ -191,7 +195,7 @@ fn delete_was_asked_for(core: &mut Core, system: usize, key: i64, before: &Value
 /// A person has decided: from now on older values of the record may come back.
 pub fn after_decision(core: &mut Core, view: &View, decided: &Decided) {
     let now = core.now;
-    let Decided::Conflict { record, body, words } = decided else {
+    let Decided::Conflict { record, body, words, parts } = decided else {
         core.trace.event(now, "person", &[], || "decides about held deletes".to_owned());
         return;
     };
@@ -203,6 +207,7 @@ pub fn after_decision(core: &mut Core, view: &View, decided: &Decided) {
     for serial in serials {
         let class = core.ledger.class_of(&serial);
         core.hand_decided.push(class);
+        core.parted.extend(parts.then_some(class));
     }
 }
 
@@ -245,6 +250,10 @@ pub fn amplification(core: &mut Core) {
 
 impl Core {
     /// Whether a person has decided about this record: then older values may come back.
+    fn is_parted(&self, class: usize) -> bool {
+        self.parted.iter().any(|parted| self.ledger.class_now(*parted) == class)
+    }
+
     pub fn is_hand_decided(&self, class: usize) -> bool {
         self.hand_decided.iter().any(|decided| self.ledger.class_now(*decided) == class)
     }

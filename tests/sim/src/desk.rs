@@ -31,6 +31,8 @@ pub enum Decided {
         record: i64,
         body: String,
         words: String,
+        /// A remote record stays one of its own, whatever it looks like.
+        parts: bool,
     },
 }
 
@@ -66,6 +68,7 @@ impl Desk {
                 record: conflict.conflict.record.0,
                 body: conflict.conflict.body.clone(),
                 words,
+                parts: matches!(resolution, Resolution::New),
             }),
             Err(error) => self.complaints.push(format!("{words}: {error}")),
         }

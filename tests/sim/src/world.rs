@@ -56,6 +56,8 @@ pub struct Core {
     pub epoch: i64,
     /// Records a person has decided about.
     pub hand_decided: Vec<usize>,
+    /// Those among them of which a person has said that there are several.
+    pub parted: Vec<usize>,
 }
 
 impl Core {
@@ -81,6 +83,7 @@ impl Core {
             calls: 0,
             epoch: 0,
             hand_decided: Vec::new(),
+            parted: Vec::new(),
         }
     }
 

@@ -349,6 +349,7 @@ impl Work<'_> {
             .collect();
         let end = self.settled.ends.get(endpoint);
         let policy = match why.verdict {
+            Verdict::Restored if group.is_some_and(|group| group.owner.is_none()) => "lost",
             Verdict::Restored | Verdict::Ignored => "owner",
             _ => group.map_or("manual", |group| group.policy.name()),
         };

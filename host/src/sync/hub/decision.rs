@@ -235,8 +235,7 @@ impl<'a> Decision<'a> {
         let told = match resolution {
             Resolution::Keep => {
                 revive(&mut state);
-                // What an endpoint changed while the record was deleted counts now.
-                self.take_held(&mut state);
+                self.take_held(&before, &mut state);
                 "kept"
             }
             Resolution::Delete => {
@@ -252,13 +251,16 @@ impl<'a> Decision<'a> {
         Ok(told.to_owned())
     }
 
-    /// Values endpoints have shown while a person had to decide whether the record lives.
-    fn take_held(&self, state: &mut RecordState) {
+    /// What endpoints changed while the record was deleted, and a person had to decide whether it is, counts now.
+    fn take_held(&self, before: &RecordState, state: &mut RecordState) {
+        if before.is_live() {
+            return;
+        }
         let now = self.now.timestamp_micros();
-        let shown: Vec<(usize, Value)> = state
+        let shown: Vec<(usize, Value)> = before
             .sides
             .iter()
-            .filter(|side| side.link.is_linked())
+            .filter(|side| side.link.is_linked() && side.delete_held)
             .flat_map(|side: &Side| side.shadow.iter().enumerate())
             .filter_map(|(field, shadow)| match shadow {
                 Shadow::Value(value) => Some((field, value.clone())),

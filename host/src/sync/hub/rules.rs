@@ -99,6 +99,7 @@ fn endpoint_rule(def: &HubDef, endpoint: &HubEndpoint, end: &End, entity: &[Fiel
         is_read,
         is_written,
         lag: endpoint.visibility_lag.map(micros).or(declared.map(|ms| ms.saturating_mul(1000))).unwrap_or(0),
+        remakes: is_written && !end.can_update,
         on_exit: match endpoint.on_exit {
             OnExit::Unlink => ExitRule::Unlink,
             OnExit::Delete => ExitRule::Delete,
