@@ -115,11 +115,13 @@ impl Assembly {
             page = PageLimits { rows: page.rows.min(limits.rows), bytes: page.bytes.min(limits.bytes) };
             let plugin = plugin_use(&endpoint.name, &connector);
             let (readable, writable) = (connector.require_source().is_ok(), endpoint.direction.writes());
+            let reports_times = self.reports_times(&endpoint.connection)?;
             let connector = Arc::new(connector);
             ends.push(HubEnd {
                 source: readable.then(|| connector.clone() as Arc<dyn crate::connector::Source>),
                 sink: writable.then_some(connector as Arc<dyn crate::connector::Sink>),
                 plugin,
+                reports_times,
             });
         }
         let mut resolvers = HashMap::new();
@@ -136,6 +138,14 @@ impl Assembly {
             Some((field.name.clone(), Parent { sync: parent.name.to_string(), endpoints }))
         });
         Ok(Hub { parents: parents.collect(), def: sync.clone(), ends, resolvers, page })
+    }
+
+    /// Whether a connection's plugin says of each record when it was changed, without being told where that stands.
+    fn reports_times(&mut self, connection: &ConnectionName) -> Result<bool> {
+        let plugin = self.project.connections.get(connection).map(|connection| connection.plugin.clone());
+        let Some(plugin) = plugin else { return Ok(false) };
+        let manifest = self.binary(&plugin)?.manifest;
+        Ok(manifest.source.get("reports-times").and_then(serde_json::Value::as_bool).unwrap_or(false))
     }
 
     fn transform(&mut self, transform: &TransformRef) -> Result<PluginConnector> {

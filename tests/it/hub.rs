@@ -3,9 +3,12 @@
 //!
 //! What counts is what stands in the systems, what the conflicts say, and that the next run has nothing to do.
 
+mod absent;
+mod checks;
 mod deletes;
 mod endpoints;
 mod forms;
+mod four_systems;
 mod kills;
 mod linking;
 mod merging;

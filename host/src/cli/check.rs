@@ -69,9 +69,12 @@ fn check_plugins(
         }
     }
     if errors.is_empty() {
-        errors.extend(project.syncs_in_order().filter_map(|sync| match sync {
-            SyncDef::Mirror(mirror) => assembly.mirror(mirror).err(),
-            SyncDef::Hub(hub) => assembly.hub(hub).err(),
+        errors.extend(project.syncs_in_order().flat_map(|sync| match sync {
+            SyncDef::Mirror(mirror) => assembly.mirror(mirror).err().into_iter().collect(),
+            SyncDef::Hub(hub) => match assembly.hub(hub) {
+                Ok(hub) => hub.check_times().into_iter().map(Error::from).collect::<Vec<_>>(),
+                Err(error) => vec![error],
+            },
         }));
         errors.extend(project.syncs_in_order().filter_map(SyncDef::as_hub).flat_map(check_expressions));
     }

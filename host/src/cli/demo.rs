@@ -81,7 +81,7 @@ impl Story<'_> {
             "1. A CRM and an ERP with {} customers each have never met. What would come of it?",
             count(u64::from(CRM_LAST))
         ));
-        self.lockstep(&["plan"], &[2, 9, 1, 0, 0, 1, 0, 0, 1, 0, 0, 1]).await?;
+        self.lockstep(&["plan"], &[3, 9, 1, 0, 0, 1, 0, 0, 1, 0, 0, 1]).await?;
         self.say("2. It is done, and analytics gets its copy: a table that is made on the way.");
         self.lockstep(&["run"], WHOLE).await?;
         Ok(())

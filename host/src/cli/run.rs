@@ -330,6 +330,7 @@ pub(super) fn hub_summary(report: &HubReport) -> SyncSummary {
         dead_letters: counters.rejected,
         conflicts: report.conflicts,
         waiting: report.waiting,
+        failed: report.failed.clone(),
         elapsed: report.elapsed,
         ..SyncSummary::default()
     }

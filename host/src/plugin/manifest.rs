@@ -27,7 +27,7 @@ pub struct Manifest {
     /// A JSON Schema for a connection's `config`.
     #[serde(default)]
     pub config: Option<serde_json::Value>,
-    /// Properties of its sides: `enumerates`, `write`, `visibility-lag-ms`.
+    /// Properties of its sides: `enumerates`, `write`, `visibility-lag-ms`, `reports-times`.
     #[serde(default)]
     pub source: BTreeMap<String, serde_json::Value>,
     #[serde(default)]

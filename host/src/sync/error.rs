@@ -17,7 +17,14 @@ pub enum SyncError {
     #[error("sync `{sync}`: {error}")]
     Mapping { sync: String, error: MappingError },
     #[error("sync `{sync}`: connection `{connection}` has no stream `{stream}`")]
-    StreamMissing { sync: String, connection: String, stream: String, nearest: Option<String> },
+    StreamMissing {
+        sync: String,
+        connection: String,
+        stream: String,
+        nearest: Option<String>,
+        /// The key with which the stream would be made, if it can be.
+        key: Option<String>,
+    },
     #[error("{}sync `{sync}`: {what} names the field `{field}`, which the stream `{stream}` does not have", line(.place))]
     FieldMissing {
         sync: String,
@@ -40,6 +47,15 @@ pub enum SyncError {
     Projection { sync: String, endpoint: String, error: ProjectionError },
     #[error("{place}: sync `{sync}`: {error}")]
     Expression { sync: String, place: String, error: ExpressionError },
+    #[error("{place}: sync `{sync}`: `{field}` is decided by `newest`, but {}", silence(.endpoint, .modified))]
+    NoTimes {
+        place: Place,
+        sync: String,
+        field: String,
+        endpoint: String,
+        /// The field that should say when a record was changed, and its type.
+        modified: Option<(String, String)>,
+    },
     #[error("sync `{sync}`: the fixed value of `{field}` does not fit: {reason}")]
     FixedValue { sync: String, field: String, reason: String },
     #[error("conflict {conflict} is {state}")]
@@ -103,7 +119,7 @@ impl Explain for SyncError {
             Self::Drift { .. } | Self::Retyped { .. } => &codes::SCHEMA_DRIFT,
             Self::Projection { error, .. } => error.code(),
             Self::Expression { error, .. } => error.code(),
-            Self::FixedValue { .. } => &codes::PROJECT_VALUE,
+            Self::FixedValue { .. } | Self::NoTimes { .. } => &codes::PROJECT_VALUE,
             Self::ConflictClosed { .. } => &codes::NOT_FOUND,
             Self::Unresolvable { .. } | Self::Unsettable { .. } => &codes::USAGE,
             Self::DeadLettersFull { .. } => &codes::DEAD_LETTERS_FULL,
@@ -117,9 +133,11 @@ impl Explain for SyncError {
             Self::Connector { failure, .. } | Self::Exhausted { failure, .. } => failure.hints(),
             Self::Store(error) => error.hints(),
             Self::Mapping { error, .. } => error.hints(),
-            Self::StreamMissing { nearest, connection, .. } => {
+            Self::StreamMissing { nearest, connection, key, .. } => {
                 let mut hints: Vec<String> = nearest.iter().map(|name| format!("did you mean `{name}`?")).collect();
                 hints.push(format!("`lockstep check --online` lists the streams of `{connection}`"));
+                let made = |key| format!("a stream whose key is known is made: `key = [\"{key}\"]` beside the stream");
+                hints.extend(key.as_ref().map(made));
                 hints
             }
             Self::FieldMissing { nearest, .. } => {
@@ -142,6 +160,19 @@ impl Explain for SyncError {
             Self::Projection { error, .. } => error.hints(),
             Self::Expression { error, .. } => error.hints(),
             Self::FixedValue { .. } | Self::Unsettable { .. } => Vec::new(),
+            Self::NoTimes { endpoint, modified, .. } => vec![
+                match modified {
+                    Some((modified, _)) => {
+                        format!(
+                            "if it holds times: `types = {{ {modified} = \"timestamp\" }}` in `endpoints.{endpoint}`"
+                        )
+                    }
+                    None => format!(
+                        "name the field that holds the time of the last change: `modified = \"updated_at\"` in `endpoints.{endpoint}`"
+                    ),
+                },
+                "or decide the field otherwise: `conflict = \"manual\"`, or a list of endpoints".into(),
+            ],
             Self::ConflictClosed { .. } => vec!["`lockstep conflicts list` shows those that are open".into()],
             Self::Unresolvable { possible, .. } => vec![format!("possible are {possible}")],
             Self::DeadLettersFull { sync, .. } => vec![
@@ -155,6 +186,13 @@ impl Explain for SyncError {
             ],
             Self::Interrupted { .. } | Self::Internal(..) => Vec::new(),
         }
+    }
+}
+
+fn silence(endpoint: &str, modified: &Option<(String, String)>) -> String {
+    match modified {
+        Some((modified, logical)) => format!("`{modified}`, the `modified` of `{endpoint}`, is {logical} and no time"),
+        None => format!("`{endpoint}` does not say when its records were changed"),
     }
 }
 

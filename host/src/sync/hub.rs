@@ -4,6 +4,7 @@
 //! state whenever it is asked for, never remembered. A write is durable as an intent before its first byte leaves, and confirmed
 //! from what the endpoint answers or shows afterwards.
 
+mod absent;
 mod book;
 mod confirm;
 mod decide;
@@ -23,6 +24,7 @@ mod references;
 mod resolver;
 mod rules;
 mod setup;
+mod times;
 mod verify;
 mod waiting;
 mod work;
@@ -32,6 +34,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::absent::Absence;
 pub use self::book::{Book, Step};
 pub use self::decision::{Decision, Resolution, RolledBack};
 pub use self::plan::{Collisions, HubPlan, PlanCounts, PlannedWrite, plan_hub};
@@ -78,6 +81,8 @@ pub struct HubEnd {
     /// None if it is only read.
     pub sink: Option<Arc<dyn Sink>>,
     pub plugin: PluginUse,
+    /// Whether its pages say when each record was changed, whatever its fields are.
+    pub reports_times: bool,
 }
 
 /// What a run needs besides the hub itself.
@@ -116,6 +121,8 @@ pub struct HubReport {
     /// Every record of every endpoint that is read was seen.
     pub compared: bool,
     pub interrupted: bool,
+    /// Endpoints that took no part, or only in part, by their names; the others were served.
+    pub failed: Vec<String>,
     pub error: Option<SyncError>,
 }
 
@@ -152,7 +159,7 @@ pub async fn retry_hub_letters(hub: &Hub, run: &HubRun, letters: &[DeadLetter]) 
 /// endpoints before it writes; nothing is done.
 pub async fn check_hub(hub: &Hub, run: &HubRun) -> Result<Vec<String>, SyncError> {
     let state = run.store.hub_state(hub.def.name.as_str(), &[])?;
-    Ok(settle(hub, run, state.pin.as_deref(), Effect::DryRun).await?.actions)
+    Ok(settle(hub, run, state.pin.as_deref(), Effect::DryRun, Absence::Refused).await?.actions)
 }
 
 async fn perform(hub: &Hub, run: &HubRun, task: Task<'_>) -> Result<HubReport, SyncError> {
@@ -175,9 +182,11 @@ async fn perform(hub: &Hub, run: &HubRun, task: Task<'_>) -> Result<HubReport, S
         elapsed: Duration::ZERO,
         compared: false,
         interrupted: false,
+        failed: Vec::new(),
         error: None,
     };
-    let outcome = match settle(hub, run, state.pin.as_deref(), Effect::Real).await {
+    let absence = Absence::in_run(&state, &run.options);
+    let outcome = match settle(hub, run, state.pin.as_deref(), Effect::Real, absence).await {
         Ok(settled) => {
             run.observer.settled(&settled.flow);
             settled.actions.iter().for_each(|action| run.observer.note(action));
@@ -192,6 +201,7 @@ async fn perform(hub: &Hub, run: &HubRun, task: Task<'_>) -> Result<HubReport, S
             report.counters = work.counters;
             report.rows.clone_from(&work.rows);
             report.waiting = work.count_waiting()?;
+            report.failed = work.failed_names();
             outcome
         }
         Err(error) => Err(error),
@@ -200,8 +210,14 @@ async fn perform(hub: &Hub, run: &HubRun, task: Task<'_>) -> Result<HubReport, S
 }
 
 /// Settles everything; what is wrong with the mapping is told with its line.
-async fn settle(hub: &Hub, run: &HubRun, pin: Option<&str>, effect: Effect) -> Result<Settled, SyncError> {
-    setup::settle(hub, run, pin, effect).await.map_err(|error| match error {
+async fn settle(
+    hub: &Hub,
+    run: &HubRun,
+    pin: Option<&str>,
+    effect: Effect,
+    absence: Absence,
+) -> Result<Settled, SyncError> {
+    setup::settle(hub, run, pin, effect, absence).await.map_err(|error| match error {
         SyncError::FieldMissing { sync, what, field, stream, nearest, place: None } => {
             let place = mapping_place(&hub.def, &stream, &field);
             SyncError::FieldMissing { sync, what, field, stream, nearest, place }
@@ -282,14 +298,14 @@ impl Work<'_> {
     /// Takes in what everybody has to say, then gives everybody what they are owed, until nobody is owed anything more that is due.
     /// An endpoint that fails holds up nobody else.
     async fn run(&mut self, held: &mut Vec<HeldDeletes>) -> Result<(), SyncError> {
-        let mut first_error = None;
+        let mut first_error = self.first_absent();
         for endpoint in 0..self.settled.ends.len() {
             if self.run.interrupt.is_set() {
                 return first_error.map_or(Ok(()), Err);
             }
             match self.take_in(endpoint).await {
                 Ok(more) => held.extend(more),
-                Err(error) => first_error = Some(self.endpoint_failed(error, first_error)?),
+                Err(error) => first_error = Some(self.endpoint_failed(endpoint, error, first_error)?),
             }
         }
         if let Some(plan) = self.run.options.plan.clone() {
@@ -310,16 +326,24 @@ impl Work<'_> {
     }
 
     /// An error that is about one endpoint is kept for later; any other ends the run.
-    fn endpoint_failed(&self, error: SyncError, first: Option<SyncError>) -> Result<SyncError, SyncError> {
+    fn endpoint_failed(
+        &mut self,
+        endpoint: usize,
+        error: SyncError,
+        first: Option<SyncError>,
+    ) -> Result<SyncError, SyncError> {
         match &error {
-            SyncError::Connector { .. } | SyncError::Exhausted { .. } => Ok(first.unwrap_or(error)),
+            SyncError::Connector { .. } | SyncError::Exhausted { .. } => {
+                self.failed.insert(endpoint);
+                Ok(first.unwrap_or(error))
+            }
             _ => Err(error),
         }
     }
 
     async fn take_in(&mut self, endpoint: usize) -> Result<Option<HeldDeletes>, SyncError> {
         let Some(rule) = self.settled.rules.endpoints.get(endpoint) else { return Ok(None) };
-        if !rule.is_read {
+        if !rule.is_read || self.is_absent(endpoint) {
             return Ok(None);
         }
         self.run.observer.phase("reading");
@@ -349,12 +373,17 @@ impl Work<'_> {
             let mut done = 0;
             for endpoint in 0..self.settled.ends.len() {
                 let is_written = self.settled.rules.endpoints.get(endpoint).is_some_and(|rule| rule.is_written);
-                if !is_written || self.run.interrupt.is_set() || failed.get(endpoint).is_some_and(Option::is_some) {
+                if !is_written
+                    || self.is_absent(endpoint)
+                    || self.run.interrupt.is_set()
+                    || failed.get(endpoint).is_some_and(Option::is_some)
+                {
                     continue;
                 }
                 let delivered = match self.deliver(endpoint).await {
                     Ok(delivered) => delivered,
                     Err(error @ (SyncError::Connector { .. } | SyncError::Exhausted { .. })) => {
+                        self.failed.insert(endpoint);
                         failed.get_mut(endpoint).map(|place| place.replace(error));
                         continue;
                     }
@@ -367,6 +396,7 @@ impl Work<'_> {
                     Ok(()) => done += 1,
                     Err(error @ SyncError::Interrupted { .. }) => return Err(error),
                     Err(error) => {
+                        self.failed.insert(endpoint);
                         failed.get_mut(endpoint).map(|place| place.replace(error));
                     }
                 }

@@ -12,6 +12,8 @@ use crate::world::World;
 
 /// Attempts in a row without progress before a passing failure is final; with the waits between them about two minutes.
 const ATTEMPTS_MAX: u32 = 8;
+/// The same while others wait for their turn; about two seconds.
+const ATTEMPTS_BRIEF: u32 = 3;
 /// Faults of a plugin in a row without progress before its sync gives up.
 const FAULTS_MAX: u32 = 3;
 const WAIT_FIRST: Duration = Duration::from_millis(500);
@@ -20,10 +22,17 @@ const WAIT_MAX: Duration = Duration::from_secs(30);
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 
 /// Counts failures since the last progress.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Patience {
     attempts: u32,
     faults: u32,
+    attempts_max: u32,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { attempts: 0, faults: 0, attempts_max: ATTEMPTS_MAX }
+    }
 }
 
 /// What to do about a failure.
@@ -36,9 +45,14 @@ pub(super) enum Verdict {
 }
 
 impl Patience {
+    /// For calls during which others wait.
+    pub fn brief() -> Self {
+        Self { attempts_max: ATTEMPTS_BRIEF, ..Self::default() }
+    }
+
     /// Something went well: the counting begins anew.
     pub fn progress(&mut self) {
-        *self = Self::default();
+        *self = Self { attempts_max: self.attempts_max, ..Self::default() };
     }
 
     /// Whether a call that failed like this is worth another attempt.
@@ -46,7 +60,7 @@ impl Patience {
         match failure.kind {
             FailureKind::Transient | FailureKind::RateLimited => {
                 self.attempts += 1;
-                if self.attempts >= ATTEMPTS_MAX {
+                if self.attempts >= self.attempts_max {
                     return Verdict::GiveUp;
                 }
                 Verdict::Wait(
@@ -71,6 +85,8 @@ pub(super) struct Caution {
     pub world: World,
     pub observer: Arc<dyn Observer>,
     pub interrupt: Interrupt,
+    /// Whether others wait meanwhile.
+    pub is_brief: bool,
 }
 
 impl Caution {
@@ -79,7 +95,18 @@ impl Caution {
     }
 
     pub fn of(sync: &str, world: &World, observer: &Arc<dyn Observer>, interrupt: &Interrupt) -> Self {
-        Self { sync: sync.to_owned(), world: world.clone(), observer: observer.clone(), interrupt: interrupt.clone() }
+        Self {
+            sync: sync.to_owned(),
+            world: world.clone(),
+            observer: observer.clone(),
+            interrupt: interrupt.clone(),
+            is_brief: false,
+        }
+    }
+
+    /// The same for calls during which others wait.
+    pub fn brief(self) -> Self {
+        Self { is_brief: true, ..self }
     }
 
     /// Waits before the next attempt. Fails if there should be none, or if somebody wants to stop.
@@ -102,7 +129,7 @@ impl Caution {
     where
         F: Future<Output = Result<T, Failure>>,
     {
-        let mut patience = Patience::default();
+        let mut patience = if self.is_brief { Patience::brief() } else { Patience::default() };
         loop {
             match call().await {
                 Ok(answer) => return Ok(answer),
@@ -142,6 +169,22 @@ mod tests {
         assert!(waits[6] > waits[0]);
         patience.progress();
         assert!(matches!(patience.judge(&failure(FailureKind::Transient), &world), Verdict::Wait(_)));
+    }
+
+    #[test]
+    fn who_keeps_others_waiting_gives_up_sooner() {
+        let world = World::real();
+        let mut patience = Patience::brief();
+        let mut attempts = || {
+            let waits = std::iter::from_fn(|| match patience.judge(&failure(FailureKind::Transient), &world) {
+                Verdict::Wait(wait) => Some(wait),
+                Verdict::GiveUp => None,
+            });
+            let waits: Vec<Duration> = waits.collect();
+            patience.progress();
+            waits.len()
+        };
+        assert_eq!([attempts(), attempts()], [2, 2]);
     }
 
     #[test]

@@ -188,6 +188,7 @@ async fn discover(mirror: &Mirror, caution: &Caution) -> Result<Stream, SyncErro
         connection: endpoint.connection.to_string(),
         stream: endpoint.stream.clone(),
         nearest: nearest(&endpoint.stream, names).map(str::to_owned),
+        key: None,
     })
 }
 

@@ -107,6 +107,11 @@ impl Lab {
         }
     }
 
+    /// The server of the databases.
+    pub fn server(&self) -> &Postgres {
+        self.server.as_ref().expect("a server")
+    }
+
     /// The rows of the CRM and of the ERP without their keys, in the order of the e-mail addresses.
     pub fn both(&self) -> (String, String) {
         (

@@ -72,6 +72,7 @@ pub fn hub(sim: &Sim, power: &Power) -> Hub {
             source: Some(conn.clone() as Arc<dyn Source>),
             sink: profile.writes.then_some(conn as Arc<dyn Sink>),
             plugin: plugin(profile.name),
+            reports_times: true,
         }
     };
     Hub {

@@ -26,6 +26,8 @@ pub struct SyncSummary {
     pub conflicts: u64,
     /// Writes that wait for something else.
     pub waiting: u64,
+    /// Endpoints that took no part, or only in part.
+    pub failed: Vec<String>,
     pub elapsed: Duration,
 }
 
@@ -47,6 +49,9 @@ impl fmt::Display for SyncSummary {
         if self.waiting > 0 {
             write!(f, ", {} waiting", noun(self.waiting, "write", "writes"))?;
         }
+        if !self.failed.is_empty() {
+            write!(f, ", without `{}`", self.failed.join("`, `"))?;
+        }
         write!(f, ", {} in {}", noun(self.dead_letters, "dead letter", "dead letters"), elapsed(self.elapsed))
     }
 }
@@ -66,6 +71,7 @@ impl SyncSummary {
             "dead_letters": self.dead_letters,
             "conflicts": self.conflicts,
             "waiting": self.waiting,
+            "failed": self.failed,
             "elapsed_ms": u64::try_from(self.elapsed.as_millis()).unwrap_or(u64::MAX),
         })
     }

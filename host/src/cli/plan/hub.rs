@@ -12,6 +12,8 @@ use crate::sync::{HubPlan, PlannedWrite};
 
 /// Records that are shown per endpoint, and conflicts.
 const SHOWN: usize = 20;
+/// Columns of a line that counts what a run would do.
+const COLUMNS: usize = 100;
 
 /// How much of a plan is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,19 +49,36 @@ fn heading(plan: &HubPlan) -> String {
     if plan.is_first_link {
         lines.push(format!("{}: the first link; this is how its systems would be brought together", plan.sync));
     }
-    lines.push(format!(
-        "{}: {} read, {} new, {} linked, {} changed, {} deleted, {} doubtful, {}, {}",
-        plan.sync,
-        count(counts.read),
-        count(counts.created),
-        count(counts.linked),
-        count(counts.changed),
-        count(counts.deleted),
-        count(doubtful),
-        noun(plan.conflicts.len() as u64 - doubtful, "conflict", "conflicts"),
-        noun(plan.letters.len() as u64, "dead letter", "dead letters"),
+    lines.push(listed(
+        &format!("{}: ", plan.sync),
+        &[
+            format!("{} read", count(counts.read)),
+            format!("{} new", count(counts.created)),
+            format!("{} linked", count(counts.linked)),
+            format!("{} changed", count(counts.changed)),
+            format!("{} deleted", count(counts.deleted)),
+            format!("{} doubtful", count(doubtful)),
+            noun(plan.conflicts.len() as u64 - doubtful, "conflict", "conflicts"),
+            noun(plan.letters.len() as u64, "dead letter", "dead letters"),
+        ],
     ));
     lines.extend(plan.actions.iter().map(|action| format!("first: {action}")));
+    lines.join("\n")
+}
+
+/// Parts behind a head, with commas between them; what does not fit on a line goes on below.
+fn listed(head: &str, parts: &[String]) -> String {
+    let mut lines = vec![head.to_owned()];
+    for (at, part) in parts.iter().enumerate() {
+        let comma = if at + 1 < parts.len() { "," } else { "" };
+        let used = lines.last().map_or(0, |line| line.chars().count());
+        if at > 0 && used + part.chars().count() + comma.len() + 1 > COLUMNS {
+            lines.push("  ".to_owned());
+        }
+        let Some(line) = lines.last_mut() else { break };
+        let space = if line.ends_with(' ') { "" } else { " " };
+        line.push_str(&format!("{space}{part}{comma}"));
+    }
     lines.join("\n")
 }
 
@@ -242,6 +261,22 @@ mod tests {
         update  7            name   Ann  Anna
         delete  8
         "#);
+    }
+
+    #[test]
+    fn no_line_is_too_long() {
+        let part = |name: &str| format!("{} {name}", count(1_000_000));
+        let names = ["read", "new", "linked", "changed", "deleted", "doubtful", "conflicts", "dead letters"];
+        let parts = names.map(part);
+        insta::assert_snapshot!(listed("customer: ", &parts), @r"
+        customer: 1 000 000 read, 1 000 000 new, 1 000 000 linked, 1 000 000 changed, 1 000 000 deleted,
+          1 000 000 doubtful, 1 000 000 conflicts, 1 000 000 dead letters
+        ");
+        for length in 1..65 {
+            let text = listed(&format!("{}: ", "n".repeat(length)), &parts);
+            assert!(text.lines().all(|line| line.chars().count() <= COLUMNS), "{text}");
+            assert_eq!(text.replace("\n ", "").matches(", 1").count(), 7, "{text}");
+        }
     }
 
     #[test]

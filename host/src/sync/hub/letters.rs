@@ -59,13 +59,14 @@ impl Work<'_> {
             }
         }
         for endpoint in 0..self.settled.ends.len() {
-            if let Some(found) = remotes.remove(&endpoint) {
+            if let Some(found) = remotes.remove(&endpoint).filter(|_| !self.is_absent(endpoint)) {
                 self.take_in_again(endpoint, &found).await?;
             }
         }
         self.plan_refused(&records)?;
         self.run.observer.phase("writing");
-        self.deliver_all(held).await
+        let delivered = self.deliver_all(held).await;
+        self.first_absent().map_or(delivered, Err)
     }
 
     fn origin(&self, letter: &DeadLetter) -> Option<Origin> {

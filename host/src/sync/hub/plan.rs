@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::deliver::{Action, Job};
 use super::work::{Work, remote_text};
-use super::{Hub, HubRun, begin, open_conflicts, settle};
+use super::{Absence, Hub, HubRun, begin, open_conflicts, settle};
 use crate::connector::Effect;
 use crate::lineage::{Entry, EntryKind};
 use crate::record::{Field, Value};
@@ -117,7 +117,7 @@ impl PlannedWrite {
 pub async fn plan_hub(hub: &Hub, run: &HubRun) -> Result<HubPlan, SyncError> {
     let (id, state) = begin(hub, run, RunKind::Incremental)?;
     let is_first_link = state.endpoints.iter().all(|endpoint| !endpoint.baselined);
-    let settled = settle(hub, run, state.pin.as_deref(), Effect::DryRun).await?;
+    let settled = settle(hub, run, state.pin.as_deref(), Effect::DryRun, Absence::Refused).await?;
     let actions = settled.actions.clone();
     let mut work = Work::new(hub, run, id, settled, state);
     work.note_open(open_conflicts(hub, run)?);

@@ -1,11 +1,13 @@
 //! What is settled before the first record moves: the entity's fields and types, how each endpoint shows them, the rules.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::absent::{Absence, Found};
 use super::flow::flow;
 use super::references::{Reference, references};
 use super::rules::{Matching, rules};
-use super::{Hub, HubRun};
+use super::{Hub, HubRun, absent, times};
 use crate::connector::{Effect, Evolve, PrepareOptions, ReadMode, Sink, Source};
 use crate::error::nearest;
 use crate::lineage::Flow as Told;
@@ -30,6 +32,8 @@ pub(super) struct Settled {
     pub pin: String,
     /// What was done to endpoints, or would be.
     pub actions: Vec<String>,
+    /// Endpoints that do not take part in this run, and why, until that was told.
+    pub absent: BTreeMap<usize, Option<SyncError>>,
 }
 
 /// One endpoint, ready to be read and written.
@@ -60,28 +64,54 @@ pub(super) struct End {
 }
 
 /// Settles everything. With [`Effect::DryRun`] endpoints are left as they are.
-pub(super) async fn settle(hub: &Hub, run: &HubRun, pin: Option<&str>, effect: Effect) -> Result<Settled, SyncError> {
+pub(super) async fn settle(
+    hub: &Hub,
+    run: &HubRun,
+    pin: Option<&str>,
+    effect: Effect,
+    absence: Absence,
+) -> Result<Settled, SyncError> {
     let caution = Caution::of(hub.def.name.as_str(), &run.world, &run.observer, &run.interrupt);
+    let caution = if absence == Absence::Tolerated { caution.brief() } else { caution };
     let mut found = Vec::with_capacity(hub.ends.len());
     for (def, end) in hub.def.endpoints.iter().zip(&hub.ends) {
-        found.push(discover(hub, def, end.source.as_ref(), end.sink.as_ref(), &caution).await?);
+        let discovered = discover(hub, def, end.source.as_ref(), end.sink.as_ref(), &caution).await;
+        found.push(Found::of(discovered, absence)?);
     }
     let pinned = pin.and_then(PinnedStream::parse);
+    let found = absent::check_rest(&hub.def, found, pinned.as_ref())?;
     let entity = entity_fields(&hub.def, &found, pinned.as_ref())?;
     let mut ends = Vec::with_capacity(hub.ends.len());
-    let mut actions = Vec::new();
+    let (mut actions, mut absent) = (Vec::new(), BTreeMap::new());
     for ((def, end), found) in hub.def.endpoints.iter().zip(&hub.ends).zip(found) {
         let stream = match found {
-            Some(stream) => stream,
-            None => make(hub, def, end.sink.as_ref(), &entity, effect, &caution, &mut actions).await?,
+            Found::Stream(stream) => Found::Stream(stream),
+            Found::Nothing => {
+                let made = make(hub, def, end.sink.as_ref(), &entity, effect, &caution, &mut actions).await;
+                Found::of(made.map(Some), absence)?
+            }
+            Found::Absent(error) => Found::Absent(error),
         };
-        ends.push(ready(hub, run, ends.len(), stream, &entity)?);
+        match stream {
+            Found::Stream(stream) => ends.push(ready(hub, run, ends.len(), stream, &entity)?),
+            Found::Nothing => return Err(SyncError::internal(hub.def.name.as_str(), "a stream was not made")),
+            Found::Absent(error) => {
+                absent.insert(ends.len(), Some(error));
+                ends.push(absent::end(hub, def, end, &entity)?);
+            }
+        }
     }
+    if absent.len() == ends.len()
+        && let Some((_, Some(error))) = absent.pop_first()
+    {
+        return Err(error);
+    }
+    times::check_times(hub, &ends)?;
     let rules = rules(&hub.def, &entity, &ends, run);
     let matching = Matching::of(&hub.def, &entity);
     let pin = PinnedStream::of(&[], &entity).to_text();
     let flow = flow(hub, &entity, &ends);
-    Ok(Settled { entity, rules, ends, matching, flow, pin, actions })
+    Ok(Settled { entity, rules, ends, matching, flow, pin, actions, absent })
 }
 
 /// The stream as it is; none if it does not exist and can be made.
@@ -116,7 +146,16 @@ async fn discover(
         connection: def.connection.to_string(),
         stream: def.stream.clone(),
         nearest: nearest(&def.stream, names.iter().map(|stream| stream.name.as_str())).map(str::to_owned),
+        key: sink.and_then(|_| likely_key(&hub.def, def)),
     })
+}
+
+/// A field of the endpoint that may well identify its records: one by which they are matched, or else any.
+fn likely_key(hub: &HubDef, endpoint: &HubEndpoint) -> Option<String> {
+    let matched = hub.matching.exact.iter().flat_map(|rule| &rule.fields).map(|field| field.field.as_str());
+    let all = hub.fields.iter().map(|field| field.name.as_str());
+    let column = |name: &str| hub.field(name)?.columns.get(&endpoint.name);
+    matched.chain(all).find_map(column).map(|column| column.field.clone())
 }
 
 /// A stream that is only written and does not exist yet.
@@ -164,17 +203,19 @@ fn require(hub: &Hub, stream: &Stream, name: &str, what: &'static str) -> Result
 }
 
 /// The entity's fields in the order in which they are stored: those known before in their old places, then new ones.
-fn entity_fields(
-    def: &HubDef,
-    found: &[Option<Stream>],
-    pinned: Option<&PinnedStream>,
-) -> Result<Arc<[Field]>, SyncError> {
+fn entity_fields(def: &HubDef, found: &[Found], pinned: Option<&PinnedStream>) -> Result<Arc<[Field]>, SyncError> {
     let mut fields: Vec<Field> = Vec::new();
     for known in pinned.map(|pinned| pinned.fields.as_slice()).unwrap_or_default() {
         fields.push(Field::new(&known.name, known.logical.parse().unwrap_or(LogicalType::Text)));
     }
     for field in &def.fields {
-        let logical = field.logical.or_else(|| natural_type(def, field, found)).unwrap_or(LogicalType::Text);
+        let known = fields.iter().find(|known| known.name == field.name);
+        let logical = match (field.logical, known) {
+            (Some(logical), _) => logical,
+            // Whoever is not there may be the one that says what type it is.
+            (None, Some(known)) if absent::has_field(def, field, found) => known.logical,
+            (None, _) => natural_type(def, field, found).unwrap_or(LogicalType::Text),
+        };
         match fields.iter_mut().find(|known| known.name == field.name) {
             Some(known) if known.logical != logical => {
                 return Err(SyncError::Retyped {
@@ -192,11 +233,11 @@ fn entity_fields(
 }
 
 /// The type of the owner's column, or of the first endpoint's that shows the field without further ado.
-fn natural_type(def: &HubDef, field: &HubField, found: &[Option<Stream>]) -> Option<LogicalType> {
+fn natural_type(def: &HubDef, field: &HubField, found: &[Found]) -> Option<LogicalType> {
     if field.reference.is_some() {
         return Some(LogicalType::Int64);
     }
-    let type_at = |endpoint: &HubEndpoint, stream: &Option<Stream>| {
+    let type_at = |endpoint: &HubEndpoint, stream: &Found| {
         let column = field.columns.get(&endpoint.name)?;
         if !column.values.is_empty() {
             return Some(LogicalType::Text);
@@ -205,7 +246,7 @@ fn natural_type(def: &HubDef, field: &HubField, found: &[Option<Stream>]) -> Opt
             return None;
         }
         let declared = endpoint.types.get(&column.field).copied();
-        declared.or_else(|| Some(stream.as_ref()?.field(&column.field)?.logical))
+        declared.or_else(|| Some(stream.stream()?.field(&column.field)?.logical))
     };
     let pairs = || def.endpoints.iter().zip(found);
     let is_owner = |endpoint: &HubEndpoint| field.owner.as_ref().is_some_and(|owner| owner.endpoint == endpoint.name);
@@ -377,7 +418,7 @@ fn compile(
     })
 }
 
-fn filter(hub: &Hub, def: &HubEndpoint, entity: &[Field]) -> Result<Option<Expression>, SyncError> {
+pub(super) fn filter(hub: &Hub, def: &HubEndpoint, entity: &[Field]) -> Result<Option<Expression>, SyncError> {
     let variables: Vec<(&str, LogicalType)> = entity.iter().map(|field| (field.name.as_str(), field.logical)).collect();
     def.filter.as_ref().map(|filter| compile(hub, filter, &variables)).transpose()
 }

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use super::decide::Incoming;
 use super::ingest::digest;
 use super::work::{Work, remote_text};
-use super::{Hub, HubRun, begin, open_conflicts, settle};
+use super::{Absence, Hub, HubRun, begin, open_conflicts, settle};
 use crate::connector::{Effect, PageStatus, ReadMode, ReadRequest};
 use crate::record::Value;
 use crate::resolve::{Link, Shadow, disagrees};
@@ -203,7 +203,11 @@ impl Work<'_> {
                     }
                     _ => (*shown).clone().map_or(Shadow::Absent, Shadow::Value),
                 };
-                state.value(*field).is_none_or(|agreed| disagrees(&as_now, agreed))
+                match state.value(*field) {
+                    Some(agreed) => disagrees(&as_now, agreed),
+                    // Where nobody has said anything, nothing is as it should be.
+                    None => as_now.shown().is_some_and(|shown| !shown.is_null()),
+                }
             })
             .map(|(field, shown)| (field, state.value(field).cloned(), shown.clone()))
             .collect()

@@ -44,6 +44,8 @@ pub(super) struct Work<'a> {
     pub questions: HashMap<String, (ConflictId, String)>,
     /// Records about which a person was asked something.
     pub disputed: std::collections::HashSet<RecordId>,
+    /// Endpoints that could not be asked or written in this run.
+    pub failed: std::collections::BTreeSet<usize>,
     /// Endpoints of which this run has seen every record.
     pub enumerated: std::collections::HashSet<usize>,
     /// Records whose deletion was approved in this run, wherever it is carried out.
@@ -126,6 +128,7 @@ impl Unit {
 impl<'a> Work<'a> {
     pub fn new(hub: &'a Hub, run: &'a HubRun, id: RunId, settled: Settled, state: HubState) -> Self {
         let is_pinned = state.pin.as_deref() == Some(settled.pin.as_str());
+        let failed = settled.absent.keys().copied().collect();
         Self {
             hub,
             run,
@@ -146,6 +149,7 @@ impl<'a> Work<'a> {
             open_letters: std::collections::HashSet::new(),
             questions: HashMap::new(),
             disputed: std::collections::HashSet::new(),
+            failed,
             enumerated: std::collections::HashSet::new(),
             approved: std::collections::HashSet::new(),
         }

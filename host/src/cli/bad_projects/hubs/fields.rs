@@ -265,6 +265,26 @@ hint: for example `street = { crm = "Street", erp = "street", owner = "erp", gro
 }
 
 #[test]
+fn a_group_of_which_an_endpoint_has_a_part() {
+    check(
+        r#"name = { crm = "FullName", erp = "name" }
+zip = { crm = "Zip", erp = "zip" }"#,
+        r#"name = { crm = "FullName", erp = "name", group = "a" }
+zip = { crm = "Zip", group = "a" }"#,
+        r#"error[LS0204]: lockstep.toml:26: `sync.customer.fields.zip` is in the group `a`, of which `erp` has only a part: `name`, but not this field
+hint: for example `street = { crm = "Street", erp = "street", owner = "erp", group = "address" }`"#,
+    );
+    check(
+        r#"name = { crm = "FullName", erp = "name" }
+zip = { crm = "Zip", erp = "zip" }"#,
+        r#"name = { crm = { field = "FullName", constant = "x" }, erp = "name", group = "a" }
+zip = { crm = "Zip", erp = "zip", group = "a" }"#,
+        r#"error[LS0204]: lockstep.toml:25: `sync.customer.fields.name` is in the group `a`, of which `crm` has only a part: `zip`, but not this field
+hint: for example `street = { crm = "Street", erp = "street", owner = "erp", group = "address" }`"#,
+    );
+}
+
+#[test]
 fn references() {
     check(
         NAME,

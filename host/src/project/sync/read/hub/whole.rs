@@ -19,7 +19,7 @@ pub(super) fn check_hub(entry: &Entry<'_>, hub: &HubDef) -> Read<()> {
     let fields: Vec<Read<()>> =
         hub.fields.iter().zip(&lines).map(|(field, line)| check_field(line, hub, field)).collect();
     let doubles = check_doubles(entry, hub);
-    let groups = check_groups(entry, hub);
+    let groups = check_groups(entry, hub).and(check_parts(entry, hub));
     let matching = check_matching(entry, hub);
     let fields: Read<()> = fields.into_iter().collect();
     endpoints.and(fields).and(doubles).and(groups).and(matching)
@@ -191,6 +191,35 @@ fn check_groups(entry: &Entry<'_>, hub: &HubDef) -> Read<()> {
         } else if !is_same_policy(&first.conflict, &field.conflict) {
             let reason = format_args!("is in the group `{group}`, but has another `conflict` than `{}`", first.name);
             checked = Err(line.invalid_with(reason, GROUP_EXAMPLE));
+        }
+    }
+    checked
+}
+
+/// What is decided about together is said together: an endpoint has a whole group, or nothing of it.
+fn check_parts(entry: &Entry<'_>, hub: &HubDef) -> Read<()> {
+    let mut checked = Ok(());
+    for (n, field) in hub.fields.iter().enumerate() {
+        let Some(group) = &field.group else { continue };
+        let others = || hub.fields.iter().filter(|other| other.group == field.group);
+        let is_first = !hub.fields.iter().take(n).any(|other| other.group == field.group);
+        for endpoint in hub.endpoints.iter().filter(|_| is_first) {
+            let lacks = |field: &&HubField| !field.columns.contains_key(&endpoint.name);
+            let silent = |field: &&HubField| !field.is_read_from(endpoint);
+            let read = || others().filter(|_| endpoint.direction.reads());
+            let (missing, there) = match (others().find(lacks), others().find(|field| !lacks(field))) {
+                (Some(missing), Some(there)) => (missing, there),
+                // A constant is never read: beside fields that are, it is missing too.
+                _ => match (read().find(silent), read().find(|field| !silent(field))) {
+                    (Some(missing), Some(there)) => (missing, there),
+                    _ => continue,
+                },
+            };
+            let reason = format!(
+                "is in the group `{group}`, of which `{}` has only a part: `{}`, but not this field",
+                endpoint.name, there.name
+            );
+            checked = Err(invalid(entry, &["fields", &missing.name], reason, GROUP_EXAMPLE));
         }
     }
     checked
