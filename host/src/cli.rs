@@ -27,6 +27,7 @@ mod explain;
 mod history;
 mod init;
 mod lineage;
+mod merge;
 pub mod output;
 mod plan;
 mod plugin;
@@ -111,6 +112,7 @@ pub enum Verb {
     Conflicts(conflicts::ConflictsArgs),
     DeadLetters(dead_letters::DeadLettersArgs),
     Approve(approve::ApproveArgs),
+    Merge(merge::MergeArgs),
     Rollback(rollback::RollbackArgs),
     Verify(verify::VerifyArgs),
     Lineage(lineage::LineageArgs),
@@ -135,6 +137,7 @@ impl Verb {
             Self::Conflicts(args) => args.verb.name(),
             Self::DeadLetters(args) => args.verb.name(),
             Self::Approve(_) => "approve",
+            Self::Merge(_) => "merge",
             Self::Rollback(_) => "rollback",
             Self::Verify(_) => "verify",
             Self::Lineage(args) => args.verb.name(),
@@ -158,6 +161,7 @@ impl Verb {
             Self::Conflicts(args) => conflicts::run(args, context).await,
             Self::DeadLetters(args) => dead_letters::run(args, context).await,
             Self::Approve(args) => approve::run(args, context).await,
+            Self::Merge(args) => merge::run(args, context).await,
             Self::Rollback(args) => rollback::run(args, context).await,
             Self::Verify(args) => verify::run(args, context).await,
             Self::Lineage(args) => lineage::run(args, context).await,

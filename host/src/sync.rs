@@ -33,8 +33,9 @@ mod tests;
 
 pub use error::SyncError;
 pub use hub::{
-    Book, Collisions, Decision, Drift, Hub, HubEnd, HubOptions, HubPlan, HubReport, HubRun, Parent, PlanCounts,
-    PlannedWrite, Repair, Resolution, RolledBack, Step, check_hub, plan_hub, retry_hub_letters, run_hub, verify_hub,
+    Book, Collisions, Decision, Drift, Hub, HubEnd, HubOptions, HubPlan, HubReport, HubRun, Leftovers, Merged, Parent,
+    PlanCounts, PlannedWrite, Repair, Resolution, RolledBack, Step, check_hub, plan_hub, retry_hub_letters, run_hub,
+    verify_hub,
 };
 pub use mirror::{MirrorRun, RunOptions, retry_letters, run_mirror};
 pub use observe::{Observer, Silent};

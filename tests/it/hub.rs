@@ -14,5 +14,6 @@ mod linking;
 mod merging;
 mod races;
 mod refused;
+mod same_records;
 mod segments;
 pub mod systems;

@@ -85,7 +85,7 @@ fn split<'a>(book: &Book<'_>, text: &'a str) -> Option<(&'a str, usize)> {
     Some((key, book.place(field)?))
 }
 
-fn nobody(context: &Context, def: &HubDef, key: &str, book: &Book<'_>) -> crate::error::Error {
+pub(super) fn nobody(context: &Context, def: &HubDef, key: &str, book: &Book<'_>) -> crate::error::Error {
     let endpoint = def.endpoints.first().map_or("crm", |endpoint| endpoint.name.as_str());
     let mut hints = vec![format!(
         "a key is what records are matched by, or an id with its system: `{}`",
@@ -100,7 +100,7 @@ fn nobody(context: &Context, def: &HubDef, key: &str, book: &Book<'_>) -> crate:
     CliError::NotThere { what: format!("`{}` has no record `{key}`", def.name), hints }.into()
 }
 
-fn several_records(context: &Context, def: &HubDef, key: &str, records: &[RecordId]) -> crate::error::Error {
+pub(super) fn several_records(context: &Context, def: &HubDef, key: &str, records: &[RecordId]) -> crate::error::Error {
     let known: Vec<String> = records.iter().map(|record| format!("#{}", record.0)).collect();
     let hints = known.iter().map(|number| format!("`{}`", context.command(&format!("why {} '{number}'", def.name))));
     CliError::Ambiguous { kind: "record", name: key.to_owned(), hints: hints.collect(), known }.into()
@@ -139,9 +139,15 @@ fn person(note: &str, step: &Step) -> String {
         ("person", "current") => "a conflict was decided: as agreed".to_owned(),
         ("person", "values") => "a conflict was decided: other values".to_owned(),
         ("rollback", _) => "a run was taken back".to_owned(),
+        ("merged", note) => merged(note).unwrap_or_else(|| "two records were merged".to_owned()),
         (kind, "") => kind.to_owned(),
         (_, note) => note.to_owned(),
     }
+}
+
+fn merged(note: &str) -> Option<String> {
+    let note: Value = serde_json::from_str(note).ok()?;
+    Some(note.get("text")?.as_str()?.to_owned())
 }
 
 /// Who may set a field, or how two changes are decided about.

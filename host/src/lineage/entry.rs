@@ -55,6 +55,8 @@ kinds! {
     Rollback = 10 "rollback",
     /// An endpoint shows values in a form of its own.
     Form = 11 "form",
+    /// A person said that two records are one.
+    Merged = 12 "merged",
 }
 
 /// An entry.

@@ -64,6 +64,10 @@ pub enum SyncError {
     Unsettable { field: String, reason: String },
     #[error("conflict {conflict} ({kind}) cannot end like that")]
     Unresolvable { conflict: i64, kind: String, possible: String },
+    #[error("{reason}")]
+    Unmergeable { reason: String },
+    #[error("record {record} cannot be merged: {referring} refer to it, and its copy in `{endpoint}` would be {how}")]
+    StillReferred { record: i64, referring: String, endpoint: String, how: String },
     #[error("sync `{sync}`: more than {max} records of this run were rejected; the last one: {last}")]
     DeadLettersFull { sync: String, max: u64, last: String },
     #[error("sync `{sync}`: what was approved as {hold} is no longer what would be deleted")]
@@ -121,7 +125,10 @@ impl Explain for SyncError {
             Self::Expression { error, .. } => error.code(),
             Self::FixedValue { .. } | Self::NoTimes { .. } => &codes::PROJECT_VALUE,
             Self::ConflictClosed { .. } => &codes::NOT_FOUND,
-            Self::Unresolvable { .. } | Self::Unsettable { .. } => &codes::USAGE,
+            Self::Unresolvable { .. }
+            | Self::Unsettable { .. }
+            | Self::Unmergeable { .. }
+            | Self::StillReferred { .. } => &codes::USAGE,
             Self::DeadLettersFull { .. } => &codes::DEAD_LETTERS_FULL,
             Self::PlanMoved { .. } | Self::WritesMoved { .. } => &codes::PLAN_MOVED,
             Self::Internal(..) => &codes::INTERNAL,
@@ -174,6 +181,16 @@ impl Explain for SyncError {
                 "or decide the field otherwise: `conflict = \"manual\"`, or a list of endpoints".into(),
             ],
             Self::ConflictClosed { .. } => vec!["`lockstep conflicts list` shows those that are open".into()],
+            Self::StillReferred { .. } => {
+                vec![
+                    "with `--leave` that copy stays, and what refers to it refers to the survivor after the next run"
+                        .into(),
+                ]
+            }
+            Self::Unmergeable { .. } => vec![
+                "`lockstep run` ends what is on its way; `lockstep why ENTITY '#NUMBER'` shows a record as it is"
+                    .into(),
+            ],
             Self::Unresolvable { possible, .. } => vec![format!("possible are {possible}")],
             Self::DeadLettersFull { sync, .. } => vec![
                 "`lockstep dead-letters list` shows them with their causes".into(),

@@ -36,7 +36,7 @@ use std::time::Duration;
 
 use self::absent::Absence;
 pub use self::book::{Book, Step};
-pub use self::decision::{Decision, Resolution, RolledBack};
+pub use self::decision::{Decision, Leftovers, Merged, Resolution, RolledBack};
 pub use self::plan::{Collisions, HubPlan, PlanCounts, PlannedWrite, plan_hub};
 pub use self::references::Parent;
 use self::setup::Settled;

@@ -67,7 +67,7 @@ impl Link {
         let item = step.entry.items.iter().find(|item| item.field == place).cloned();
         let is_whole = matches!(
             step.entry.kind,
-            EntryKind::Deleted | EntryKind::Revived | EntryKind::WroteDelete | EntryKind::Unlinked
+            EntryKind::Deleted | EntryKind::Revived | EntryKind::WroteDelete | EntryKind::Unlinked | EntryKind::Merged
         );
         if item.is_none() && !is_whole {
             return None;

@@ -164,8 +164,12 @@ impl<'a> Book<'a> {
     pub fn record(&self, id: RecordId) -> Result<Option<RecordState>, SyncError> {
         let query = RecordQuery { sync: self.def.name.to_string(), records: vec![id], ..RecordQuery::default() };
         let Some(body) = self.store.load_records(&query)?.bodies.remove(&id) else { return Ok(None) };
-        let state = decode(&body, &self.ids, self.entity.len());
-        state.map(Some).ok_or_else(|| self.fault(format_args!("record {} makes no sense", id.0)))
+        self.decode(id, &body).map(Some)
+    }
+
+    pub(super) fn decode(&self, id: RecordId, body: &[u8]) -> Result<RecordState, SyncError> {
+        let state = decode(body, &self.ids, self.entity.len());
+        state.ok_or_else(|| self.fault(format_args!("record {} makes no sense", id.0)))
     }
 
     /// A record's history, the newest step first.

@@ -2,10 +2,13 @@
 //! Whatever is decided here becomes an agreed value like any other; what endpoints are owed of it, the next run writes under the
 //! same rules as ever.
 
+mod merging;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
+pub use self::merging::{Leftovers, Merged};
 use super::book::{Book, normaliser};
 use crate::error::Explain as _;
 use crate::lineage::{Entry, EntryKind, Item};
@@ -347,6 +350,11 @@ impl<'a> Decision<'a> {
             }
         }
         let mut done = RolledBack { run: self.run, fields: 0, records: 0, kept: Vec::new(), since: Vec::new() };
+        if let Some(pair) = Self::pair(&by_record) {
+            let (fields, kept) = self.unmerge(&pair)?;
+            let kept = kept.into_iter().map(|field| (pair.into, field)).collect();
+            return Ok(RolledBack { fields, records: 1, kept, ..done });
+        }
         for (record, entries) in by_record {
             self.take_back(record, &entries, &mut done)?;
         }
