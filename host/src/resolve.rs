@@ -10,6 +10,7 @@
 
 mod apply;
 mod codec;
+mod forget;
 mod held;
 mod identity;
 mod merge;
@@ -23,6 +24,7 @@ mod tests;
 
 pub use apply::{Deletion, Event, EventKind, Facts, apply, revive};
 pub use codec::{decode, encode};
+pub use forget::is_forgettable;
 pub use identity::{MatchDigest, Normaliser, is_like, match_digest, normalise, similarity};
 pub use merge::{FieldChange, Verdict, Why, set_by_person};
 pub use owed::{Owed, Segment, disagrees, owed};

@@ -17,3 +17,4 @@ mod refused;
 mod same_records;
 mod segments;
 pub mod systems;
+mod tombstones;

@@ -173,6 +173,9 @@ pub struct HubCommit {
     pub resolved: Vec<DeadLetterId>,
     pub hold_applied: Option<HoldId>,
     pub pin: Option<String>,
+    /// Records that are no more, with everything that leads to them but lineage and conflicts. They must be in nothing else of the
+    /// commit.
+    pub forgotten: Vec<RecordId>,
 }
 
 impl HubCommit {
@@ -196,6 +199,7 @@ impl HubCommit {
             resolved: Vec::new(),
             hold_applied: None,
             pin: None,
+            forgotten: Vec::new(),
         }
     }
 }

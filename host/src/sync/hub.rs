@@ -12,6 +12,7 @@ mod decision;
 mod deliver;
 mod enumerate;
 mod flow;
+mod forget;
 mod forms;
 mod guard;
 mod identify;
@@ -22,6 +23,7 @@ mod questions;
 mod recover;
 mod references;
 mod resolver;
+mod reuse;
 mod rules;
 mod setup;
 mod times;
@@ -313,6 +315,9 @@ impl Work<'_> {
         }
         self.run.observer.phase("writing");
         let delivered = self.deliver_all(held).await;
+        if delivered.is_ok() && !self.run.interrupt.is_set() {
+            self.forget()?;
+        }
         match (first_error, delivered) {
             (Some(error), _) | (None, Err(error)) => Err(error),
             (None, Ok(())) => Ok(()),

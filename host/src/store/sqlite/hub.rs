@@ -15,6 +15,7 @@ mod chain;
 mod commit;
 mod conflicts;
 mod events;
+mod forget;
 mod load;
 mod queries;
 mod sealed;

@@ -22,6 +22,7 @@ impl Work<'_> {
         jobs: Vec<Job>,
         outcomes: Vec<Outcome>,
     ) -> Result<(), SyncError> {
+        self.free_ids(endpoint, &jobs, &outcomes).await?;
         let mut unit = self.load_unit(jobs.iter().map(|job| job.record))?;
         let (mut collided, mut written) = (Vec::new(), Vec::new());
         for (job, outcome) in jobs.iter().zip(outcomes) {

@@ -369,7 +369,11 @@ impl<'a> Decision<'a> {
         entries: &[LineageEntry],
         done: &mut RolledBack,
     ) -> Result<(), SyncError> {
-        let mut state = self.state(record)?;
+        let Some(mut state) = self.book.record(record)? else {
+            // Who was dead for long enough is forgotten, and stays dead.
+            done.kept.push((record, "(the record is forgotten)".to_owned()));
+            return Ok(());
+        };
         let before = state.clone();
         let mut values: BTreeMap<usize, Option<Value>> = BTreeMap::new();
         let (mut was_created, mut was_deleted, mut was_revived) = (false, false, false);

@@ -7,7 +7,7 @@ use super::load::{Finder, TABLE, record_numbers};
 use super::queries::state_number;
 use super::sealed::{link_mark, seal};
 use super::tables::{EndpointRow, HubRow, NextIds};
-use super::{conflicts, events, state};
+use super::{conflicts, events, forget, state};
 use crate::store::sqlite::changes::{self, Aftermath, take_cursor};
 use crate::store::sqlite::stored::{Stored, update};
 use crate::store::sqlite::tables::SyncRow;
@@ -103,6 +103,7 @@ impl Change<'_> {
         self.put_events()?;
         let conflict = self.put_conflicts(next.conflict)?;
         let origin = Origin { sync: self.sync, run: self.commit.run, at: self.commit.at };
+        forget::forget(self.transaction, self.sync.id, self.endpoints, &self.commit.forgotten)?;
         let lineage = chain::append(self.transaction, &origin, next.lineage, &self.commit.lineage)?;
         Ok(NextIds { record, lineage, conflict })
     }

@@ -465,3 +465,30 @@ fn runs_that_a_conflict_or_the_lineage_speaks_of_are_kept() {
     let runs: Vec<RunId> = store.runs(&RunFilter::default()).unwrap().iter().map(|run| run.id).collect();
     assert!(runs.contains(&first.run) && runs.contains(&second) && !runs.contains(&forgotten));
 }
+
+#[test]
+fn what_is_forgotten_leaves_nothing_that_leads_to_it() {
+    let store = store();
+    let (_, commit) = open(&store);
+    let first = HubCommit {
+        records: vec![record(1, "ann"), record(2, "bob")],
+        links: vec![link(CRM, "a", 1), link(ERP, "a", 1), link(CRM, "b", 2), link(ERP, "b", 2), link(ERP, "old b", 2)],
+        match_keys: vec![match_change(1, 1, Presence::Present), match_change(1, 2, Presence::Present)],
+        intents: vec![(CRM, RecordId(2), Some(planned(1)))],
+        lineage: vec![entry(2, "x")],
+        ..commit.clone()
+    };
+    store.commit_hub(&first).unwrap();
+    let forget = HubCommit { forgotten: vec![RecordId(2)], ..commit.clone() };
+    store.commit_hub(&forget).unwrap();
+    let owners = |links: Vec<Link>| links.into_iter().map(|link| link.record.0).collect::<Vec<_>>();
+    assert_eq!(owners(store.links(CRM, None, 9).unwrap()), [1]);
+    assert_eq!(owners(store.links(ERP, None, 9).unwrap()), [1]);
+    assert_eq!(store.matching(SYNC, match_key(1)).unwrap(), [RecordId(1)]);
+    assert_eq!(store.count_intents(CRM).unwrap(), IntentCounts::default());
+    assert_eq!(store.records(SYNC, None, 9).unwrap(), [record(1, "ann")]);
+    assert_eq!(store.lineage(&[LineageId(1)]).unwrap().len(), 1);
+    // Nobody can be forgotten twice, and no id is given twice.
+    assert!(store.commit_hub(&forget).is_err());
+    assert_eq!(store.hub_state(SYNC, &names()).unwrap().next_record, RecordId(3));
+}
