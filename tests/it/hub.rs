@@ -13,6 +13,7 @@ mod kills;
 mod linking;
 mod merging;
 mod races;
+mod references;
 mod refused;
 mod same_records;
 mod segments;

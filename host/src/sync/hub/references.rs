@@ -5,7 +5,10 @@
 
 use std::collections::HashMap;
 
+use serde_json::json;
+
 use super::Hub;
+use super::decide::Incoming;
 use super::setup::End;
 use super::work::{Work, remote_id, remote_values};
 use crate::record::{Changes, Field, Value, values_of};
@@ -60,7 +63,54 @@ pub(super) struct Led {
     pub unknown: Vec<usize>,
 }
 
+/// What references of a page's records are, as the endpoint has them: by remote id, the entity's field and the endpoint's value.
+pub(super) type Pointed = HashMap<Vec<u8>, Vec<(usize, Value)>>;
+
+pub(super) fn pointed(end: &End, changes: &Changes) -> Pointed {
+    let column = |name: &str| {
+        let (field, column) = changes.data.iter().find(|(field, _)| field.name == name)?;
+        Some(values_of(field, column))
+    };
+    let keys: Vec<Vec<Option<Value>>> = end.key.iter().filter_map(|field| column(&field.name)).collect();
+    let mut pointed = Pointed::new();
+    for reference in &end.references {
+        for (row, value) in column(&reference.remote.name).unwrap_or_default().into_iter().enumerate() {
+            let key: Vec<&Value> = keys.iter().filter_map(|column| column.get(row)?.as_ref()).collect();
+            pointed.entry(remote_id(&key)).or_default().extend(value.map(|value| (reference.field, value)));
+        }
+    }
+    pointed
+}
+
+/// Whether a row says something about a reference that could not be followed.
+pub(super) fn leads_nowhere(row: &Incoming, field: usize) -> bool {
+    row.points_nowhere && row.values.get(field).is_none_or(Option::is_none)
+}
+
 impl Work<'_> {
+    /// Where a reference is to lead and where it leads, for people: by the keys the endpoint knows the records by, as JSON texts. A
+    /// record the endpoint does not have is named by its number.
+    pub fn target_texts(
+        &self,
+        end: &End,
+        field: usize,
+        agreed: Option<Value>,
+        shown: &Value,
+    ) -> Result<(String, String), SyncError> {
+        let logical =
+            end.references.iter().find(|reference| reference.field == field).map(|known| known.remote.logical);
+        let text = |value: &Value| logical.map_or(json!(null), |logical| value.to_json(logical)).to_string();
+        let agreed = match agreed {
+            None | Some(Value::Null) => json!(null).to_string(),
+            Some(record) => match (self.lead(end, &[(field, record.clone())])?.remove(&field), record) {
+                (Some(key), _) => text(&key),
+                (None, Value::Int(number)) => json!(format!("#{number}")).to_string(),
+                (None, other) => text(&other),
+            },
+        };
+        Ok((agreed, text(shown)))
+    }
+
     /// Follows the references of a page.
     pub fn follow(&self, end: &End, changes: &Changes) -> Result<Led, SyncError> {
         let mut led = Led { values: Vec::new(), unknown: Vec::new() };

@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 
 use super::decide::Incoming;
 use super::ingest::digest;
+use super::references::{Pointed, leads_nowhere, pointed};
 use super::work::{Work, remote_text};
 use super::{Absence, Hub, HubRun, begin, open_conflicts, settle};
 use crate::connector::{Effect, PageStatus, ReadMode, ReadRequest};
@@ -101,6 +102,11 @@ impl Work<'_> {
                 fields.push(field.clone());
             }
         }
+        for reference in &end.references {
+            if !fields.iter().any(|known| known.name == reference.remote.name) {
+                fields.push(reference.remote.clone());
+            }
+        }
         let request = ReadRequest {
             stream: end.stream.name.clone(),
             key: end.key.iter().map(|field| field.name.clone()).collect(),
@@ -119,7 +125,8 @@ impl Work<'_> {
             drift.read += page.changes.rows() as u64;
             drift.differing += letters.len() as u64;
             seen.extend(rows.iter().map(|row| digest(&row.remote)));
-            let found = self.compare_rows(endpoint, &rows, drift)?;
+            let pointed = pointed(self.end(endpoint)?, &page.changes);
+            let found = self.compare_rows(endpoint, &rows, &pointed, drift)?;
             if repair == Repair::Everything {
                 self.repair(endpoint, found).await?;
             }
@@ -136,7 +143,13 @@ impl Work<'_> {
     }
 
     /// Counts what differs and answers those rows.
-    fn compare_rows(&self, endpoint: usize, rows: &[Incoming], drift: &mut Drift) -> Result<Vec<Incoming>, SyncError> {
+    fn compare_rows(
+        &self,
+        endpoint: usize,
+        rows: &[Incoming],
+        pointed: &Pointed,
+        drift: &mut Drift,
+    ) -> Result<Vec<Incoming>, SyncError> {
         let id = self.endpoint_id(endpoint);
         let query = RecordQuery {
             sync: self.name().to_owned(),
@@ -157,25 +170,29 @@ impl Work<'_> {
             if matches!(side.link, Link::Left(_)) {
                 continue;
             }
-            let differing = self.differences(endpoint, row, &state);
+            let raw = pointed.get(&row.remote).map(Vec::as_slice).unwrap_or_default();
+            let mut differing = self.differences(endpoint, row, &state);
+            differing.extend(raw.iter().filter(|(field, _)| leads_nowhere(row, *field)).map(|(field, _)| {
+                let agreed = state.value(*field).cloned();
+                (*field, agreed, None)
+            }));
             if differing.is_empty() {
                 continue;
             }
             drift.differing += 1;
             found.push(row.clone());
-            for (field, agreed, shown) in differing {
+            for (place, agreed, shown) in differing {
                 if drift.examples.len() < SHOWN
-                    && let (Some(field), Some(end)) = (self.settled.entity.get(field), self.settled.ends.get(endpoint))
+                    && let (Some(field), Some(end)) = (self.settled.entity.get(place), self.settled.ends.get(endpoint))
                 {
                     let text = |value: Option<Value>| {
                         value.map_or("null".to_owned(), |value| value.to_json(field.logical).to_string())
                     };
-                    drift.examples.push((
-                        remote_text(&row.remote, &end.key),
-                        field.name.clone(),
-                        text(agreed),
-                        text(shown),
-                    ));
+                    let (agreed, shown) = match raw.iter().find(|(known, _)| *known == place) {
+                        Some((_, shown)) => self.target_texts(end, place, agreed, shown)?,
+                        None => (text(agreed), text(shown)),
+                    };
+                    drift.examples.push((remote_text(&row.remote, &end.key), field.name.clone(), agreed, shown));
                 }
             }
         }
