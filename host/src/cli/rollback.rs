@@ -1,10 +1,13 @@
 //! `rollback`: takes back what a run agreed on.
 
+use std::sync::Arc;
+
 use clap::Args;
 use serde_json::{Value, json};
 
 use super::context::select_hub;
 use super::output::{Align, Answer, Block, Consent, Table, noun, shown};
+use super::telling::Telling;
 use super::{CliError, Context, Reply};
 use crate::error::Result;
 use crate::lineage::{Entry, EntryKind};
@@ -44,7 +47,7 @@ pub async fn run(args: &RollbackArgs, context: &Context) -> Result<Reply> {
     let def = select_hub(&project, &run.sync, "rollback")?;
     // What it comes to is found out by doing it, to a copy of the state.
     let scratch = store.scratch_copy()?;
-    let preview = Preview::of(&scratch, def, roll_back(context, &scratch, def, run.id)?)?;
+    let preview = Preview::of(&scratch, def, begin(context, &scratch, def)?.rollback(run.id)?)?;
     if preview.is_nothing() {
         let text = format!("run {} has left nothing that could be taken back", run.id);
         return Ok(Reply::done(vec![text.into()], preview.to_json(def, run.id)));
@@ -60,7 +63,10 @@ pub async fn run(args: &RollbackArgs, context: &Context) -> Result<Reply> {
     if context.output.confirm(consent, &question, &context.command(&command))? == Answer::No {
         return Ok(Reply::done(vec!["nothing was taken back".to_owned().into()], json!({"rolled_back": false})));
     }
-    let done = Preview { done: roll_back(context, &store, def, run.id)?, ..preview };
+    let telling = Telling::open(context, Arc::new(project.clone()));
+    let outcome = told(context, &telling, &store, def, run.id);
+    telling.close().await;
+    let done = Preview { done: outcome?, ..preview };
     let next = context.command(&format!("plan {}", def.name));
     let mut blocks = if consent == Consent::Given { done.blocks(run.id, "are") } else { Vec::new() };
     blocks.push(Block::Text(format!(
@@ -78,9 +84,25 @@ fn find(runs: &[Run], id: RunId) -> Result<Run> {
     found.ok_or_else(|| CliError::NotThere { what: format!("there is no run {id}"), hints }.into())
 }
 
-fn roll_back(context: &Context, store: &dyn HubStore, def: &HubDef, run: RunId) -> Result<RolledBack> {
-    let decision = Decision::begin(store, def, RunKind::Rollback, context.world.clock.now())?;
-    Ok(decision.rollback(run)?)
+fn begin<'a>(context: &Context, store: &'a dyn HubStore, def: &'a HubDef) -> Result<Decision<'a>> {
+    Ok(Decision::begin(store, def, RunKind::Rollback, context.world.clock.now())?)
+}
+
+/// Takes a run back, and tells others of the run that did it.
+fn told(
+    context: &Context,
+    telling: &Telling<'_>,
+    store: &dyn HubStore,
+    def: &HubDef,
+    run: RunId,
+) -> Result<RolledBack> {
+    let decision = begin(context, store, def)?;
+    let audience = telling.decision(def.name.as_str());
+    audience.observer.began(decision.run(), context.world.clock.now());
+    let outcome = decision.rollback(run);
+    audience.decision_ended(outcome.as_ref().err());
+    telling.show_warnings();
+    Ok(outcome?)
 }
 
 /// What a rollback comes to.

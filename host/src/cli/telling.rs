@@ -6,9 +6,10 @@ use super::Context;
 use crate::assembly;
 use crate::error::Error;
 use crate::export::{Exporter, Told};
+use crate::lineage::openlineage::Job;
 use crate::project::{Project, SyncDef};
 use crate::store::STATE_FOLDER;
-use crate::sync::{HubReport, Observer, RunReport, SyncError};
+use crate::sync::{Drift, HubReport, Observer, RunReport, Silent, SyncError};
 
 /// Who is told; perhaps nobody.
 pub struct Telling<'a> {
@@ -47,6 +48,16 @@ impl<'a> Telling<'a> {
         Audience { observer: told.clone().map_or(observer, |told| told as Arc<dyn Observer>), told }
     }
 
+    /// Everybody who hears of a decision about a sync: a run that touches no system.
+    pub fn decision(&self, sync: &str) -> Audience {
+        let silent: Arc<dyn Observer> = Arc::new(Silent);
+        let told = self.exporter.as_ref().zip(self.project.syncs.get(sync)).map(|(exporter, sync)| {
+            let job = Job { ends: Vec::new(), ..assembly::job(&self.project, sync) };
+            exporter.tell(job, silent.clone())
+        });
+        Audience { observer: told.clone().map_or(silent, |told| told as Arc<dyn Observer>), told }
+    }
+
     /// Says what went wrong with the telling so far.
     pub fn show_warnings(&self) {
         let warnings = self.exporter.as_ref().map(Exporter::take_warnings).unwrap_or_default();
@@ -64,6 +75,14 @@ impl<'a> Telling<'a> {
 impl Audience {
     pub fn mirror_ended(&self, outcome: &Result<RunReport, SyncError>) {
         self.told.iter().for_each(|told| told.mirror_ended(outcome));
+    }
+
+    pub fn verify_ended(&self, outcome: &Result<Vec<Drift>, SyncError>) {
+        self.told.iter().for_each(|told| told.verify_ended(outcome));
+    }
+
+    pub fn decision_ended(&self, error: Option<&SyncError>) {
+        self.told.iter().for_each(|told| told.decision_ended(error));
     }
 
     pub fn hub_ended(&self, outcome: &Result<HubReport, SyncError>) {

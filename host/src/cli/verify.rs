@@ -8,12 +8,13 @@ use serde_json::{Value, json};
 use super::context::select_syncs;
 use super::output::{Align, Block, Table, count, noun, shown_json, shown_key};
 use super::run::{Watching, stop_on_ctrl_c};
+use super::telling::Telling;
 use super::{Context, Reply};
 use crate::assembly::Assembly;
 use crate::error::{Error, Result};
 use crate::project::{HubDef, SyncDef};
 use crate::store::{ConflictFilter, ConflictState, HubStore, SqliteStore};
-use crate::sync::{Drift, HubOptions, HubRun, Interrupt, Repair, verify_hub};
+use crate::sync::{Drift, HubOptions, HubRun, Interrupt, Observer, Repair, verify_hub};
 
 /// Compare every system of a hub with what is agreed
 ///
@@ -38,6 +39,8 @@ pub async fn run(args: &VerifyArgs, context: &Context) -> Result<Reply> {
     let project = assembly.project().clone();
     let source = Source::open(context, repair)?;
     let interrupt = stop_on_ctrl_c(&context.output);
+    // A comparison of copies of the state is no run that anybody could ask for again.
+    let telling = (repair == Repair::Everything).then(|| Telling::open(context, project.clone()));
     let (mut blocks, mut results, mut errors, mut drifted) = (Vec::new(), Vec::new(), Vec::new(), false);
     for sync in select_syncs(&project, &args.syncs)? {
         let def = match sync {
@@ -50,7 +53,9 @@ pub async fn run(args: &VerifyArgs, context: &Context) -> Result<Reply> {
                 continue;
             }
         };
-        match verify(context, &mut assembly, def, &source, repair, &interrupt).await {
+        let verifying =
+            Verifying { context, telling: telling.as_ref(), source: &source, repair, interrupt: &interrupt };
+        match verifying.verify(&mut assembly, def).await {
             Ok(drifts) => {
                 drifted |= drifts.iter().any(|drift| !drift.is_none());
                 blocks.extend(describe(context, def, &drifts, repair));
@@ -59,6 +64,9 @@ pub async fn run(args: &VerifyArgs, context: &Context) -> Result<Reply> {
             }
             Err(error) => errors.push(error),
         }
+    }
+    if let Some(telling) = telling {
+        telling.close().await;
     }
     let result = json!({"syncs": results, "repaired": repair == Repair::Everything});
     match (errors.is_empty() && !drifted, results.is_empty() && !errors.is_empty()) {
@@ -95,30 +103,39 @@ impl Source {
     }
 }
 
-async fn verify(
-    context: &Context,
-    assembly: &mut Assembly,
-    def: &HubDef,
-    source: &Source,
+/// What a comparison needs besides the hub itself.
+struct Verifying<'a> {
+    context: &'a Context,
+    /// None if nothing is repaired.
+    telling: Option<&'a Telling<'a>>,
+    source: &'a Source,
     repair: Repair,
-    interrupt: &Interrupt,
-) -> Result<Vec<Drift>, Error> {
-    let hub = assembly.hub(def)?;
-    let progress = context.output.progress(def.name.as_str());
-    let run = HubRun {
-        store: source.store()?,
-        world: context.world.clone(),
-        observer: Arc::new(Watching {
+    interrupt: &'a Interrupt,
+}
+
+impl Verifying<'_> {
+    async fn verify(&self, assembly: &mut Assembly, def: &HubDef) -> Result<Vec<Drift>, Error> {
+        let hub = assembly.hub(def)?;
+        let progress = self.context.output.progress(def.name.as_str());
+        let watching: Arc<dyn Observer> = Arc::new(Watching {
             progress: progress.clone(),
-            output: context.output.clone(),
+            output: self.context.output.clone(),
             sync: def.name.to_string(),
-        }),
-        interrupt: interrupt.clone(),
-        options: HubOptions::default(),
-    };
-    let drifts = verify_hub(&hub, &run, repair).await;
-    progress.end();
-    Ok(drifts?)
+        });
+        let audience = self.telling.map(|telling| telling.audience(def.name.as_str(), watching.clone()));
+        let run = HubRun {
+            store: self.source.store()?,
+            world: self.context.world.clone(),
+            observer: audience.as_ref().map_or(watching, |audience| audience.observer.clone()),
+            interrupt: self.interrupt.clone(),
+            options: HubOptions::default(),
+        };
+        let drifts = verify_hub(&hub, &run, self.repair).await;
+        audience.iter().for_each(|audience| audience.verify_ended(&drifts));
+        progress.end();
+        self.telling.iter().for_each(|telling| telling.show_warnings());
+        Ok(drifts?)
+    }
 }
 
 fn describe(context: &Context, def: &HubDef, drifts: &[Drift], repair: Repair) -> Vec<Block> {

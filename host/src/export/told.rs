@@ -10,7 +10,7 @@ use crate::error::Explain;
 use crate::lineage::openlineage::{self, Begun, Ended, Ending, Job, RunUuid};
 use crate::lineage::{EndRows, Flow};
 use crate::store::RunId;
-use crate::sync::{HubReport, Observer, RunReport, SyncError};
+use crate::sync::{Drift, HubReport, Observer, RunReport, SyncError};
 use crate::world::Clock;
 
 /// One run of one job.
@@ -51,6 +51,24 @@ impl Told {
             Ok(report) => self.ended(ending(report.interrupted, report.error.as_ref()), report.rows.clone()),
             Err(error) => self.ended(ending(false, Some(error)), Vec::new()),
         }
+    }
+
+    /// How a comparison ended that has repaired what it found.
+    pub fn verify_ended(&self, outcome: &Result<Vec<Drift>, SyncError>) {
+        match outcome {
+            Ok(drifts) => {
+                let rows = drifts.iter().map(|drift| EndRows { read: drift.read, written: 0 });
+                let unread = drifts.iter().find_map(|drift| Some((&drift.endpoint, drift.failure.as_ref()?)));
+                let how = unread.map_or(Ending::Complete, |(name, failure)| Ending::Fail(format!("{name}: {failure}")));
+                self.ended(how, rows.collect());
+            }
+            Err(error) => self.ended(ending(false, Some(error)), Vec::new()),
+        }
+    }
+
+    /// How a decision ended, which reads and writes nothing but the state.
+    pub fn decision_ended(&self, error: Option<&SyncError>) {
+        self.ended(ending(false, error), Vec::new());
     }
 
     /// A run that never began has no end.

@@ -93,3 +93,27 @@ fn letters_that_are_tried_again_are_a_run_too() {
     let expected = ["START", "COMPLETE", "START", "COMPLETE"].map(|kind| format!("{kind} items"));
     assert_eq!(kinds(&of_file(&project)), expected);
 }
+
+#[test]
+fn what_people_do_to_a_hub_is_told_too() {
+    use crate::hub::systems::{Customer, Lab};
+    let lab = Lab::customers(Customer::default(), &["1, 'ann@x', 'Ann', '1'"], &[]);
+    let text = lab.read("lockstep.toml");
+    lab.write("lockstep.toml", format!("{text}{TO_FILE}"));
+    let first = lab.sync(0);
+    lab.sql("erp", "update customer set name = 'Anna'");
+    lab.run(&["verify"]).ends(1);
+    lab.run(&["verify", "--repair"]).ends(1);
+    lab.run(&["rollback", &first["run"].to_string(), "--yes"]).ends(0);
+    let events = of_file(&lab);
+    let both = ["START customer", "COMPLETE customer"];
+    assert_eq!(kinds(&events), [both, both, both].concat(), "a comparison that repairs nothing is no run");
+    let ids: std::collections::BTreeSet<&str> =
+        events.iter().map(|event| event["run"]["runId"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), 3);
+    let repaired = &events[3];
+    assert_eq!(repaired["inputs"][1]["inputFacets"]["inputStatistics"]["rowCount"], 1, "{repaired:#}");
+    assert!(repaired["outputs"][0]["facets"]["columnLineage"].is_object(), "{repaired:#}");
+    // Taking back touches no system: the next run does.
+    assert_eq!([&events[5]["inputs"], &events[5]["outputs"]], [&serde_json::json!([]); 2]);
+}

@@ -85,6 +85,11 @@ impl<'a> Decision<'a> {
         Ok(Self { book: Book { state, ..book }, run, now, commit, next_lineage: next })
     }
 
+    /// The run it is.
+    pub fn run(&self) -> RunId {
+        self.run
+    }
+
     /// Ends a conflict. Answers the record it was about.
     pub fn resolve(mut self, id: ConflictId, resolution: &Resolution) -> Result<RecordId, SyncError> {
         let outcome = self.resolved(id, resolution);

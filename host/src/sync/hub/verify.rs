@@ -58,7 +58,8 @@ pub enum Repair {
 /// Reads every endpoint that can be read, in full.
 pub async fn verify_hub(hub: &Hub, run: &HubRun, repair: Repair) -> Result<Vec<Drift>, SyncError> {
     let (id, state) = begin(hub, run, RunKind::Compare)?;
-    let settled = settle(hub, run, state.pin.as_deref(), Effect::DryRun).await?;
+    let settled = settle(hub, run, state.pin.as_deref(), Effect::DryRun, Absence::Refused).await?;
+    run.observer.settled(&settled.flow);
     let mut work = Work::new(hub, run, id, settled, state);
     work.note_open(open_conflicts(hub, run)?);
     let mut drifts = Vec::new();
