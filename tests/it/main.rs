@@ -3,6 +3,7 @@
 
 mod clean;
 mod contract;
+mod demo;
 mod documents;
 mod examples;
 mod hub;
