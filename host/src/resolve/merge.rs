@@ -148,17 +148,11 @@ pub fn merge_group(
         see(state, endpoint, &fields);
         return Merged::Agreed { settled: false };
     }
-    if statement.is_remade && changed.iter().all(|(_, value)| value.is_null()) {
-        let why = not_allowed(state, &fields, statement, dispute, Others::Restore);
-        return Merged::Decided { why, settled: false };
-    }
-    if let Some((owner, others)) = owned_by_another(state, definition, endpoint, &fields, rules) {
-        if others == Others::Restore {
-            ask_owner(state, owner, &fields, statement);
-        }
-        let why = not_allowed(state, &fields, statement, dispute, others);
-        return Merged::Decided { why, settled: false };
-    }
+    let is_empty = changed.iter().all(|(_, value)| value.is_null());
+    let dispute = match overrule(state, definition, statement, (&fields, is_empty), dispute, rules) {
+        Ok(why) => return Merged::Decided { why, settled: false },
+        Err(dispute) => dispute,
+    };
     if definition.fields.iter().any(|field| state.canon.get(*field).is_some_and(|canon| canon.quarantined)) {
         see(state, endpoint, &fields);
         let why = Why { verdict: Verdict::Quarantined, dispute, changes: Vec::new() };
@@ -180,6 +174,28 @@ pub fn merge_group(
     let why = carry_out(state, &definition.fields, &fields, statement, dispute, verdict, rules);
     released |= release_agreeing(state, &definition.fields);
     Merged::Decided { why, settled: released && !is_held(state, &definition.fields) }
+}
+
+/// What has no say, because it was lost and not emptied, or because another owns it. Gives the dispute back if there is nothing of
+/// the kind.
+fn overrule(
+    state: &mut RecordState,
+    group: &Group,
+    statement: &Statement<'_>,
+    (fields, is_empty): (&[(usize, Value)], bool),
+    dispute: Dispute,
+    rules: &Rules,
+) -> Result<Why, Dispute> {
+    if statement.is_remade && is_empty {
+        return Ok(not_allowed(state, fields, statement, dispute, Others::Restore));
+    }
+    let Some((owner, others)) = owned_by_another(state, group, statement.endpoint, fields, rules) else {
+        return Err(dispute);
+    };
+    if others == Others::Restore {
+        ask_owner(state, owner, fields, statement);
+    }
+    Ok(not_allowed(state, fields, statement, dispute, others))
 }
 
 /// Whether all that is said is null by somebody who was never asked: a record that has no value there has said nothing against

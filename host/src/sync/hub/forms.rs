@@ -102,8 +102,10 @@ impl Work<'_> {
                     self.mark_asked(endpoint, row, &found, &mut unit);
                     jobs.push((job, found.row));
                 }
+                // Who cannot be asked is believed: it is like what was written.
                 None => {
                     self.plan_again(endpoint, found.record, &mut unit);
+                    self.remember_form(endpoint, found.record, &found.fields, &mut unit);
                     plain.push(found.row);
                 }
             }
@@ -250,7 +252,9 @@ impl Work<'_> {
             self.remember_form(endpoint, record, &same, unit);
         }
         if let Some(side) = unit.get(record).and_then(|touched| touched.state.sides.get_mut(endpoint)) {
-            side.unsure_until = 0;
+            if !ours.is_empty() {
+                side.unsure_until = 0;
+            }
             // Who has changed it since then has seen what was written.
             for (field, written, _) in theirs.iter().filter(|_| has_arrived) {
                 side.set_shadow(*field, Shadow::Value(written.clone()));
