@@ -117,6 +117,10 @@ fn delete(state: &mut RecordState, event: &Event<'_>, rules: &Rules) -> Facts {
     if was_ours {
         side.sent = None;
         side.fenced_until = event.now.saturating_add(rules.lag(event.endpoint));
+        if state.is_live() {
+            // It came back to life while the delete was under way: it is made anew.
+            forget_copy(state, event.endpoint);
+        }
         return facts;
     }
     side.sent = None;
