@@ -72,20 +72,18 @@ pub fn rule(
     rules: &Rules,
     resolver: &dyn Fn(&Dispute) -> Option<Ruling>,
 ) -> Option<Ruling> {
-    // What an endpoint says now replaces what it said before.
-    if dispute.current_source == dispute.incoming_source && dispute.current_source != Source::Person {
-        return Some(Ruling::Incoming);
-    }
+    // What an endpoint says now replaces what it said before, unless that was merged with what it has not seen.
+    let is_same = dispute.current_source == dispute.incoming_source && dispute.current_source != Source::Person;
     Some(match policy {
+        Policy::Counter if rules.safety.has(Mechanism::CounterMerge) => merged(dispute, counter),
+        Policy::Set { separator } if rules.safety.has(Mechanism::SetMerge) => {
+            merged(dispute, |base, current, incoming| set(base, current, incoming, separator.as_deref()))
+        }
+        _ if is_same => Ruling::Incoming,
         Policy::Manual => Ruling::Manual,
         Policy::Priority(order) => by_rank(dispute, order),
         Policy::Newest => newest(dispute, rules),
-        Policy::Counter if !rules.safety.has(Mechanism::CounterMerge) => by_rank(dispute, &[]),
-        Policy::Set { .. } if !rules.safety.has(Mechanism::SetMerge) => by_rank(dispute, &[]),
-        Policy::Counter => merged(dispute, counter),
-        Policy::Set { separator } => {
-            merged(dispute, |base, current, incoming| set(base, current, incoming, separator.as_deref()))
-        }
+        Policy::Counter | Policy::Set { .. } => by_rank(dispute, &[]),
         Policy::Resolver => return resolver(dispute),
     })
 }

@@ -4,7 +4,7 @@ use lockstep::resolve::{Mechanism, Safety};
 
 use crate::campaign::{Manner, run_seeds};
 use crate::plan::Options;
-use crate::run::Make;
+use crate::run::{Make, run_seed};
 
 /// How a missing mechanism was noticed.
 #[derive(Clone, Debug)]
@@ -23,16 +23,23 @@ pub struct Notice {
     pub what: String,
 }
 
-/// Runs seeds from `first` on without a mechanism until one fails, at most `most`.
+/// Runs seeds from `first` on without a mechanism until one fails that does not fail with it, at most `most`.
 pub fn without(mechanism: Mechanism, first: u64, most: u64, days: u64, threads: usize, make: &Make) -> Caught {
     let options = Options { safety: Safety::without(mechanism), ..Options::new(first, days) };
     let manner = Manner { threads, twice: 0, failures_max: 1 };
-    let summary = run_seeds(first, first + most - 1, &options, manner, make);
-    let notice = |outcome: &crate::run::Outcome| {
-        let failure = outcome.failures.first()?;
-        Some(Notice { seed: outcome.seed, invariant: failure.invariant, what: failure.what.clone() })
-    };
-    Caught { mechanism, by: summary.failed.first().and_then(notice), seeds: summary.seeds }
+    let last = first + most - 1;
+    let mut next = first;
+    while next <= last {
+        let summary = run_seeds(next, last, &options, manner, make);
+        let Some(outcome) = summary.failed.first() else { break };
+        let whole = run_seed(&Options { seed: outcome.seed, ..Options::new(first, days) }, make);
+        if let Some(failure) = outcome.failures.first().filter(|_| whole.failures.is_empty()) {
+            let notice = Notice { seed: outcome.seed, invariant: failure.invariant, what: failure.what.clone() };
+            return Caught { mechanism, by: Some(notice), seeds: outcome.seed - first + 1 };
+        }
+        next = outcome.seed + 1;
+    }
+    Caught { mechanism, by: None, seeds: most }
 }
 
 /// The mechanism of this name; spaces may be dashes.

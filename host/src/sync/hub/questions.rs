@@ -5,7 +5,7 @@ use serde_json::json;
 use super::decide::{Decided, Incoming};
 use super::work::{Unit, Work, remote_text};
 use crate::record::Row;
-use crate::resolve::{Deletion, Dispute, EventKind, Facts, Source, Verdict, Why};
+use crate::resolve::{Deletion, Dispute, EventKind, Facts, Group, Source, Verdict, Why};
 use crate::store::{
     Conflict, ConflictChange, ConflictFilter, ConflictId, ConflictKind, ConflictState, NewConflict, RecordId,
 };
@@ -54,18 +54,27 @@ impl Work<'_> {
         let is_dead = unit.peek(record).is_some_and(|touched| !touched.state.is_live());
         let is_linked = unit.has_linked(record);
         let name = &self.end(endpoint)?.name;
+        let is_forgotten = |open: &NewConflict| {
+            // Who was to be decided about is gone: whatever it showed, it does not show any more.
+            let group = self.settled.rules.groups.iter().find(|group| group.name == open.subject);
+            let is_held = |group: &Group| {
+                let sides = unit.peek(record).map(|touched| touched.state.sides.as_slice()).unwrap_or_default();
+                sides.iter().any(|side| group.fields.iter().any(|field| side.is_held(*field)))
+            };
+            open.kind == ConflictKind::Field && group.is_some_and(|group| !is_held(group))
+        };
         let is_moot = |open: &NewConflict| match facts.deleted {
+            Some(_) if is_forgotten(open) => true,
             Some(Deletion::Everywhere | Deletion::DeleteWins) => !is_question(open.kind),
             Some(Deletion::Held | Deletion::Here) => false,
             Some(Deletion::EditWins) => open.kind == ConflictKind::Delete,
             None if is_dead => kind == EventKind::Delete && open.kind == ConflictKind::Delete && open.subject == *name,
             None => (facts.revived || is_linked) && open.kind == ConflictKind::Delete,
         };
-        for conflict in self.open_conflicts(record)? {
-            if is_moot(&conflict.conflict) && !closed(unit).any(|id| id == conflict.id) {
-                unit.conflicts.push(outdated(conflict.id));
-            }
-        }
+        let open = self.open_conflicts(record)?.into_iter().filter(|open| is_moot(&open.conflict));
+        let moot: Vec<ConflictId> =
+            open.map(|open| open.id).filter(|id| !closed(unit).any(|known| known == *id)).collect();
+        unit.conflicts.extend(moot.into_iter().map(outdated));
         Ok(())
     }
 

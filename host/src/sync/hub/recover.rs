@@ -1,7 +1,7 @@
 //! Looking at remote records by their ids: before a write is repeated whose outcome nobody knows, after one that collided, after one
 //! that arrived, and when an event that had to wait is due.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::decide::Incoming;
@@ -10,7 +10,7 @@ use super::forms::Differing;
 use super::work::{Unit, Work, remote_text, remote_values};
 use crate::connector::{Failure, ReadMode, ReadRequest};
 use crate::record::{Field, Properties, Purpose, Row, Value, batch_of_values};
-use crate::resolve::{EventKind, Link, Mechanism, Sent, SentKind, Shadow, is_like};
+use crate::resolve::{EventKind, Link, Mechanism, Normaliser, Sent, SentKind, Shadow, is_like};
 use crate::store::{
     ConflictChange, ConflictKind, ConflictState, Intent, IntentState, NewConflict, NewDeadLetter, RecordId, RecordQuery,
 };
@@ -307,29 +307,24 @@ impl Work<'_> {
             Some((end.projection.remote_fields().get(at)?.clone(), value))
         };
         let own_key: Option<Vec<(Field, Value)>> = end.key.iter().map(|key| remote_value(&key.name)).collect();
+        let exact = |(field, value): (Field, Value)| (field, (value, Normaliser::Exact));
+        let own_key = own_key.map(|key| key.into_iter().map(exact).collect::<Vec<_>>());
         let by_match = || {
-            let names = self.settled.matching.exact.iter();
-            names
-                .filter_map(|rule| {
-                    rule.iter().map(|(field, _)| remote_value(self.column_of(endpoint, *field)?)).collect()
-                })
-                .next()
+            let rules = self.settled.matching.exact.iter();
+            let value = |(field, normaliser): &(usize, Normaliser)| {
+                let (column, value) = remote_value(self.column_of(endpoint, *field)?)?;
+                Some((column, (value, *normaliser)))
+            };
+            rules.filter_map(|rule| rule.iter().map(value).collect::<Option<Vec<_>>>()).next()
         };
         let Some(key) = own_key.or_else(by_match) else { return Ok(Search::Impossible) };
-        let (fields, values): (Vec<Field>, Vec<Value>) = key.into_iter().unzip();
-        let (rows, letters) = self.look_up(endpoint, &fields, &[values]).await?;
+        let (fields, values): (Vec<Field>, Vec<(Value, Normaliser)>) = key.into_iter().unzip();
+        let (rows, letters) = self.look_up(endpoint, &fields, &spellings(&values)).await?;
         if !letters.is_empty() {
             // What cannot be understood may be the one.
             return Ok(Search::Impossible);
         }
-        let id = self.endpoint_id(endpoint);
-        let query = RecordQuery {
-            sync: self.name().to_owned(),
-            links: rows.iter().map(|row| (id, row.remote.clone())).collect(),
-            ..RecordQuery::default()
-        };
-        let links = self.run.store.load_records(&query)?.links;
-        let free = rows.into_iter().zip(links).filter(|(_, link)| link.is_none()).map(|(row, _)| row).collect();
+        let free = self.unlinked(endpoint, rows)?;
         Ok(Search::Found(free))
     }
 
@@ -342,24 +337,28 @@ impl Work<'_> {
         if !can_look || !is_read || columns.is_empty() || !self.has(Mechanism::CreateLadder) {
             return Ok(());
         }
-        let value = |job: &Job, name: &String| {
-            let column = job.columns.iter().find(|(field, _)| field.name == *name)?;
-            Some(column.clone()).filter(|(_, value)| !value.is_null())
+        let value = |job: &Job, (name, normaliser): &(String, Normaliser)| {
+            let (field, value) = job.columns.iter().find(|(field, _)| field.name == *name)?;
+            (!value.is_null()).then(|| (field.clone(), (value.clone(), *normaliser)))
         };
-        let key_of =
-            |job: &Job| -> Option<Vec<(Field, Value)>> { columns.iter().map(|name| value(job, name)).collect() };
+        let key_of = |job: &Job| columns.iter().map(|column| value(job, column)).collect::<Option<Vec<_>>>();
         let creates = jobs.iter().filter(|job| job.action == Action::Create);
-        let keys: Vec<Vec<(Field, Value)>> = creates.filter_map(key_of).collect();
-        let Some(fields) = keys.first().map(|key| key.iter().map(|(field, _)| field.clone()).collect::<Vec<_>>())
-        else {
-            return Ok(());
-        };
-        let keys: Vec<Vec<Value>> =
-            keys.into_iter().map(|key| key.into_iter().map(|(_, value)| value).collect()).collect();
+        let (mut fields, mut keys) = (Vec::new(), Vec::new());
+        for key in creates.filter_map(key_of) {
+            let (columns, values): (Vec<Field>, Vec<(Value, Normaliser)>) = key.into_iter().unzip();
+            keys.extend(spellings(&values));
+            fields = columns;
+        }
         let (rows, letters) = self.look_up(endpoint, &fields, &keys).await?;
         if rows.is_empty() {
             return Ok(());
         }
+        let free = self.unlinked(endpoint, rows)?;
+        self.take_rows(endpoint, &free, letters, None).await
+    }
+
+    /// Of the records that were found those that belong to nobody, each once.
+    fn unlinked(&self, endpoint: usize, rows: Vec<Incoming>) -> Result<Vec<Incoming>, SyncError> {
         let id = self.endpoint_id(endpoint);
         let query = RecordQuery {
             sync: self.name().to_owned(),
@@ -367,20 +366,18 @@ impl Work<'_> {
             ..RecordQuery::default()
         };
         let links = self.run.store.load_records(&query)?.links;
-        let free: Vec<Incoming> =
-            rows.into_iter().zip(links).filter(|(_, link)| link.is_none()).map(|(row, _)| row).collect();
-        self.take_rows(endpoint, &free, letters, None).await
+        let mut known = HashSet::new();
+        let free = rows.into_iter().zip(links).filter(|(_, link)| link.is_none()).map(|(row, _)| row);
+        Ok(free.filter(|row| known.insert(row.remote.clone())).collect())
     }
 
     /// The endpoint's columns of the first rule by which its records can be matched.
-    fn match_columns(&self, endpoint: usize) -> Vec<String> {
+    fn match_columns(&self, endpoint: usize) -> Vec<(String, Normaliser)> {
+        let column = |(field, normaliser): &(usize, Normaliser)| {
+            Some((self.column_of(endpoint, *field)?.to_owned(), *normaliser))
+        };
         let rules = self.settled.matching.exact.iter();
-        let columns = rules.map(|rule| {
-            rule.iter()
-                .map(|(field, _)| self.column_of(endpoint, *field).map(str::to_owned))
-                .collect::<Option<Vec<_>>>()
-        });
-        columns.flatten().next().unwrap_or_default()
+        rules.filter_map(|rule| rule.iter().map(column).collect::<Option<Vec<_>>>()).next().unwrap_or_default()
     }
 
     /// The endpoint's column for a field of the entity.
@@ -458,6 +455,23 @@ impl Work<'_> {
         }
         self.commit(unit)
     }
+}
+
+/// How an endpoint that keeps values in a form of its own may show a key: as it was given, without the space around it, and in small
+/// letters. What is matched exactly is looked for exactly.
+fn spellings(key: &[(Value, Normaliser)]) -> Vec<Vec<Value>> {
+    let spell = |spelling: fn(&str) -> String| -> Vec<Value> {
+        let value = |(value, normaliser): &(Value, Normaliser)| match value {
+            Value::Text(text) if *normaliser != Normaliser::Exact => Value::text(&spelling(text)),
+            _ => value.clone(),
+        };
+        key.iter().map(value).collect()
+    };
+    let mut found = vec![spell(str::to_owned), spell(|text| text.trim().to_owned()), spell(str::to_lowercase)];
+    found.push(spell(|text| text.trim().to_lowercase()));
+    found.sort_unstable();
+    found.dedup();
+    found
 }
 
 /// What an update of unknown outcome came to.
