@@ -91,7 +91,7 @@ fn what_streams_ends_with_the_document() {
     assert_eq!((last["ok"].as_bool(), &last["error"]), (Some(false), &Value::Null), "{outcome}");
     assert_eq!(
         keys(&last["result"]["syncs"][0]),
-        "event sync read written unchanged deleted duplicates held dead_letters conflicts waiting elapsed_ms ok run"
+        "event sync read written unchanged deleted duplicates held dead_letters conflicts waiting failed elapsed_ms ok run"
     );
     assert_eq!(outcome.stderr, "");
 }
