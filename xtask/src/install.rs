@@ -25,10 +25,27 @@ const NEEDS: &[Need] = &[
     Need { program: "mariadb", package: "mariadb-client-core", folders: &["/usr/bin"] },
 ];
 
+/// What only the benchmark starts, besides what the tests need: what hubs are measured against.
+const NEEDS_OF_BENCH: &[Need] = &[
+    Need { program: "bucardo", package: "bucardo", folders: &[] },
+    // Bucardo's own tables are kept by functions in Perl.
+    Need { program: "plperl.so", package: "postgresql-plperl", folders: &["/usr/lib/postgresql/*/lib"] },
+];
+
 /// The wasm target and the servers.
 pub fn for_tests() -> Result<(), String> {
     target()?;
-    let missing: Vec<&Need> = NEEDS.iter().filter(|need| find(need).is_none()).collect();
+    install(NEEDS.iter())
+}
+
+/// The same, and what only the benchmark needs.
+pub fn for_bench() -> Result<(), String> {
+    target()?;
+    install(NEEDS.iter().chain(NEEDS_OF_BENCH))
+}
+
+fn install(needs: impl Iterator<Item = &'static Need>) -> Result<(), String> {
+    let missing: Vec<&Need> = needs.filter(|need| find(need).is_none()).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -36,7 +53,7 @@ pub fn for_tests() -> Result<(), String> {
     let programs: Vec<&str> = missing.iter().map(|need| need.program).collect();
     if !can_apt() {
         return Err(format!(
-            "the tests need {}, which cannot be installed from here; on Debian: sudo apt-get install --yes {}",
+            "this needs {}, which cannot be installed from here; on Debian: sudo apt-get install --yes {}",
             programs.join(" and "),
             packages.join(" ")
         ));

@@ -12,7 +12,7 @@ usage: cargo xtask COMMAND
   generate           write the generated pages of docs/reference
   generate --check   fail if one of them is out of date
   sim [ARG…]         run hubs in the simulator: --seeds A..B, --seed N --trace, --without MECHANISM, --mutations
-  bench [ARG…]       measure against floors and write docs/reference/benchmarks.md
+  bench [ARG…]       measure against floors and write docs/reference/benchmarks.md; --only GROUP keeps its other figures
 ";
 
 fn main() -> ExitCode {
@@ -54,7 +54,7 @@ fn has_nextest() -> bool {
 }
 
 fn bench(rest: &[String]) -> Result<(), String> {
-    install::for_tests()?;
+    install::for_bench()?;
     // The thing that is measured is the binary people use, built as they build it.
     cargo(&["build", "--release", "--package", "lockstep"], &[])?;
     cargo(&["run", "--release", "--package", "lockstep-bench", "--"], rest)

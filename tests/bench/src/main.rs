@@ -32,7 +32,8 @@ struct Args {
     /// How often each thing is measured
     #[arg(long, default_value_t = 5)]
     times: usize,
-    /// Only the groups with this in their name: files, tables, sandbox, start, memory
+    /// Only the scenarios with this in their name (files, tables, sandbox, start, memory, hub, many-records, deciding); the page
+    /// keeps the other figures
     #[arg(long)]
     only: Option<String>,
     /// The binary that is measured
@@ -56,9 +57,10 @@ fn main() {
             scenario(&lab::Bench { rows: args.rows, times: args.times, binary: binary.clone() }, &mut report);
         }
     }
-    println!("{report}");
-    if args.only.is_none() && !args.print {
-        std::fs::write(PAGE, report.to_string()).expect("the page is written");
+    let old = if args.only.is_some() { std::fs::read_to_string(PAGE).unwrap_or_default() } else { String::new() };
+    println!("{}", report.page(""));
+    if !args.print {
+        std::fs::write(PAGE, report.page(&old)).expect("the page is written");
         eprintln!("{PAGE} is written");
     }
 }

@@ -14,6 +14,10 @@ pub enum Goal {
     Mebibytes(u64),
     /// At least so many million rows a second.
     MillionRows(f64),
+    /// At least so many thousand records a second.
+    ThousandRecords(f64),
+    /// At most so many bytes.
+    Bytes(u64),
     /// None; it is shown for comparison.
     Shown,
 }
@@ -64,7 +68,7 @@ impl Report {
         self.push(Line {
             group,
             what: what.to_owned(),
-            floor: floor.map_or_else(|| "–".to_owned(), seconds),
+            floor: floor.map_or_else(|| NO_GOAL.to_owned(), seconds),
             product: seconds(product),
             figure: ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}×")),
             goal,
@@ -78,16 +82,47 @@ impl Report {
             Goal::Mebibytes(most) => (Some(mebibytes <= most), format!("≤ {most} MiB")),
             _ => (None, NO_GOAL.to_owned()),
         };
-        let product = format!("{mebibytes} MiB");
+        self.plain(group, what, format!("{mebibytes} MiB"), goal, is_met);
+    }
+
+    /// Bytes of each record.
+    pub fn bytes(&mut self, group: &'static str, what: &str, bytes: u64, goal: Goal) {
+        let (is_met, goal) = match goal {
+            Goal::Bytes(most) => (Some(bytes <= most), format!("≤ {most} bytes")),
+            _ => (None, NO_GOAL.to_owned()),
+        };
+        self.plain(group, what, format!("{bytes} bytes"), goal, is_met);
+    }
+
+    /// Records in a second.
+    pub fn records(&mut self, group: &'static str, what: &str, records: u64, time: Duration, goal: Goal) {
+        let thousands = records as f64 / time.as_secs_f64() / 1e3;
+        let (is_met, goal) = match goal {
+            Goal::ThousandRecords(least) => (Some(thousands >= least), format!("≥ {least} k records/s")),
+            _ => (None, NO_GOAL.to_owned()),
+        };
+        self.plain(group, what, format!("{thousands:.1} k records/s"), goal, is_met);
+    }
+
+    /// How often something came out right, and how often with the floor.
+    pub fn share(&mut self, group: &'static str, what: &str, right: (Option<u64>, u64), of: u64) {
+        let (floor, product) = right;
+        let shown = |count: u64| format!("{count} of {of}");
         self.push(Line {
             group,
             what: what.to_owned(),
-            floor: "–".into(),
-            product,
+            floor: floor.map_or_else(|| "–".to_owned(), shown),
+            product: shown(product),
             figure: String::new(),
-            goal,
-            is_met,
+            goal: shown(of),
+            is_met: Some(product == of),
         });
+    }
+
+    /// Without a floor.
+    fn plain(&mut self, group: &'static str, what: &str, product: String, goal: String, is_met: Option<bool>) {
+        let (what, floor, figure) = (what.to_owned(), NO_GOAL.to_owned(), String::new());
+        self.push(Line { group, what, floor, product, figure, goal, is_met });
     }
 
     pub fn rate(&mut self, group: &'static str, what: &str, rows: u64, time: Duration, goal: Goal) {
@@ -96,16 +131,7 @@ impl Report {
             Goal::MillionRows(least) => (Some(millions >= least), format!("≥ {least} M rows/s")),
             _ => (None, NO_GOAL.to_owned()),
         };
-        let product = format!("{millions:.1} M rows/s");
-        self.push(Line {
-            group,
-            what: what.to_owned(),
-            floor: "–".into(),
-            product,
-            figure: String::new(),
-            goal,
-            is_met,
-        });
+        self.plain(group, what, format!("{millions:.1} M rows/s"), goal, is_met);
     }
 }
 
@@ -118,35 +144,89 @@ const INTRODUCTION: &str = "\
 # Benchmarks
 
 Ratios against floors measured in the same run; floor and product take turns, medians. A floor is what the same work costs
-with the database's own tools: `psql`, `COPY`, SQL by hand. Times are of whole processes unless said otherwise. Write this page
-anew with:
+with the database's own tools: `psql`, `COPY`, SQL by hand; of hubs, what it costs with Bucardo. Times are of whole processes unless
+said otherwise. Write this page anew, or one group of it:
 
     cargo xtask bench
-
+    cargo xtask bench --only hub
 ";
 
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(INTRODUCTION)?;
-        let cores = std::thread::available_parallelism().map_or(0, usize::from);
-        writeln!(f, "{} rows of 12 columns, {} times each, on {cores} cores.", self.rows, self.times)?;
-        let mut group = "";
-        for line in &self.lines {
-            if line.group != group {
-                group = line.group;
-                writeln!(
-                    f,
-                    "\n## {group}\n\n| what | floor | Lockstep | ratio | goal | met |\n|---|--:|--:|--:|--:|---|"
-                )?;
+/// How a group begins on the page.
+const HEADING: &str = "\n## ";
+
+impl Report {
+    /// The page with the groups that were measured put in place of the same groups of an older page. Groups that are new stand at
+    /// its end.
+    pub fn page(&self, old: &str) -> String {
+        let measured = self.groups();
+        let mut old = old.split(HEADING);
+        let _introduction = old.next();
+        let mut page = INTRODUCTION.to_owned();
+        let mut done: Vec<&str> = Vec::new();
+        for group in old {
+            let title = group.lines().next().unwrap_or_default();
+            match measured.iter().find(|(name, _)| *name == title) {
+                Some((name, text)) => {
+                    page.push_str(text);
+                    done.push(name);
+                }
+                None => page.extend([HEADING, group]),
             }
-            let met = match line.is_met {
-                None => NO_GOAL,
-                Some(true) => "yes",
-                Some(false) => "**no**",
-            };
-            let Line { what, floor, product, figure, goal, .. } = line;
-            writeln!(f, "| {what} | {floor} | {product} | {figure} | {goal} | {met} |")?;
         }
-        Ok(())
+        measured.iter().filter(|(name, _)| !done.contains(name)).for_each(|(_, text)| page.push_str(text));
+        page
+    }
+
+    /// Each group's name and its text.
+    fn groups(&self) -> Vec<(&'static str, String)> {
+        let cores = std::thread::available_parallelism().map_or(0, usize::from);
+        let mut groups: Vec<(&'static str, String)> = Vec::new();
+        for line in &self.lines {
+            if groups.last().is_none_or(|(name, _)| *name != line.group) {
+                let head = format!(
+                    "{HEADING}{}\n\n{} rows, {} times each, on {cores} cores.\n\n\
+                     | what | floor | Lockstep | ratio | goal | met |\n|---|--:|--:|--:|--:|---|\n",
+                    line.group, self.rows, self.times
+                );
+                groups.push((line.group, head));
+            }
+            if let Some((_, text)) = groups.last_mut() {
+                text.push_str(&line.to_string());
+            }
+        }
+        groups
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let met = match self.is_met {
+            None => NO_GOAL,
+            Some(true) => "yes",
+            Some(false) => "**no**",
+        };
+        let Self { what, floor, product, figure, goal, .. } = self;
+        writeln!(f, "| {what} | {floor} | {product} | {figure} | {goal} | {met} |")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(group: &'static str, seconds: u64) -> Report {
+        let mut report = Report::new(10, 1);
+        report.time(group, "it", (None, Duration::from_secs(seconds)), Goal::Shown);
+        report
+    }
+
+    #[test]
+    fn groups_that_were_not_measured_stay() {
+        let first = report("one", 1).page("");
+        let both = report("two", 2).page(&first);
+        let again = report("one", 3).page(&both);
+        let lines: Vec<&str> = again.lines().filter(|line| line.starts_with("## ") || line.contains(" s |")).collect();
+        assert_eq!(lines, ["## one", "| it | – | 3.00 s |  | – | – |", "## two", "| it | – | 2.00 s |  | – | – |"]);
+        assert_eq!(report("one", 3).page(&again), again);
     }
 }

@@ -1,6 +1,9 @@
 //! What is measured.
 
+mod deciding;
 mod files;
+mod hub;
+mod many;
 mod memory;
 mod sandbox;
 mod start;
@@ -11,10 +14,13 @@ use crate::report::Report;
 
 type Scenario = fn(&Bench, &mut Report);
 
-pub const ALL: [(&str, Scenario); 5] = [
+pub const ALL: [(&str, Scenario); 8] = [
     ("files", files::measure),
     ("tables", tables::measure),
     ("sandbox", sandbox::measure),
     ("start", start::measure),
     ("memory", memory::measure),
+    ("hub", hub::measure),
+    ("many-records", many::measure),
+    ("deciding", deciding::measure),
 ];
