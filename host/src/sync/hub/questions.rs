@@ -120,11 +120,16 @@ impl Work<'_> {
 
     /// A conflict somebody has to decide about is told anew when what is agreed changes: nobody decides about what they have not seen.
     pub fn renew_conflicts(&self, endpoint: usize, record: RecordId, facts: &Facts, decided: &mut Decided) {
+        let Decided { unit, .. } = decided;
+        let Some(state) = unit.peek(record).map(|touched| &touched.state) else { return };
+        if state.sides.iter().all(|side| side.held.is_empty()) {
+            return;
+        }
+        let mut renewed = Vec::new();
         for why in facts.verdicts.iter().filter(|why| !why.changes.is_empty()) {
             let Some(fields) = self.settled.rules.groups.get(why.dispute.group).map(|group| &group.fields) else {
                 continue;
             };
-            let Some(state) = decided.unit.peek(record).map(|touched| touched.state.clone()) else { continue };
             let sides = state.sides.iter().enumerate().filter(|(other, _)| *other != endpoint);
             for (other, side) in sides.filter(|(_, side)| fields.iter().any(|field| side.is_held(*field))) {
                 let newest =
@@ -151,9 +156,10 @@ impl Work<'_> {
                 let held = Why { verdict: Verdict::Held, dispute, changes: Vec::new() };
                 let conflict =
                     self.field_conflict(other, &row, record, &held, ConflictKind::Field, ConflictState::Open);
-                decided.unit.conflicts.push(ConflictChange::Put(conflict));
+                renewed.push(ConflictChange::Put(conflict));
             }
         }
+        unit.conflicts.extend(renewed);
     }
 
     /// The same for a delete somebody has to decide about.
