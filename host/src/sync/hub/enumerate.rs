@@ -6,7 +6,7 @@
 use tokio::sync::mpsc;
 
 use super::decide::Incoming;
-use super::ingest::{Seen, digest};
+use super::ingest::Seen;
 use super::work::{Unit, Work, remote_id, remote_text};
 use crate::connector::{PageStatus, ReadMode, ReadRequest};
 use crate::record::{Value, values_of};
@@ -73,7 +73,7 @@ impl Work<'_> {
                 .collect();
             for row in 0..page.changes.rows() {
                 let values: Vec<&Value> = columns.iter().filter_map(|column| column.get(row)?.as_ref()).collect();
-                seen.ids.insert(digest(&remote_id(&values)));
+                seen.note(&remote_id(&values));
             }
         }
         match reader.await {
@@ -92,7 +92,7 @@ impl Work<'_> {
         let (gone, total) = self.gone(endpoint, seen)?;
         let mut applied = None;
         // A system that shows nothing at all is more likely to be ill than empty.
-        let is_blank = seen.ids.is_empty() && gone.len() > 1;
+        let is_blank = seen.is_empty() && gone.len() > 1;
         let is_much = is_blank || gone.len() as u64 > self.hub.def.guard.deletes_max(total);
         if is_much && self.has(Mechanism::Guard) {
             match self.approved(endpoint, &gone, total)? {

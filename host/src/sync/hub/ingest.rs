@@ -1,6 +1,7 @@
 //! Reading an endpoint: its pages become events, each page is decided about and durable with its cursor before the next.
 
 use std::collections::HashSet;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use tokio::sync::mpsc;
 
@@ -21,7 +22,7 @@ use crate::sync::read::Reading;
 
 /// Remote ids that a complete reading has shown.
 pub(super) struct Seen {
-    pub ids: HashSet<u128>,
+    ids: HashSet<u128, BuildHasherDefault<Uniform>>,
     /// Whether the reading began at the beginning, was complete, and everything in it could be read.
     pub is_complete: bool,
     pub is_readable: bool,
@@ -38,7 +39,7 @@ impl Seen {
     }
 
     fn new(from_beginning: bool) -> Self {
-        Self { ids: HashSet::new(), is_complete: false, is_readable: true, from_beginning }
+        Self { ids: HashSet::default(), is_complete: false, is_readable: true, from_beginning }
     }
 
     /// Whether every record was shown, or refused.
@@ -51,8 +52,38 @@ impl Seen {
         self.is_whole() && self.is_readable
     }
 
+    /// A reading that did not begin at the beginning proves nothing, and nobody will ask.
+    pub fn note(&mut self, remote: &[u8]) {
+        if self.from_beginning {
+            self.ids.insert(digest(remote));
+        }
+    }
+
     pub fn has(&self, remote: &[u8]) -> bool {
         self.ids.contains(&digest(remote))
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+}
+
+/// Takes digests, which look like chance already, as they are.
+#[derive(Default)]
+struct Uniform(u64);
+
+impl Hasher for Uniform {
+    fn write(&mut self, bytes: &[u8]) {
+        let head = bytes.first_chunk().copied().unwrap_or_default();
+        self.0 = u64::from_le_bytes(head);
+    }
+
+    fn write_u128(&mut self, digest: u128) {
+        self.0 = digest as u64;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 
@@ -121,7 +152,7 @@ impl Work<'_> {
         }));
         for row in &rows {
             if row.kind != EventKind::Delete {
-                seen.ids.insert(digest(&row.remote));
+                seen.note(&row.remote);
             }
         }
         self.counters.read += page.changes.rows() as u64;
