@@ -29,6 +29,7 @@ mod setup;
 mod times;
 mod verify;
 mod waiting;
+mod warm;
 mod work;
 mod write;
 

@@ -172,8 +172,7 @@ impl Work<'_> {
     fn make(&mut self, keys: &[Option<MatchKey>], unit: &mut Unit) -> RecordId {
         let id = self.new_record();
         let state = RecordState::new(self.settled.entity.len(), self.ids.len());
-        let none = vec![None; self.settled.matching.exact.len() + usize::from(self.settled.matching.scored.is_some())];
-        unit.put(id, state, none);
+        unit.put_new(id, state);
         for key in keys.iter().flatten() {
             unit.keys.entry(*key).or_default().push(id);
         }

@@ -93,6 +93,7 @@ impl Work<'_> {
         if intents.is_empty() {
             return Ok(None);
         }
+        self.warm.make_room(intents.len());
         self.refresh_unguarded(endpoint, intents).await?;
         let (unit, jobs) = self.plan_jobs(endpoint, intents)?;
         let (mut unit, jobs) = if jobs.iter().any(|job| job.action == Action::Create) {
@@ -134,12 +135,12 @@ impl Work<'_> {
         let mut unit = self.load_unit(intents.iter().map(|intent| intent.record))?;
         let mut jobs = Vec::with_capacity(intents.len());
         for intent in intents {
-            let Some(touched) = unit.get(intent.record) else { continue };
+            let Some(touched) = unit.peek(intent.record) else { continue };
             let owed = super::work::owed_of(&self.settled, &touched.state, endpoint);
             match self.job(endpoint, intent, &touched.state, owed) {
                 Ok(Planned::Job(job)) => jobs.push(job),
                 // The commit finds that nothing is owed, and takes the intent away.
-                Ok(Planned::Nothing) => touched.is_dirty = true,
+                Ok(Planned::Nothing) => unit.get(intent.record).into_iter().for_each(|touched| touched.is_dirty = true),
                 Ok(Planned::Parked) => {
                     let due = self.now().saturating_add(1);
                     let row = self.intent(IntentState::Parked, due, intent.row.attempts, Action::Update);
@@ -388,6 +389,7 @@ impl Work<'_> {
             is_unguarded.then(|| side.link.remote().map(<[u8]>::to_vec)).flatten()
         };
         let remotes: Vec<Vec<u8>> = intents.iter().filter_map(|intent| unguarded(&intent.record)).collect();
+        self.put_back(unit);
         if remotes.is_empty() {
             return Ok(());
         }

@@ -1,9 +1,10 @@
 //! Which record an unknown remote record is.
 
 use super::decide::Incoming;
-use super::work::{Unit, Work};
-use crate::resolve::{Link, Mechanism, similarity};
-use crate::store::{ConflictKind, MatchKey, RecordId};
+use super::work::{Touched, Unit, Work};
+use crate::record::Value;
+use crate::resolve::{Link, Mechanism, Normaliser, RecordState, match_digest, similarity};
+use crate::store::{ConflictKind, HubCommit, MatchKey, MatchKeyChange, Presence, RecordId};
 
 /// What a remote record that is linked to nothing is.
 pub(super) enum Identity {
@@ -28,6 +29,48 @@ enum Candidate {
 }
 
 impl Work<'_> {
+    /// The digests a record can be found by, one per rule; the last is the block of the scored rule.
+    pub fn match_keys(&self, state: &RecordState) -> Vec<Option<MatchKey>> {
+        self.keys_of(|field| state.value(field))
+    }
+
+    pub fn keys_of<'v>(&self, value: impl Fn(usize) -> Option<&'v Value>) -> Vec<Option<MatchKey>> {
+        self.matching_rules()
+            .enumerate()
+            .map(|(rule, fields)| {
+                let fields: Vec<_> = fields.iter().map(|(field, normaliser)| (value(*field), *normaliser)).collect();
+                match_digest(rule, &fields).map(MatchKey)
+            })
+            .collect()
+    }
+
+    /// Digests are computed only where a match field has another value than before.
+    pub fn settle_match_keys(&self, id: RecordId, touched: &Touched, commit: &mut HubCommit) {
+        let now = self.matched(&touched.state);
+        if touched.matched.as_ref() == Some(&now) {
+            return;
+        }
+        let before = touched.matched.as_deref().unwrap_or_default();
+        let value = |field| before.iter().find(|(known, _)| *known == field).and_then(|(_, value)| value.as_ref());
+        let (before, after) = (self.keys_of(value), self.match_keys(&touched.state));
+        for (before, after) in before.iter().zip(&after).filter(|(before, after)| before != after) {
+            let change = |key: &MatchKey, presence| MatchKeyChange { key: *key, record: id, presence };
+            commit.match_keys.extend(before.as_ref().map(|key| change(key, Presence::Absent)));
+            commit.match_keys.extend(after.as_ref().map(|key| change(key, Presence::Present)));
+        }
+    }
+
+    /// Every rule's fields, one rule after the other.
+    fn matching_rules(&self) -> impl Iterator<Item = &Vec<(usize, Normaliser)>> {
+        let matching = &self.settled.matching;
+        matching.exact.iter().chain(matching.scored.as_ref().map(|scored| &scored.block))
+    }
+
+    /// The fields records are matched by, with their values.
+    pub fn matched(&self, state: &RecordState) -> Vec<(usize, Option<Value>)> {
+        self.matching_rules().flatten().map(|(field, _)| (*field, state.value(*field).cloned())).collect()
+    }
+
     /// Exact rules first, one after the other; then the scored rule.
     pub fn identify(&self, endpoint: usize, row: &Incoming, keys: &[Option<MatchKey>], unit: &Unit) -> Identity {
         if !self.has(Mechanism::MatchBeforeCreate) {

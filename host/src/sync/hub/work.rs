@@ -1,16 +1,17 @@
 //! A run in progress: who we are to the store, what is touched, and how it becomes durable.
 
+use std::collections::hash_map::Entry as Place;
 use std::collections::{BTreeMap, HashMap};
 
 use super::setup::{End, Settled};
+use super::warm::Warm;
 use super::{Hub, HubRun};
 use crate::lineage::{EndRows, Entry, EntryKind};
 use crate::record::{Field, Value, read_value, write_value};
-use crate::resolve::{Link, Mechanism, Owed, RecordState, Segment, decode, encode, match_digest, owed};
+use crate::resolve::{Link, Mechanism, Owed, RecordState, Segment, decode, encode, owed};
 use crate::store::{
     ConflictChange, ConflictId, Counters, EndpointId, EndpointState, EndpointUpdate, Epoch, EventChange, HubCommit,
-    HubState, IntentRow, IntentState, KeyDigest, MatchKey, MatchKeyChange, NewDeadLetter, NewLineage, Presence,
-    RecordId, RecordQuery, RunId,
+    HubState, IntentRow, IntentState, KeyDigest, MatchKey, NewDeadLetter, NewLineage, RecordId, RecordQuery, RunId,
 };
 use crate::sync::error::SyncError;
 use crate::sync::retry::Caution;
@@ -50,6 +51,8 @@ pub(super) struct Work<'a> {
     pub enumerated: std::collections::HashSet<usize>,
     /// Records whose deletion was approved in this run, wherever it is carried out.
     pub approved: std::collections::HashSet<RecordId>,
+    /// Records as they were last made durable.
+    pub warm: Warm,
 }
 
 /// Records that are decided about together, and everything that becomes durable with them.
@@ -75,25 +78,35 @@ pub(super) struct Unit {
 /// A record in memory.
 pub(super) struct Touched {
     pub state: RecordState,
-    keys: Vec<Option<MatchKey>>,
+    /// The values of the match fields when it was loaded; none if it is new.
+    pub matched: Option<Vec<(usize, Option<Value>)>>,
     pub is_dirty: bool,
     /// Something was agreed anew: whatever was refused or parked is tried again.
     pub is_changed: bool,
+    /// Nobody could have changed it.
+    is_untouched: bool,
 }
 
 impl Unit {
     pub fn get(&mut self, id: RecordId) -> Option<&mut Touched> {
-        self.records.get_mut(&id)
+        let touched = self.records.get_mut(&id)?;
+        touched.is_untouched = false;
+        Some(touched)
     }
 
     pub fn peek(&self, id: RecordId) -> Option<&Touched> {
         self.records.get(&id)
     }
 
-    pub fn put(&mut self, id: RecordId, state: RecordState, keys: Vec<Option<MatchKey>>) {
-        if !self.records.contains_key(&id) {
+    /// Puts in a record that is not there yet.
+    pub fn put_new(&mut self, id: RecordId, state: RecordState) {
+        self.put(id, state, None);
+    }
+
+    fn put(&mut self, id: RecordId, state: RecordState, matched: Option<Vec<(usize, Option<Value>)>>) {
+        if let Place::Vacant(place) = self.records.entry(id) {
             self.order.push(id);
-            self.records.insert(id, Touched { state, keys, is_dirty: false, is_changed: false });
+            place.insert(Touched { state, matched, is_dirty: false, is_changed: false, is_untouched: true });
         }
     }
 
@@ -152,6 +165,7 @@ impl<'a> Work<'a> {
             failed,
             enumerated: std::collections::HashSet::new(),
             approved: std::collections::HashSet::new(),
+            warm: Warm::default(),
         }
     }
 
@@ -204,40 +218,42 @@ impl<'a> Work<'a> {
         bodies.sort_unstable_by_key(|(id, _)| *id);
         for (id, body) in bodies {
             if unit.peek(id).is_none() {
-                let state = self.decode(id, &body)?;
-                let keys = self.match_keys(&state);
-                unit.put(id, state, keys);
+                let state = self.warm.take(id).map_or_else(|| self.decode(id, &body), Ok)?;
+                debug_assert_eq!(Some(&state), self.decode(id, &body).ok().as_ref(), "what is warm is what is stored");
+                self.take_state(unit, id, state);
             }
         }
         Ok(())
     }
 
+    fn take_state(&self, unit: &mut Unit, id: RecordId, state: RecordState) {
+        let matched = self.matched(&state);
+        unit.put(id, state, Some(matched));
+    }
+
     /// A unit with these records in it.
     pub fn load_unit(&self, records: impl Iterator<Item = RecordId>) -> Result<Unit, SyncError> {
-        let query = RecordQuery { sync: self.name().to_owned(), records: records.collect(), ..RecordQuery::default() };
         let mut unit = Unit::default();
-        self.take_bodies(&mut unit, self.run.store.load_records(&query)?.bodies)?;
+        let mut cold = Vec::new();
+        for id in records {
+            // In tests all are read, and what is warm is compared with what is stored.
+            let warm = if cfg!(debug_assertions) { None } else { self.warm.take(id) };
+            match warm {
+                Some(state) => self.take_state(&mut unit, id, state),
+                None => cold.push(id),
+            }
+        }
+        if !cold.is_empty() {
+            let query = RecordQuery { sync: self.name().to_owned(), records: cold, ..RecordQuery::default() };
+            self.take_bodies(&mut unit, self.run.store.load_records(&query)?.bodies)?;
+        }
         Ok(unit)
     }
 
-    /// The digests a record can be found by, one per rule; the last is the block of the scored rule.
-    pub fn match_keys(&self, state: &RecordState) -> Vec<Option<MatchKey>> {
-        self.keys_of(|field| state.value(field))
-    }
-
-    pub fn keys_of<'v>(&self, value: impl Fn(usize) -> Option<&'v Value>) -> Vec<Option<MatchKey>> {
-        let matching = &self.settled.matching;
-        let block = matching.scored.as_ref().map(|scored| &scored.block);
-        matching
-            .exact
-            .iter()
-            .chain(block)
-            .enumerate()
-            .map(|(rule, fields)| {
-                let fields: Vec<_> = fields.iter().map(|(field, normaliser)| (value(*field), *normaliser)).collect();
-                match_digest(rule, &fields).map(MatchKey)
-            })
-            .collect()
+    /// Gives back a unit that was only looked at.
+    pub fn put_back(&self, unit: Unit) {
+        let untouched = unit.records.into_iter().filter(|(_, touched)| touched.is_untouched);
+        self.warm.keep(untouched.map(|(id, touched)| (id, touched.state)).collect());
     }
 
     /// Adds an entry to the lineage and makes it the newest of its record.
@@ -263,6 +279,7 @@ impl<'a> Work<'a> {
     /// Makes a unit durable: records, what everybody is owed, links, lineage and cursors together (Invariant 9).
     pub fn commit(&mut self, mut unit: Unit) -> Result<(), SyncError> {
         if unit.is_empty() && self.is_pinned {
+            self.put_back(unit);
             return Ok(());
         }
         let at = self.run.world.clock.now();
@@ -270,8 +287,9 @@ impl<'a> Work<'a> {
         if !self.is_pinned {
             commit.pin = Some(self.settled.pin.clone());
         }
+        let mut durable = Vec::with_capacity(unit.order.len());
         for id in std::mem::take(&mut unit.order) {
-            self.settle_record(&mut unit, id, &mut commit)?;
+            durable.extend(self.settle_record(&mut unit, id, &mut commit)?.map(|state| (id, state)));
         }
         commit.endpoints = unit.endpoints;
         commit.links = unit
@@ -291,13 +309,20 @@ impl<'a> Work<'a> {
             commit.epoch = self.run.store.hub_state(self.name(), &[])?.epoch;
         }
         self.run.store.commit_hub(&commit)?;
+        self.warm.keep(durable);
         self.next_lineage += told;
         self.is_pinned = true;
         Ok(())
     }
 
-    fn settle_record(&self, unit: &mut Unit, id: RecordId, commit: &mut HubCommit) -> Result<(), SyncError> {
-        let Some(mut touched) = unit.records.remove(&id) else { return Ok(()) };
+    /// Answers the record as it is going to be stored, or is.
+    fn settle_record(
+        &self,
+        unit: &mut Unit,
+        id: RecordId,
+        commit: &mut HubCommit,
+    ) -> Result<Option<RecordState>, SyncError> {
+        let Some(mut touched) = unit.records.remove(&id) else { return Ok(None) };
         for endpoint in 0..self.ids.len() {
             let mut owed = self.owed(&touched.state, endpoint);
             if self.unlink_or_relink(unit, id, &mut touched, endpoint, &owed) {
@@ -307,16 +332,11 @@ impl<'a> Work<'a> {
             self.queue(id, &mut touched, endpoint, &owed, fixed, commit);
         }
         if !touched.is_dirty {
-            return Ok(());
+            return Ok(Some(touched.state).filter(|_| touched.is_untouched));
         }
-        let keys = self.match_keys(&touched.state);
-        for (before, after) in touched.keys.iter().zip(&keys).filter(|(before, after)| before != after) {
-            let change = |key: &MatchKey, presence| MatchKeyChange { key: *key, record: id, presence };
-            commit.match_keys.extend(before.as_ref().map(|key| change(key, Presence::Absent)));
-            commit.match_keys.extend(after.as_ref().map(|key| change(key, Presence::Present)));
-        }
+        self.settle_match_keys(id, &touched, commit);
         commit.records.push((id, encode(&touched.state, &self.ids)));
-        Ok(())
+        Ok(Some(touched.state))
     }
 
     /// What needs no write is done at once. Answers whether there was anything.
