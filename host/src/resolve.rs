@@ -14,6 +14,7 @@ mod forget;
 mod held;
 mod identity;
 mod merge;
+mod news;
 mod owed;
 mod policy;
 mod rules;

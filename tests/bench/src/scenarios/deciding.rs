@@ -213,7 +213,7 @@ async fn run(folder: &Path, def: &HubDef, pages: Vec<Changes>) -> Spent {
     let end = |pages: Vec<Changes>| {
         let memory = Arc::new(Memory { pages });
         let plugin = PluginUse { role: "memory".into(), label: "memory@1".into(), digest: "00".into() };
-        HubEnd { source: Some(memory.clone()), sink: Some(memory), plugin }
+        HubEnd { source: Some(memory.clone()), sink: Some(memory), plugin, reports_times: true }
     };
     let hub = Hub {
         def: def.clone(),

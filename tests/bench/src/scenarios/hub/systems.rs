@@ -133,7 +133,8 @@ impl Pair<'_> {
 
     /// The values of a turn that had to lose.
     pub fn losers(&self, turn: u64) -> Vec<String> {
-        let ids = (1..=self.rows).filter(|id| id % self.turns == turn && id / self.turns % CONFLICT_STEP == 0);
+        let ids =
+            (1..=self.rows).filter(|id| id % self.turns == turn && (id / self.turns).is_multiple_of(CONFLICT_STEP));
         ids.map(|id| format!("{} {turn} {id}", side_name(1 - (id / self.turns / CONFLICT_STEP % 2) as usize))).collect()
     }
 }

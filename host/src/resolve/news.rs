@@ -1,0 +1,89 @@
+//! What of a statement is news: not what the endpoint showed last, not our own write, not from before either.
+
+use super::merge::Statement;
+use super::{Mechanism, RecordState, Rules, Shadow};
+use crate::record::Value;
+
+/// Whether each field is one the event says nothing about, or is what the endpoint showed last: most fields of most events, so this
+/// is found out before anything else is.
+pub(super) fn says_nothing_new(state: &RecordState, group: &[usize], statement: &Statement<'_>, rules: &Rules) -> bool {
+    let is_plain = rules.safety.has(Mechanism::EchoTest) && rules.safety.has(Mechanism::AbsentIsNotNull);
+    let Some(side) = state.side(statement.endpoint).filter(|_| is_plain) else { return false };
+    group.iter().filter(|field| rules.reads(statement.endpoint, **field)).all(|field| {
+        match statement.values.get(*field) {
+            Some(Some(value)) => side.shadow(*field).shown() == Some(value),
+            _ => true,
+        }
+    })
+}
+
+/// The fields the event says something about. Of a group that moves together, those it says nothing about stay as the endpoint
+/// last showed them.
+pub(super) fn stated(
+    state: &RecordState,
+    group: &[usize],
+    statement: &Statement<'_>,
+    rules: &Rules,
+) -> Vec<(usize, Value)> {
+    let endpoint = statement.endpoint;
+    let absent_is_null = !rules.safety.has(Mechanism::AbsentIsNotNull);
+    let said = |field: usize| match statement.values.get(field) {
+        Some(Some(value)) => Some(value.clone()),
+        // Invariant 14: absent never becomes null.
+        _ if absent_is_null => Some(Value::Null),
+        _ => None,
+    };
+    let readable = group.iter().copied().filter(|field| rules.reads(endpoint, *field));
+    let mut fields: Vec<(usize, Value)> = readable.clone().filter_map(|field| Some((field, said(field)?))).collect();
+    if !fields.is_empty() && fields.len() < group.len() {
+        let shown = |field: usize| state.side(endpoint)?.shadow(field).shown().cloned();
+        let silent: Vec<usize> = readable.filter(|field| fields.iter().all(|(known, _)| known != field)).collect();
+        fields.extend(silent.into_iter().filter_map(|field| Some((field, shown(field)?))));
+        fields.sort_by_key(|(field, _)| *field);
+    }
+    fields
+}
+
+pub(super) enum News {
+    Nothing,
+    /// Our own write, whose outcome we did not hear of, has arrived.
+    Echo,
+    Change,
+}
+
+/// Whether a value is news: not what the endpoint showed last, and not what we sent it.
+pub(super) fn news(state: &mut RecordState, endpoint: usize, field: usize, value: &Value, rules: &Rules) -> News {
+    let Some(side) = state.sides.get_mut(endpoint) else { return News::Nothing };
+    if !rules.safety.has(Mechanism::EchoTest) {
+        return News::Change;
+    }
+    if side.shadow(field).shown() == Some(value) {
+        return News::Nothing;
+    }
+    let is_question = side.sent.as_ref().is_some_and(|sent| sent.kind.is_question());
+    if side.sent_value(field) == Some(value) && !is_question {
+        side.set_shadow(field, Shadow::Value(value.clone()));
+        return News::Echo;
+    }
+    News::Change
+}
+
+/// Invariant 7: if everything that differs may be from before our own writes, or from before what the endpoint said last, nothing
+/// is decided before their time is over.
+pub(super) fn fenced(
+    state: &RecordState,
+    endpoint: usize,
+    changed: &[&(usize, Value)],
+    now: i64,
+    rules: &Rules,
+) -> Option<i64> {
+    if !rules.safety.has(Mechanism::SettleFence) {
+        return None;
+    }
+    let side = state.side(endpoint)?;
+    if side.unsure_until > now {
+        return Some(side.unsure_until);
+    }
+    let until: Option<Vec<i64>> = changed.iter().map(|(field, value)| side.fenced(*field, value, now)).collect();
+    until?.into_iter().max()
+}
