@@ -108,6 +108,8 @@ pub struct ReadRows {
 pub struct Projection {
     entity: Arc<[Field]>,
     remote: Arc<[Field]>,
+    /// The same fields, one by one.
+    columns: Vec<Arc<Field>>,
     /// By the entity's field.
     reads: Vec<Option<Conversion>>,
     /// By the endpoint's field.
@@ -132,12 +134,18 @@ impl Projection {
         for rule in rules {
             writes.push(add_rule(&entity, &mut reads, rule)?);
         }
-        Ok(Self { entity, remote, reads, writes })
+        let columns = remote.iter().cloned().map(Arc::new).collect();
+        Ok(Self { entity, remote, columns, reads, writes })
     }
 
     /// The endpoint's fields, in the order of the rules: those that are read, and those that are only written.
     pub fn remote_fields(&self) -> &Arc<[Field]> {
         &self.remote
+    }
+
+    /// The same, to be named beside values without copying them for each.
+    pub fn columns(&self) -> &[Arc<Field>] {
+        &self.columns
     }
 
     pub fn entity_fields(&self) -> &Arc<[Field]> {

@@ -3,7 +3,8 @@
 use super::merge::{Merged, Statement, merge_group};
 use super::policy::{Dispute, Ruling};
 use super::{
-    DeleteConflict, Deletes, Life, Link, Mechanism, RecordState, Rules, Sent, SentKind, Shadow, Source, Why, is_like,
+    DeleteConflict, Deletes, Life, Link, Mechanism, RecordState, Rules, Sent, SentKind, Shadow, Side, Source, Why,
+    is_like,
 };
 use crate::record::Value;
 
@@ -20,6 +21,8 @@ pub struct Event<'a> {
     pub at: Option<i64>,
     /// By ours.
     pub now: i64,
+    /// When the endpoint was read before, by our clock.
+    pub read_before: i64,
     /// The entry of the lineage that will tell of it.
     pub lineage: i64,
 }
@@ -44,6 +47,8 @@ pub struct Facts {
     pub deleted: Option<Deletion>,
     /// A record that was deleted lives again.
     pub revived: bool,
+    /// It is what we made ourselves and did not hear of.
+    pub is_found: bool,
     /// The state is no longer what it was.
     pub is_touched: bool,
     /// The resolver has to be asked about these, and the event applied again to the state as it was.
@@ -102,6 +107,10 @@ fn delete(state: &mut RecordState, event: &Event<'_>, rules: &Rules) -> Facts {
         // It was never ours, or is known to be gone.
         return facts;
     };
+    if **remote != *event.remote {
+        // An earlier copy, which was made anew since.
+        return facts;
+    }
     let was_ours = side.sent.as_ref().is_some_and(|sent| sent.kind == SentKind::Delete);
     // Who does not show it may be behind those who did.
     let until = side.fenced_until.max(side.unsure_until);
@@ -137,7 +146,7 @@ fn decide_delete(state: &mut RecordState, event: &Event<'_>, rules: &Rules) -> D
         return Deletion::Here;
     }
     let collides = rules.safety.has(Mechanism::EditAgainstDelete)
-        && (has_unseen(state, event.endpoint, rules) || has_fixed_copy(state, event.endpoint, rules));
+        && (has_unseen(state, event, rules) || has_fixed_copy(state, event.endpoint, rules));
     let deletion = match (collides, rules.delete_conflict) {
         (false, _) => Deletion::Everywhere,
         (true, DeleteConflict::Manual) => Deletion::Held,
@@ -152,15 +161,17 @@ fn decide_delete(state: &mut RecordState, event: &Event<'_>, rules: &Rules) -> D
     deletion
 }
 
-/// Whether the record holds something the endpoint had not seen when it deleted it.
-fn has_unseen(state: &RecordState, endpoint: usize, rules: &Rules) -> bool {
+/// Whether the record holds something the endpoint had not seen when it deleted it: another value than it showed, or of a field it
+/// does not have one that was changed since it was read last.
+fn has_unseen(state: &RecordState, event: &Event<'_>, rules: &Rules) -> bool {
+    let endpoint = event.endpoint;
     let Some(side) = state.side(endpoint) else { return false };
-    let maps = |field: usize| rules.reads(endpoint, field) || rules.writes(endpoint, field);
-    state
-        .canon
-        .iter()
-        .enumerate()
-        .any(|(field, canon)| maps(field) && canon.value.is_some() && side.shadow(field).seen() != canon.value.as_ref())
+    state.canon.iter().enumerate().any(|(field, canon)| {
+        match rules.reads(endpoint, field) || rules.writes(endpoint, field) {
+            true => canon.value.is_some() && side.shadow(field).seen() != canon.value.as_ref(),
+            false => canon.changed_at > event.read_before,
+        }
+    })
 }
 
 /// Whether somebody has the record from whom it cannot be taken.
@@ -172,6 +183,8 @@ fn has_fixed_copy(state: &RecordState, endpoint: usize, rules: &Rules) -> bool {
 fn bury(state: &mut RecordState, event: &Event<'_>) {
     state.life = Life::Deleted { at: event.now, by: Source::Endpoint(event.endpoint) };
     state.version += 1;
+    // Nobody has to decide about fields of what is gone.
+    state.sides.iter_mut().for_each(|side| side.held.clear());
 }
 
 /// The endpoint's copy is gone and is to be made anew.
@@ -224,37 +237,61 @@ fn relink(state: &mut RecordState, event: &Event<'_>, rules: &Rules, facts: &mut
     let fields = state.canon.len();
     let Some(side) = state.sides.get_mut(event.endpoint) else { return };
     side.link = Link::Linked(event.remote.into());
+    // It may be new there: who does not show it may be behind.
+    side.fenced_until = event.now.saturating_add(rules.lag(event.endpoint));
     side.shadow = vec![Shadow::Absent; fields];
-    side.sent = side
-        .sent
-        .take()
-        .filter(|sent| sent.kind == SentKind::Create)
-        .and_then(|sent| found_create(*sent, event, rules));
-    side.delete_held = false;
-    if was_deleted {
+    if let Some(sent) = side.sent.take().filter(|sent| sent.kind == SentKind::Create) {
+        let found = found_create(*sent, side, event, rules);
+        side.sent = found.sent;
+        facts.is_found = found.is_ours;
+    }
+    if std::mem::take(&mut side.delete_held) {
+        side.held.clear();
+    }
+    // Our own create that was under way when the record was deleted brings nothing back: it is deleted in turn.
+    if was_deleted && !facts.is_found {
         facts.revived = true;
-        revive(state);
-        forget_values(state, event);
+        side.sent = None;
+        let edited = revive(state, event.lineage);
+        forget_values(state, event, &edited);
     }
 }
 
 /// What we made ourselves and did not hear of is found: it shows what was sent, or what the endpoint makes of it. What is nothing
-/// like it is somebody's, who made the same record or has changed ours since: that is news like any other.
-fn found_create(mut sent: Sent, event: &Event<'_>, rules: &Rules) -> Option<Box<Sent>> {
+/// like it is somebody's, and news like any other. If most of the record is what was sent, they have changed ours; else they have
+/// made the same record.
+fn found_create(mut sent: Sent, side: &mut Side, event: &Event<'_>, rules: &Rules) -> Found {
     let is_foreign = |(field, given): &&(usize, Value)| {
         let shown = event.values.get(*field).and_then(Option::as_ref);
         shown.is_some_and(|shown| shown != given && !is_like(shown, given))
     };
     let foreign: Vec<usize> = sent.patch.iter().filter(is_foreign).map(|(field, _)| *field).collect();
-    sent.patch.retain(|(field, _)| !foreign.contains(field) && !rules.moves_with(*field, &foreign));
+    let given = sent.patch.iter().filter(|(_, value)| !value.is_null());
+    let is_ours = |field: &usize| !foreign.contains(field);
+    let is_mostly_ours = given.clone().filter(|(field, _)| is_ours(field)).count() * 2 > given.count();
+    let moved = sent.patch.extract_if(.., |(field, _)| rules.moves_with(*field, &foreign));
+    for (field, value) in moved.filter(|_| is_mostly_ours) {
+        side.set_shadow(field, Shadow::Value(value));
+    }
     sent.kind = SentKind::Update;
-    (!sent.patch.is_empty()).then(|| Box::new(sent))
+    match sent.patch.is_empty() {
+        true => Found::default(),
+        false => Found { sent: Some(Box::new(sent)), is_ours: is_mostly_ours },
+    }
+}
+
+/// What came of a create that was found.
+#[derive(Default)]
+struct Found {
+    /// What the endpoint may show in a form of its own.
+    sent: Option<Box<Sent>>,
+    is_ours: bool,
 }
 
 /// What a record was before it died is no objection to what it is now, and where nobody shows it any more it does not come back.
-/// What somebody shows that was never agreed, because the record was dead, is agreed now.
-fn forget_values(state: &mut RecordState, event: &Event<'_>) {
-    for field in 0..state.canon.len() {
+/// What somebody shows that was never agreed, because the record was dead, is agreed now. What was edited meanwhile stays.
+fn forget_values(state: &mut RecordState, event: &Event<'_>, edited: &[usize]) {
+    for field in (0..state.canon.len()).filter(|field| !edited.contains(field)) {
         let shown = state
             .sides
             .iter()
@@ -276,50 +313,63 @@ fn forget_values(state: &mut RecordState, event: &Event<'_>) {
     }
 }
 
-/// The record lives again; endpoints that have lost it are to get it anew.
-pub fn revive(state: &mut RecordState) {
+/// The record lives again; endpoints that have lost it are to get it anew. What was edited while somebody had to decide whether it
+/// lives counts now: answers these fields.
+pub fn revive(state: &mut RecordState, lineage: i64) -> Vec<usize> {
     state.life = Life::Live;
     state.version += 1;
+    let mut edited = Vec::new();
     for endpoint in 0..state.sides.len() {
         if matches!(state.side(endpoint).map(|side| &side.link), Some(Link::Gone(_))) {
             forget_copy(state, endpoint);
         }
-        if let Some(side) = state.sides.get_mut(endpoint) {
-            side.delete_held = false;
+        let Some(side) = state.sides.get_mut(endpoint).filter(|side| side.delete_held) else { continue };
+        side.delete_held = false;
+        for field in std::mem::take(&mut side.held) {
+            let (Some(canon), Some(shown)) = (state.canon.get_mut(field), side.shadow(field).shown()) else { continue };
+            canon.value = Some(shown.clone());
+            canon.source = Source::Endpoint(endpoint);
+            canon.lineage = lineage;
+            edited.push(field);
         }
     }
+    edited
 }
 
 /// A change to a record that was deleted elsewhere and is still there. Answers whether it is to be merged.
 fn edit_of_deleted(state: &mut RecordState, event: &Event<'_>, rules: &Rules, facts: &mut Facts) -> bool {
     let Some(side) = state.side(event.endpoint) else { return false };
-    let news = |(field, value): (usize, &Option<Value>)| {
-        value.as_ref().is_some_and(|value| {
-            rules.reads(event.endpoint, field)
-                && side.shadow(field).shown() != Some(value)
-                && side.sent_value(field) != Some(value)
-                && !side.is_in_question(field, value)
-        })
+    let is_news = |field: usize, value: &Value| {
+        // Null from who was never given anything else is no edit.
+        let shown = side.shadow(field).shown();
+        rules.reads(event.endpoint, field)
+            && shown != Some(value)
+            && (shown.is_some() || !value.is_null())
+            && side.sent_value(field).is_none_or(|sent| !is_like(value, sent))
+            && !side.is_in_question(field, value)
     };
-    if event.kind == EventKind::Upsert && !event.values.iter().enumerate().any(news) {
+    let values = event.values.iter().enumerate();
+    let news = values.filter(|(field, value)| value.as_ref().is_some_and(|value| is_news(*field, value)));
+    let news: Vec<usize> = news.map(|(field, _)| field).collect();
+    if (event.kind == EventKind::Upsert || facts.is_found) && news.is_empty() {
         return false;
     }
     facts.is_touched = true;
     if !rules.safety.has(Mechanism::TombstoneCheck) {
-        revive(state);
+        revive(state, event.lineage);
         facts.revived = true;
         return true;
     }
     match rules.delete_conflict {
         // Invariant 4: only a decision brings it back.
         DeleteConflict::EditWins => {
-            revive(state);
+            revive(state, event.lineage);
             facts.revived = true;
             facts.deleted = Some(Deletion::EditWins);
             true
         }
         DeleteConflict::Manual => {
-            hold_delete(state, event);
+            hold_delete(state, event, &news, rules);
             facts.deleted = Some(Deletion::Held);
             false
         }
@@ -331,11 +381,14 @@ fn edit_of_deleted(state: &mut RecordState, event: &Event<'_>, rules: &Rules, fa
     }
 }
 
-fn hold_delete(state: &mut RecordState, event: &Event<'_>) {
+/// Somebody has to decide whether the record lives. If it does, what was edited counts.
+fn hold_delete(state: &mut RecordState, event: &Event<'_>, news: &[usize], rules: &Rules) {
     see_all(state, event);
-    if let Some(side) = state.sides.get_mut(event.endpoint) {
-        side.delete_held = true;
-    }
+    let Some(side) = state.sides.get_mut(event.endpoint) else { return };
+    side.delete_held = true;
+    let edited = (0..side.shadow.len()).filter(|field| rules.moves_with(*field, news) && !side.is_held(*field));
+    let edited: Vec<usize> = edited.collect();
+    side.held.extend(edited);
 }
 
 fn see_all(state: &mut RecordState, event: &Event<'_>) {
@@ -374,6 +427,7 @@ fn merge_all(
         now: event.now,
         lineage: event.lineage,
         is_remade: is_remade(state, event, rules),
+        is_found: facts.is_found,
     };
     let mut is_news = false;
     for group in 0..rules.groups.len() {

@@ -30,8 +30,9 @@ pub fn encode(state: &RecordState, endpoints: &[i64]) -> Vec<u8> {
     write_count(&mut out, state.canon.len() as u64);
     state.canon.iter().for_each(|canon| write_canon(&mut out, canon, endpoints, state.lineage));
     write_count(&mut out, state.sides.len() as u64);
+    let mut body = Vec::with_capacity(32 + state.canon.len());
     for (side, endpoint) in state.sides.iter().zip(endpoints) {
-        let mut body = Vec::with_capacity(16 + side.shadow.len());
+        body.clear();
         write_side(&mut body, side, &state.canon);
         write_int(&mut out, *endpoint);
         write_bytes(&mut out, &body);
@@ -45,32 +46,29 @@ pub fn decode(mut bytes: &[u8], endpoints: &[i64], fields: usize) -> Option<Reco
     if read_byte(bytes)? != FORM {
         return None;
     }
-    let mut state = RecordState::new(fields, endpoints.len());
-    state.life = match read_byte(bytes)? {
+    let life = match read_byte(bytes)? {
         0 => Life::Live,
         1 => Life::Deleted { at: read_int(bytes)?, by: read_source(bytes, endpoints)? },
         _ => return None,
     };
-    state.version = read_count(bytes)?;
-    state.lineage = read_int(bytes)?;
+    let (version, lineage) = (read_count(bytes)?, read_int(bytes)?);
     let canons = read_count(bytes)?;
-    let mut canon = Vec::new();
+    let mut canon = Vec::with_capacity(fields);
     for _ in 0..canons {
-        canon.push(read_canon(bytes, endpoints, state.lineage)?);
+        canon.push(read_canon(bytes, endpoints, lineage)?);
     }
+    let mut sides: Vec<Option<Side>> = endpoints.iter().map(|_| None).collect();
     for _ in 0..read_count(bytes)? {
         let (endpoint, mut body) = (read_int(bytes)?, read_bytes(bytes)?);
         let side = read_side(&mut body, &canon, fields)?;
-        if let Some(place) =
-            endpoints.iter().position(|known| *known == endpoint).and_then(|at| state.sides.get_mut(at))
-        {
-            *place = side;
+        if let Some(place) = endpoints.iter().position(|known| *known == endpoint).and_then(|at| sides.get_mut(at)) {
+            *place = Some(side);
         }
     }
     canon.resize(fields.max(canon.len()), Canon::default());
     canon.truncate(fields);
-    state.canon = canon;
-    Some(state)
+    let sides = sides.into_iter().map(|side| side.unwrap_or_else(|| Side::new(fields))).collect();
+    Some(RecordState { life, version, lineage, canon, sides })
 }
 
 fn write_source(out: &mut Vec<u8>, source: Source, endpoints: &[i64]) {
@@ -90,7 +88,7 @@ fn read_source(bytes: &mut &[u8], endpoints: &[i64]) -> Option<Source> {
 
 const HAS_VALUE: u8 = 1;
 const HAS_TIME: u8 = 2;
-const HAS_FLIPS: u8 = 4;
+const HAS_CHANGED: u8 = 4;
 const IS_QUARANTINED: u8 = 8;
 
 fn write_canon(out: &mut Vec<u8>, canon: &Canon, endpoints: &[i64], newest: i64) {
@@ -98,7 +96,7 @@ fn write_canon(out: &mut Vec<u8>, canon: &Canon, endpoints: &[i64], newest: i64)
     out.push(
         flag(canon.value.is_some(), HAS_VALUE)
             | flag(canon.at.is_some(), HAS_TIME)
-            | flag(canon.before != 0 || canon.flips != 0, HAS_FLIPS)
+            | flag(has_changed(canon), HAS_CHANGED)
             | flag(canon.quarantined, IS_QUARANTINED),
     );
     write_source(out, canon.source, endpoints);
@@ -110,11 +108,15 @@ fn write_canon(out: &mut Vec<u8>, canon: &Canon, endpoints: &[i64], newest: i64)
     if let Some(at) = canon.at {
         write_int(out, at);
     }
-    if canon.before != 0 || canon.flips != 0 {
+    if has_changed(canon) {
         write_count(out, u64::from(canon.before));
         out.push(canon.flips);
-        write_int(out, canon.flipped_at);
+        write_int(out, canon.changed_at);
     }
+}
+
+fn has_changed(canon: &Canon) -> bool {
+    canon.before != 0 || canon.flips != 0 || canon.changed_at != 0
 }
 
 fn read_canon(bytes: &mut &[u8], endpoints: &[i64], newest: i64) -> Option<Canon> {
@@ -127,10 +129,10 @@ fn read_canon(bytes: &mut &[u8], endpoints: &[i64], newest: i64) -> Option<Canon
     if flags & HAS_TIME != 0 {
         canon.at = Some(read_int(bytes)?);
     }
-    if flags & HAS_FLIPS != 0 {
+    if flags & HAS_CHANGED != 0 {
         canon.before = u32::try_from(read_count(bytes)?).ok()?;
         canon.flips = read_byte(bytes)?;
-        canon.flipped_at = read_int(bytes)?;
+        canon.changed_at = read_int(bytes)?;
     }
     canon.quarantined = flags & IS_QUARANTINED != 0;
     Some(canon)
@@ -180,19 +182,13 @@ fn write_shadows(out: &mut Vec<u8>, shadows: &[Shadow], canon: &[Canon]) {
         Shadow::Form { of, .. } if canon.value.as_ref() == Some(of) => SHADOW_FORM,
         Shadow::Form { .. } => SHADOW_FORM_OF,
     };
-    let mut pairs = shadows.iter().zip(canon).peekable();
-    let mut left = shadows.len().min(canon.len());
-    write_count(out, left as u64);
-    while left > 0 {
-        let Some(first) = pairs.next() else { return };
+    let mut pairs = shadows.iter().zip(canon);
+    write_count(out, pairs.len() as u64);
+    while let Some(first) = pairs.clone().next() {
         let this = kind(first);
-        let mut run = vec![first.0];
-        while let Some(next) = pairs.next_if(|pair| kind(*pair) == this) {
-            run.push(next.0);
-        }
-        write_count(out, (run.len() as u64) << 3 | u64::from(this));
-        left -= run.len().min(left);
-        run.iter().for_each(|shadow| write_shadow(out, shadow, this));
+        let run = pairs.clone().take_while(|pair| kind(*pair) == this).count();
+        write_count(out, (run as u64) << 3 | u64::from(this));
+        pairs.by_ref().take(run).for_each(|(shadow, _)| write_shadow(out, shadow, this));
     }
 }
 
@@ -211,7 +207,7 @@ fn write_shadow(out: &mut Vec<u8>, shadow: &Shadow, kind: u8) {
 
 fn read_shadows(bytes: &mut &[u8], canon: &[Canon], fields: usize) -> Option<Vec<Shadow>> {
     let count = usize::try_from(read_count(bytes)?).ok().filter(|count| *count <= FIELDS_MAX)?;
-    let mut shadows = Vec::new();
+    let mut shadows = Vec::with_capacity(fields);
     while shadows.len() < count {
         let head = read_count(bytes)?;
         let (run, kind) = (usize::try_from(head >> 3).ok()?, (head & 7) as u8);

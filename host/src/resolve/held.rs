@@ -23,6 +23,12 @@ pub(super) fn release_agreeing(state: &mut RecordState, members: &[usize]) -> bo
     released
 }
 
+/// Whether somebody has to decide about any of these fields.
 pub(super) fn is_held(state: &RecordState, members: &[usize]) -> bool {
-    state.sides.iter().any(|side| members.iter().any(|field| side.is_held(*field)))
+    (0..state.sides.len()).any(|endpoint| holds(state, endpoint, members))
+}
+
+/// Whether somebody has to decide about what this endpoint shows of them.
+pub(super) fn holds(state: &RecordState, endpoint: usize, members: &[usize]) -> bool {
+    state.side(endpoint).is_some_and(|side| members.iter().any(|field| side.is_held(*field)))
 }

@@ -71,10 +71,15 @@ pub fn similarity(left: &Value, right: &Value, normaliser: Normaliser) -> f64 {
 /// Whether a system may show one value where it was given the other: in another case or spelling, cut off, rounded.
 pub fn is_like(shown: &Value, given: &Value) -> bool {
     match (shown, given) {
-        (Value::Int(left), Value::Int(right)) => is_near(*left as f64, *right as f64),
-        (Value::Float(left), Value::Float(right)) => is_near(f64::from_bits(*left), f64::from_bits(*right)),
+        _ if shown == given => true,
+        (Value::Int(left), Value::Int(right)) => is_near(*left as f64, *right as f64) && is_rounded(*left, *right),
+        (Value::Float(left), Value::Float(right)) => {
+            let (left, right) = (f64::from_bits(*left), f64::from_bits(*right));
+            is_near(left, right) && left.to_string().len() < right.to_string().len()
+        }
         _ => match (normalise(shown, Normaliser::Name), normalise(given, Normaliser::Name)) {
             (None, None) => true,
+            (Some(left), Some(right)) if left.len() == right.len() => left == right,
             (Some(left), Some(right)) => {
                 let (left, right) = (left.trim_start_matches('0'), right.trim_start_matches('0'));
                 let (short, long) = if left.len() < right.len() { (left, right) } else { (right, left) };
@@ -88,6 +93,13 @@ pub fn is_like(shown: &Value, given: &Value) -> bool {
 /// Within a hundredth.
 fn is_near(left: f64, right: f64) -> bool {
     (left - right).abs() <= left.abs().max(right.abs()) / 100.0
+}
+
+/// Whether a number is what another is rounded to, or cut off to: by powers of ten, or to a minute, an hour or a day of microseconds.
+fn is_rounded(shown: i64, given: i64) -> bool {
+    let times = [60_000_000, 3_600_000_000, 86_400_000_000];
+    let steps = (1..=18).map(|digits| 10_i64.pow(digits)).chain(times);
+    steps.into_iter().any(|step| shown % step == 0 && shown.abs_diff(given) < step.unsigned_abs())
 }
 
 fn pairs(text: &str) -> BTreeSet<(char, char)> {
@@ -120,8 +132,13 @@ mod tests {
         assert!(is_like("never on Mon", "never on Mondays, please"));
         assert!(is_like("", "  "));
         assert!(!is_like("Bob", "Ann"));
+        assert!(!is_like("000057", "000005"));
         assert!(!is_like("", "Ann"));
-        assert!(super::is_like(&Value::Int(1235), &Value::Int(1230)));
+        assert!(super::is_like(&Value::Int(1230), &Value::Int(1235)));
+        assert!(!super::is_like(&Value::Int(1235), &Value::Int(1230)));
+        assert!(super::is_like(&Value::Int(1235), &Value::Int(1235)));
+        assert!(!super::is_like(&Value::Int(105), &Value::Int(104)));
+        assert!(super::is_like(&Value::Int(1_700_000_000_000_000), &Value::Int(1_700_000_000_123_456)));
         assert!(!super::is_like(&Value::Int(9), &Value::Int(13)));
     }
 

@@ -1,13 +1,18 @@
 //! One group of fields of one event: is it a change, may it be made, does it collide.
 
-use super::held::{is_held, release, release_agreeing};
-use super::news::{News, fenced, news, says_nothing_new, stated};
+use super::held::{holds, is_held, release, release_agreeing};
+use super::news::{News, news, says_nothing_new, stated, unsettled};
 use super::policy::{self, Dispute, Policy, Ruling};
 use super::{Canon, Group, Link, Mechanism, Others, RecordState, Rules, Shadow, Source};
 use crate::record::Value;
 
-/// How often a value may come back, within [`FLIP_WINDOW`], before its field is left alone.
-const FLIPS_MAX: u8 = 3;
+/// How much a field may go back and forth before it is left alone. A value that comes back within [`FLIP_WINDOW`] counts four,
+/// another endpoint's change within [`QUICK_WINDOW`] counts one: several who insist need not show the same value twice in a row.
+const FLIPS_MAX: u8 = 15;
+const FLIP: u8 = 4;
+const QUICK: u8 = 1;
+/// Ten seconds in microseconds.
+const QUICK_WINDOW: i64 = 10_000_000;
 /// An hour in microseconds: people change their minds more slowly.
 const FLIP_WINDOW: i64 = 3_600_000_000;
 
@@ -88,6 +93,8 @@ pub struct Statement<'a> {
     pub lineage: i64,
     /// What is empty was lost, not emptied: it is put back.
     pub is_remade: bool,
+    /// Who changed it has seen what we made; unless it was they who made it.
+    pub is_found: bool,
 }
 
 /// What came of a statement.
@@ -139,12 +146,7 @@ pub fn merge_group(
     if changed.is_empty() {
         return if echoes { Merged::Echo } else { Merged::Nothing };
     }
-    let is_under_way = |field: usize| state.side(endpoint).is_some_and(|side| side.sent_value(field).is_some());
-    if changed.iter().any(|(field, _)| is_under_way(*field)) && rules.safety.has(Mechanism::LookBeforeRetry) {
-        // Whether it is our own write in the endpoint's form is found out first.
-        return Merged::Unsettled(statement.now.saturating_add(1));
-    }
-    if let Some(until) = fenced(state, endpoint, &changed, statement.now, rules) {
+    if let Some(until) = unsettled(state, endpoint, &changed, statement.now, rules) {
         return Merged::Unsettled(until);
     }
     let dispute = dispute(state, group, &definition.fields, &fields, statement);
@@ -168,7 +170,13 @@ pub fn merge_group(
             let released = release(state, endpoint, &definition.fields);
             return Merged::Agreed { settled: released && !is_held(state, &definition.fields) };
         }
+        // It may be somebody's who has made the same record: what it replaces is to be found.
+        Judged::Clear(Verdict::Taken) if statement.is_found => (Verdict::Won, Ruling::Incoming),
         Judged::Clear(verdict) => (verdict, Ruling::Incoming),
+        // What it added to is still to be decided about: that cannot be told apart from what it adds now.
+        Judged::Collision if definition.policy.adds_up() && holds(state, endpoint, &definition.fields) => {
+            (Verdict::Held, Ruling::Manual)
+        }
         Judged::Collision => match policy::rule(&dispute, &definition.policy, rules, resolver) {
             None => return Merged::Ask(dispute),
             Some(ruling) => (verdict_of(&ruling), ruling),
@@ -330,8 +338,15 @@ fn adds_up(dispute: &Dispute, rules: &Rules) -> bool {
     let is_counter = rules.groups.get(dispute.group).is_some_and(|group| group.policy == Policy::Counter);
     is_counter
         && rules.safety.has(Mechanism::CounterMerge)
-        && dispute.current_source != dispute.incoming_source
+        && (dispute.current_source != dispute.incoming_source || !is_written(dispute, rules))
         && dispute.base.iter().zip(&dispute.current).any(|(base, current)| base.is_some() && base != current)
+}
+
+/// Whether what is shown may be our own write, which we did not hear of.
+fn is_written(dispute: &Dispute, rules: &Rules) -> bool {
+    let Source::Endpoint(endpoint) = dispute.incoming_source else { return false };
+    let fields = rules.groups.get(dispute.group).map(|group| group.fields.as_slice()).unwrap_or_default();
+    fields.iter().any(|field| rules.writes(endpoint, *field))
 }
 
 fn verdict_of(ruling: &Ruling) -> Verdict {
@@ -378,9 +393,13 @@ fn carry_out(
             continue;
         }
         let before = canon.value.clone();
+        let is_first = state.lineage == 0 && canon.value.is_none();
         if set(canon, value.clone(), Source::Endpoint(endpoint), statement, rules) {
             why.verdict = Verdict::Quarantined;
             canon.quarantined = true;
+        }
+        if is_first {
+            canon.changed_at = 0;
         }
         why.changes.push(FieldChange { field, before, after: Some(value) });
     }
@@ -393,9 +412,14 @@ fn carry_out(
 /// Gives a field a value. Answers whether it has come back too often.
 fn set(canon: &mut Canon, value: Value, source: Source, statement: &Statement<'_>, rules: &Rules) -> bool {
     let after = short_digest(&value);
-    let is_flip = canon.before != 0 && canon.before == after && statement.now - canon.flipped_at < FLIP_WINDOW;
-    canon.flips = if is_flip { canon.flips.saturating_add(1) } else { 0 };
-    canon.flipped_at = if canon.value.is_some() { statement.now } else { 0 };
+    let is_flip = canon.before != 0 && canon.before == after && statement.now - canon.changed_at < FLIP_WINDOW;
+    let is_quick = canon.source != source && canon.changed_at != 0 && statement.now - canon.changed_at < QUICK_WINDOW;
+    canon.flips = match (is_flip, is_quick) {
+        (true, _) => canon.flips.saturating_add(FLIP),
+        (false, true) => canon.flips.saturating_add(QUICK),
+        (false, false) => 0,
+    };
+    canon.changed_at = statement.now;
     canon.before = canon.value.as_ref().map_or(0, short_digest);
     canon.value = Some(value);
     canon.source = source;
@@ -436,7 +460,7 @@ pub fn set_by_person(state: &mut RecordState, values: &[(usize, Value)], now: i6
             lineage,
             before: before.as_ref().map_or(0, short_digest),
             flips,
-            flipped_at: if before.is_some() { now } else { 0 },
+            changed_at: if before.is_some() { now } else { 0 },
             quarantined,
             value: canon.value.take(),
         };

@@ -68,15 +68,25 @@ pub(super) fn news(state: &mut RecordState, endpoint: usize, field: usize, value
     News::Change
 }
 
-/// Invariant 7: if everything that differs may be from before our own writes, or from before what the endpoint said last, nothing
-/// is decided before their time is over.
-pub(super) fn fenced(
+/// Until when nothing can be decided: what differs may be from before our own write, or be our write in the endpoint's form, which is
+/// found out first.
+pub(super) fn unsettled(
     state: &RecordState,
     endpoint: usize,
     changed: &[&(usize, Value)],
     now: i64,
     rules: &Rules,
 ) -> Option<i64> {
+    let is_under_way = |field: usize| state.side(endpoint).is_some_and(|side| side.sent_value(field).is_some());
+    if changed.iter().any(|(field, _)| is_under_way(*field)) && rules.safety.has(Mechanism::LookBeforeRetry) {
+        return Some(now.saturating_add(1));
+    }
+    fenced(state, endpoint, changed, now, rules)
+}
+
+/// Invariant 7: if everything that differs may be from before our own writes, or from before what the endpoint said last, nothing
+/// is decided before their time is over.
+fn fenced(state: &RecordState, endpoint: usize, changed: &[&(usize, Value)], now: i64, rules: &Rules) -> Option<i64> {
     if !rules.safety.has(Mechanism::SettleFence) {
         return None;
     }

@@ -37,6 +37,11 @@ impl Policy {
             Self::Resolver => "resolver",
         }
     }
+
+    /// Whether both changes are made, rather than one of them chosen.
+    pub fn adds_up(&self) -> bool {
+        matches!(self, Self::Counter | Self::Set { .. })
+    }
 }
 
 /// Two changes of one group that did not know of each other. Lists have one entry per field of the group.

@@ -44,10 +44,11 @@ pub struct Canon {
     pub at: Option<i64>,
     /// The entry of the lineage that set it; 0 = none.
     pub lineage: i64,
-    /// A digest of the value before, the number of times in a row that it came back, and when it last did.
+    /// A digest of the value before, and the number of times in a row that it came back.
     pub before: u32,
     pub flips: u8,
-    pub flipped_at: i64,
+    /// When the value changed last, by our clock: microseconds since 1970; 0 = it is what the record was made with.
+    pub changed_at: i64,
     /// It goes back and forth, or somebody has to decide: nobody is written this field.
     pub quarantined: bool,
 }
@@ -61,7 +62,7 @@ impl Default for Canon {
             lineage: 0,
             before: 0,
             flips: 0,
-            flipped_at: 0,
+            changed_at: 0,
             quarantined: false,
         }
     }

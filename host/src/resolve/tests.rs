@@ -61,7 +61,16 @@ impl Lab {
         self.now += SECOND;
         let values = values(texts);
         let remote = [endpoint as u8];
-        let event = Event { endpoint, kind, remote: &remote, values: &values, at, now: self.now, lineage: self.now };
+        let event = Event {
+            endpoint,
+            kind,
+            remote: &remote,
+            values: &values,
+            at,
+            now: self.now,
+            read_before: self.now,
+            lineage: self.now,
+        };
         apply(&mut self.state, &event, &self.rules, &|_| None)
     }
 
@@ -130,8 +139,16 @@ fn what_is_absent_is_no_statement_and_null_is_one() {
     lab.says(1, [None, Some("A 1"), Some("10")]);
     assert_eq!(lab.text(0), "Ann");
     let null = vec![Some(Value::Null), None, None];
-    let event =
-        Event { endpoint: 1, kind: EventKind::Upsert, remote: &[1], values: &null, at: None, now: lab.now, lineage: 9 };
+    let event = Event {
+        endpoint: 1,
+        kind: EventKind::Upsert,
+        remote: &[1],
+        values: &null,
+        at: None,
+        now: lab.now,
+        read_before: 0,
+        lineage: 9,
+    };
     apply(&mut lab.state, &event, &lab.rules, &|_| None);
     assert_eq!(lab.state.value(0), Some(&Value::Null));
 }
@@ -250,6 +267,7 @@ fn what_a_late_upsert_made_anew_is_filled_again() {
             values: &values,
             at: None,
             now: lab.now,
+            read_before: lab.now,
             lineage: lab.now,
         };
         apply(&mut lab.state, &event, &lab.rules, &|_| None)
@@ -282,6 +300,95 @@ fn what_goes_back_and_forth_is_left_alone() {
         }
     }
     assert!(quarantined > 0 && lab.state.canon[0].quarantined);
+}
+
+#[test]
+fn who_is_made_anew_is_not_deleted_under_the_old_id() {
+    let mut lab = Lab::agreed(Policy::Manual);
+    lab.state.sides[1].link = Link::Linked([9].into());
+    assert!(!lab.deletes(1).is_touched);
+    assert!(lab.state.is_live());
+}
+
+#[test]
+fn what_was_edited_counts_when_a_person_keeps_what_was_deleted_and_nothing_else_does() {
+    let mut lab = Lab::agreed(Policy::Manual);
+    lab.state.sides[0].set_shadow(0, Shadow::Value(Value::Null));
+    assert_eq!(lab.deletes(1).deleted, Some(Deletion::Everywhere));
+    let edit = lab.event(0, EventKind::Upsert, [None, Some("B 2"), Some("10")], None);
+    assert_eq!(edit.deleted, Some(Deletion::Held));
+    assert_eq!(revive(&mut lab.state, 7), vec![1, 2]);
+    assert_eq!((lab.text(0), lab.text(1), lab.text(2)), ("Ann".into(), "B 2".into(), "10".into()));
+    assert!(lab.state.sides[0].held.is_empty());
+}
+
+#[test]
+fn edits_of_fields_a_deleter_does_not_have_are_seen_if_they_were_made_before_it_was_read() {
+    let delete = |read_before: i64| {
+        let mut lab = Lab::agreed(Policy::Manual);
+        lab.state.lineage = 1;
+        lab.rules.endpoints[1].reads[0] = false;
+        lab.rules.endpoints[1].writes[0] = false;
+        lab.says(0, [Some("Anna"), None, None]);
+        let silent = [None, None, None];
+        let event = Event {
+            endpoint: 1,
+            kind: EventKind::Delete,
+            remote: &[1],
+            values: &silent,
+            at: None,
+            now: lab.now + SECOND,
+            read_before: lab.now + read_before,
+            lineage: lab.now,
+        };
+        apply(&mut lab.state, &event, &lab.rules, &|_| None).deleted
+    };
+    assert_eq!(delete(-SECOND), Some(Deletion::Held));
+    assert_eq!(delete(0), Some(Deletion::Everywhere));
+}
+
+/// A record that `crm` has said and that is on its way to `erp`, which has not answered.
+fn under_way(policy: Policy) -> Lab {
+    let mut lab = Lab::new(policy);
+    lab.says(0, [Some("Ann"), Some("A 1"), Some("10")]);
+    let patch = lab.state.values().into_iter().enumerate().map(|(field, value)| (field, value.unwrap())).collect();
+    let sent = Sent { kind: SentKind::Create, patch, at: lab.now, shown: Vec::new(), shown_at: None };
+    lab.state.sides[1].sent = Some(Box::new(sent));
+    lab
+}
+
+#[test]
+fn who_changes_what_we_made_has_seen_it() {
+    let mut lab = under_way(Policy::Priority(vec![0, 1]));
+    let facts = lab.says(1, [Some("Zoe"), Some("A 1"), Some("10")]);
+    assert_eq!(facts.verdicts[0].verdict, Verdict::Won);
+    assert_eq!(lab.text(0), "Zoe");
+    // Another record of the same person is decided about like any other.
+    let mut lab = under_way(Policy::Priority(vec![0, 1]));
+    lab.says(1, [Some("Bob"), Some("B 2"), Some("20")]);
+    assert_eq!((lab.text(0), lab.text(1)), ("Ann".into(), "A 1".into()));
+}
+
+#[test]
+fn our_own_create_brings_nothing_back() {
+    let mut lab = under_way(Policy::Manual);
+    lab.deletes(0);
+    assert!(!lab.says(1, [Some("Ann"), Some("A 1"), Some("10")]).revived);
+    lab.state.sides[1].sent = None;
+    assert_eq!(lab.owed(1), Owed::Delete);
+}
+
+#[test]
+fn who_insists_on_values_that_never_come_back_is_left_alone_too() {
+    let mut lab = Lab::agreed(Policy::Priority(vec![0, 1]));
+    let mut verdicts = Vec::new();
+    for round in 0..20 {
+        let name = format!("name {round}");
+        let endpoint = round % 2;
+        lab.deliver(endpoint);
+        verdicts.extend(lab.says(endpoint, [Some(&name), None, None]).verdicts);
+    }
+    assert_eq!(verdicts.last().map(|why| why.verdict), Some(Verdict::Quarantined));
 }
 
 fn any_policy() -> impl Strategy<Value = Policy> {
@@ -367,7 +474,8 @@ fn sync(lab: &mut Lab, remote: &mut [Option<Vec<Option<Value>>>; 2], deliver: bo
             None => (EventKind::Delete, vec![None; 3]),
         };
         let (now, id) = (lab.now, [endpoint as u8]);
-        let event = Event { endpoint, kind, remote: &id, values: &said, at: Some(now), now, lineage: now };
+        let event =
+            Event { endpoint, kind, remote: &id, values: &said, at: Some(now), now, read_before: now, lineage: now };
         apply(&mut lab.state, &event, &lab.rules, &|_| None);
         if !deliver {
             continue;

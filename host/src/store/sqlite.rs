@@ -14,12 +14,13 @@ mod stored;
 mod tables;
 #[cfg(test)]
 pub mod testing;
+mod transaction;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::Connection;
 
 use super::lock::{ProjectLock, is_abandoned, lock_path};
 use super::witness::Witness;
@@ -29,6 +30,10 @@ use super::{
     SyncSummary,
 };
 use stored::Stored;
+use transaction::Transaction;
+
+/// How durable changes are where nobody reads them after a crash.
+const NEVER: &str = "OFF";
 
 /// [`Store`] in a file, or in memory.
 #[derive(Debug)]
@@ -87,12 +92,9 @@ impl SqliteStore {
 
     /// Several queries that see one state.
     fn read<T>(&self, query: impl FnOnce(&Connection) -> Stored<T>) -> Result<T> {
-        let mut inner = self.inner();
-        let result = (|| {
-            let transaction = inner.connection.transaction()?;
-            query(&transaction)
-        })();
-        result.map_err(|error| error.at(&self.folder))
+        let inner = self.inner();
+        let seen = Transaction::for_reading(&inner.connection).and_then(|transaction| query(&transaction));
+        seen.map_err(|error| error.at(&self.folder))
     }
 
     /// One transaction: all of it or nothing.
@@ -134,6 +136,12 @@ impl Inner {
         Self { connection, witness, synchronous: "FULL" }
     }
 
+    /// One that ends with its process.
+    fn passing(connection: Connection) -> Stored<Self> {
+        connection.pragma_update(None, "synchronous", NEVER)?;
+        Ok(Self { connection, witness: None, synchronous: NEVER })
+    }
+
     fn write<T>(&mut self, change: impl FnOnce(&Transaction<'_>) -> Stored<T>) -> Stored<T> {
         let (changed, generation) = self.commit(change)?;
         if let Some(witness) = &mut self.witness {
@@ -144,14 +152,17 @@ impl Inner {
 
     /// The witness is not told: it must never know of more than is durable.
     fn write_ahead<T>(&mut self, change: impl FnOnce(&Transaction<'_>) -> Stored<T>) -> Stored<T> {
+        if self.synchronous == NEVER {
+            return self.write(change);
+        }
         self.connection.pragma_update(None, "synchronous", "NORMAL")?;
         let committed = self.commit(change);
         self.connection.pragma_update(None, "synchronous", self.synchronous)?;
         committed.map(|(changed, _)| changed)
     }
 
-    fn commit<T>(&mut self, change: impl FnOnce(&Transaction<'_>) -> Stored<T>) -> Stored<(T, u64)> {
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    fn commit<T>(&self, change: impl FnOnce(&Transaction<'_>) -> Stored<T>) -> Stored<(T, u64)> {
+        let transaction = Transaction::for_writing(&self.connection)?;
         let changed = change(&transaction)?;
         let generation = queries::total_generation(&transaction)?;
         transaction.commit()?;

@@ -108,7 +108,7 @@ async fn enumerate(
     let sync = work.mirror.name();
     let key = request.key.clone();
     let (sender, mut pages) = mpsc::channel(1);
-    let reading = Reading { caution: work.caution(), source, request, limits: work.mirror.page };
+    let reading = Reading::new(work.caution(), source, request, work.mirror.page);
     let reader = tokio::spawn(reading.run(sender));
     let (mut complete, mut readable) = (false, true);
     while let Some(page) = pages.recv().await {

@@ -5,6 +5,7 @@
 //! from what the endpoint answers or shows afterwards.
 
 mod absent;
+mod ahead;
 mod book;
 mod confirm;
 mod decide;
@@ -18,6 +19,7 @@ mod guard;
 mod identify;
 mod ingest;
 mod letters;
+mod passes;
 mod plan;
 mod questions;
 mod recover;
@@ -49,7 +51,6 @@ use super::error::SyncError;
 use super::observe::Observer;
 use super::read::Interrupt;
 use super::report::HeldDeletes;
-use super::retry::Patience;
 use crate::connector::{Effect, PageLimits, Sink, Source, Transform};
 use crate::error::Explain as _;
 use crate::lineage::EndRows;
@@ -60,9 +61,6 @@ use crate::store::{
     RunEnd, RunError, RunId, RunKind,
 };
 use crate::world::World;
-
-/// Passes of a run: a delivery may show what has to be delivered elsewhere.
-const PASSES_MAX: usize = 12;
 
 /// A hub with everything it runs on.
 pub struct Hub {
@@ -370,49 +368,6 @@ impl Work<'_> {
             return self.infer_deletes(endpoint, &seen).await;
         }
         Ok(None)
-    }
-
-    async fn deliver_all(&mut self, held: &mut Vec<HeldDeletes>) -> Result<(), SyncError> {
-        let mut patience: Vec<Patience> = self.settled.ends.iter().map(|_| Patience::default()).collect();
-        let mut failed: Vec<Option<SyncError>> = self.settled.ends.iter().map(|_| None).collect();
-        for _ in 0..PASSES_MAX {
-            let mut done = 0;
-            for endpoint in 0..self.settled.ends.len() {
-                let is_written = self.settled.rules.endpoints.get(endpoint).is_some_and(|rule| rule.is_written);
-                if !is_written
-                    || self.is_absent(endpoint)
-                    || self.run.interrupt.is_set()
-                    || failed.get(endpoint).is_some_and(Option::is_some)
-                {
-                    continue;
-                }
-                let delivered = match self.deliver(endpoint).await {
-                    Ok(delivered) => delivered,
-                    Err(error @ (SyncError::Connector { .. } | SyncError::Exhausted { .. })) => {
-                        self.failed.insert(endpoint);
-                        failed.get_mut(endpoint).map(|place| place.replace(error));
-                        continue;
-                    }
-                    Err(error) => return Err(error),
-                };
-                done += delivered.done;
-                self.run.observer.written(delivered.done);
-                let (Some(failure), Some(patience)) = (delivered.failure, patience.get_mut(endpoint)) else { continue };
-                match self.caution.wait(patience, failure).await {
-                    Ok(()) => done += 1,
-                    Err(error @ SyncError::Interrupted { .. }) => return Err(error),
-                    Err(error) => {
-                        self.failed.insert(endpoint);
-                        failed.get_mut(endpoint).map(|place| place.replace(error));
-                    }
-                }
-            }
-            if done == 0 {
-                break;
-            }
-        }
-        held.append(&mut self.held);
-        failed.into_iter().flatten().next().map_or(Ok(()), Err)
     }
 
     fn count_waiting(&self) -> Result<u64, SyncError> {

@@ -181,12 +181,9 @@ impl<'a> Work<'a> {
     /// Moves everything the source has to say. Answers whether the reading was complete, from the beginning to the end.
     async fn read_and_write(&mut self, setup: &Setup, mode: WriteMode) -> Result<bool, SyncError> {
         let cursor = self.start().cloned();
-        let reading = Reading {
-            caution: self.caution(),
-            source: self.mirror.source.connector.clone(),
-            request: read_request(self.mirror, setup, cursor.map(Cursor)),
-            limits: self.mirror.page,
-        };
+        let (source, request) =
+            (self.mirror.source.connector.clone(), read_request(self.mirror, setup, cursor.map(Cursor)));
+        let reading = Reading::new(self.caution(), source, request, self.mirror.page);
         let delivery = self.delivery(setup, mode, Position::Moving(self.state.cursor.clone()));
         self.run.observer.phase("reading");
         self.pipeline(setup, reading, delivery).await

@@ -90,12 +90,8 @@ async fn rehearse(
     state: &SyncState,
 ) -> Result<(Counters, Vec<NewDeadLetter>), SyncError> {
     let cursor = if setup.begins_anew || run.options.full { None } else { state.cursor.clone() };
-    let reading = Reading {
-        caution: Caution::new(mirror.name(), run),
-        source: mirror.source.connector.clone(),
-        request: read_request(mirror, setup, cursor.map(Cursor)),
-        limits: mirror.page,
-    };
+    let (caution, source) = (Caution::new(mirror.name(), run), mirror.source.connector.clone());
+    let reading = Reading::new(caution, source, read_request(mirror, setup, cursor.map(Cursor)), mirror.page);
     run.observer.phase("reading");
     let digester = RowDigester::new((run.world.random.next_u64(), run.world.random.next_u64()));
     let mut preparer = Preparer::new(mirror, setup, digester);

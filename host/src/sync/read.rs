@@ -48,13 +48,23 @@ const STALE_MAX: u32 = 3;
 
 /// Reads a stream to the end of what there is.
 pub(super) struct Reading {
-    pub caution: Caution,
-    pub source: Arc<dyn Source>,
-    pub request: ReadRequest,
-    pub limits: PageLimits,
+    caution: Caution,
+    source: Arc<dyn Source>,
+    request: ReadRequest,
+    limits: PageLimits,
+    has_lost_place: Arc<AtomicBool>,
 }
 
 impl Reading {
+    pub fn new(caution: Caution, source: Arc<dyn Source>, request: ReadRequest, limits: PageLimits) -> Self {
+        Self { caution, source, request, limits, has_lost_place: Arc::default() }
+    }
+
+    /// Becomes true once the source no longer knows the place that was asked for: what comes then begins at the beginning.
+    pub fn has_lost_place(&self) -> Arc<AtomicBool> {
+        self.has_lost_place.clone()
+    }
+
     /// Sends every page; ends with the last one, when interrupted, or when nobody listens any more.
     pub async fn run(mut self, pages: Sender<Page>) -> Result<(), SyncError> {
         let (mut patience, mut stale) = (Patience::default(), 0);
@@ -96,6 +106,7 @@ impl Reading {
     ) -> Result<(), SyncError> {
         if failure.kind == FailureKind::StaleCursor && *stale < STALE_MAX && self.request.cursor.take().is_some() {
             *stale += 1;
+            self.has_lost_place.store(true, Ordering::SeqCst);
             self.caution.observer.note(&format!("the source's position is gone, everything is read again: {failure}"));
             return Ok(());
         }

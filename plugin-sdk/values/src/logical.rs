@@ -84,7 +84,7 @@ pub struct LogicalTypeError(pub String);
 
 impl fmt::Display for LogicalTypeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "there is no type `{}`; the types are {NAMES}", self.0)
+        write!(f, "there is no type `{}`; the types are {NAMES}", self.0.escape_debug())
     }
 }
 

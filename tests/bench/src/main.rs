@@ -44,6 +44,10 @@ struct Args {
     print: bool,
 }
 
+/// As in the product.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const PAGE: &str = "docs/reference/benchmarks.md";
 
 fn main() {

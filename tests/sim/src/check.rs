@@ -6,13 +6,16 @@ mod finish;
 mod lost;
 mod sums;
 
-use lockstep::project::HubDeletes;
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+
+use lockstep::project::{DeleteConflict, HubDeletes};
 use lockstep::record::Value;
 
 use crate::desk::Decided;
-use crate::field::Kind;
+use crate::field::{Kind, email_key};
 use crate::ledger::Author;
-use crate::plan::{Decides, HOUR, Restores};
+use crate::plan::{Decides, HOUR, MINUTE, Restores};
 use crate::system::Values;
 use crate::view::View;
 use crate::world::Core;
@@ -37,10 +40,10 @@ pub fn on_write(
                 one_record_only(core, system, key, after);
             }
             reborn_fairly(core, system, after);
-            nothing_invented(core, system, after, after, patch);
+            nothing_invented(core, (system, key), after, after, patch);
         }
         (Some(before), Some(after)) => {
-            nothing_invented(core, system, before, after, patch);
+            nothing_invented(core, (system, key), before, after, patch);
             if !is_outdated || core.plan.systems[system].conditional {
                 nothing_older(core, system, key, before, after);
             }
@@ -63,9 +66,17 @@ fn one_record_only(core: &mut Core, system: usize, key: i64, after: &Values) {
             && change.before.is_none()
             && change.after.as_ref().is_some_and(|made| made[serial] == after[serial])
     };
-    let twin = core.ledger.changes.iter().filter(by_us).find(|change| {
-        change.key != key && core.systems[system].get(change.key).is_some_and(|live| live[serial] == after[serial])
-    });
+    // Where records are matched by e-mail address alone, one whose address was changed before the hub heard of it is anybody's.
+    let email = core.plan.field(Kind::Email).filter(|_| !core.plan.serial_matches);
+    let is_same = |live: &Values| {
+        live[serial] == after[serial] && email.is_none_or(|field| email_key(&live[field]) == email_key(&after[field]))
+    };
+    let twin = core
+        .ledger
+        .changes
+        .iter()
+        .filter(by_us)
+        .find(|change| change.key != key && core.systems[system].get(change.key).is_some_and(is_same));
     if let Some(twin) = twin.map(|twin| twin.key) {
         let name = core.plan.systems[system].name;
         core.fail(
@@ -91,10 +102,17 @@ fn reborn_fairly(core: &mut Core, system: usize, after: &Values) {
             change.at > deletion.at || (change.system != deletion.system && !seen_by(core, change, deletion));
         change.author == Author::User && is_of_class && is_unseen
     });
-    if !has_reason && !core.is_hand_decided(class) {
+    if !has_reason && !core.is_hand_decided(class) && !has_fixed_copy(core, class) {
         let (name, at) = (core.plan.systems[system].name, crate::trace::time(gone.at));
         core.fail("4 no resurrection", format!("{name}: {:?} was deleted at {at} and made again", after[serial]));
     }
+}
+
+/// Whether the record is where the hub may not delete it, and edits count more than deletes.
+fn has_fixed_copy(core: &Core, class: usize) -> bool {
+    let fixed = core.systems.iter().filter(|system| !system.profile().writes);
+    let is_there = fixed.flat_map(|system| system.live()).any(|(_, values)| core.ledger.class(values) == class);
+    is_there && core.plan.def.delete_conflict == DeleteConflict::EditWins
 }
 
 fn is_delete_of(core: &Core, change: &crate::ledger::Change, class: usize) -> bool {
@@ -110,16 +128,32 @@ fn seen_by(core: &Core, change: &crate::ledger::Change, deletion: &crate::ledger
         let (wrote, saw) = (core.ledger.unit_tokens(unit, after), core.ledger.unit_tokens(unit, last));
         match core.ledger.is_traced(unit) && !core.ledger.is_ambiguous(unit, &wrote) {
             true => core.ledger.had_seen(unit, &saw, &wrote),
-            // Counters and sets do not tell: what is long ago was seen.
-            false => change.at + 12 * HOUR < deletion.at,
+            // Counters and sets do not tell: what is long ago was seen, unless somebody still has to decide about it.
+            false => change.at + 12 * HOUR < deletion.at && !is_disputed(core, unit, last),
         }
     })
 }
 
+/// Whether somebody shows something else.
+fn is_disputed(core: &Core, unit: usize, last: &Values) -> bool {
+    let class = core.ledger.class(last);
+    let copies = core.systems.iter().flat_map(crate::system::System::live);
+    let mut copies = copies.filter(|(_, copy)| core.ledger.class(copy) == class);
+    copies.any(|(_, copy)| core.plan.units[unit].iter().any(|field| copy[*field] != last[*field]))
+}
+
 /// Invariants 13 and 14: every value the hub writes is one that a user gave this record, and nothing is null that nobody nulled.
-fn nothing_invented(core: &mut Core, system: usize, before: &Values, after: &Values, patch: &[(usize, Value)]) {
+fn nothing_invented(
+    core: &mut Core,
+    (system, key): (usize, i64),
+    before: &Values,
+    after: &Values,
+    patch: &[(usize, Value)],
+) {
     let plan = core.plan.clone();
     let class = core.ledger.class(after);
+    let by_user = |author| author == Author::User;
+    let lately = core.now - race_window(core, system)..=core.now;
     for (unit, fields) in plan.units.iter().enumerate() {
         if !fields.iter().any(|field| patch.iter().any(|(patched, _)| patched == field)) {
             continue;
@@ -135,6 +169,7 @@ fn nothing_invented(core: &mut Core, system: usize, before: &Values, after: &Val
         let is_fine = match () {
             () if !is_whole => true,
             () if is_owners_null(core, class, fields, &values) => true,
+            () if fields.len() > 1 && was_raced(core, (system, key), lately.clone(), by_user) => true,
             () if is_merged => values.iter().all(|value| !value.is_null()),
             () => core.ledger.is_known(class, unit, &values),
         };
@@ -147,6 +182,25 @@ fn nothing_invented(core: &mut Core, system: usize, before: &Values, after: &Val
         }
         core.ledger.learn_form(unit, after);
     }
+}
+
+/// How long our look at a system may be over when our write arrives.
+fn race_window(core: &Core, system: usize) -> i64 {
+    core.plan.systems[system].lag + 5 * MINUTE
+}
+
+/// In a system without conditional writes nobody can help it if a user writes between our look and our write: whether somebody else
+/// did so with this record, around the time of the other.
+fn was_raced(
+    core: &Core,
+    (system, key): (usize, i64),
+    time: RangeInclusive<i64>,
+    other: impl Fn(Author) -> bool,
+) -> bool {
+    let is_race = |change: &crate::ledger::Change| {
+        change.system == system && change.key == key && other(change.author) && time.contains(&change.at)
+    };
+    !core.plan.systems[system].conditional && core.ledger.changes.iter().any(is_race)
 }
 
 /// Whether the owner of a field that is to be restored has nothing there either.
@@ -224,7 +278,10 @@ pub fn after_run(core: &mut Core, approved: bool) -> bool {
             change.run == run && change.system == system && change.author != Author::User && change.after.is_none()
         };
         let deletes = core.ledger.changes.iter().rev().take_while(|change| change.run == run).filter(is_ours).count();
-        let allowed = guard.deletes_max(core.systems[system].records.len() as u64);
+        // The hub remembers deleted records for as long as they may come back.
+        let is_here = |change: &&crate::ledger::Change| change.system == system && change.before.is_none();
+        let known = core.ledger.changes.iter().filter(is_here).map(|change| change.key).collect::<BTreeSet<_>>().len();
+        let allowed = guard.deletes_max(known as u64);
         needed |= deletes as u64 > allowed;
         if deletes as u64 > allowed && !approved {
             let name = core.plan.systems[system].name;

@@ -98,6 +98,20 @@ pub struct Quirks(pub u64);
 impl Quirks {
     pub const EVERYTHING: Self = Self(u64::MAX);
 
+    /// Whether the hub may not hear what became of a write.
+    pub fn loses_answers(self) -> bool {
+        [
+            Quirk::LostAnswers,
+            Quirk::LostRequests,
+            Quirk::CommitTimeouts,
+            Quirk::UnknownRows,
+            Quirk::PluginFaults,
+            Quirk::Crashes,
+        ]
+        .into_iter()
+        .any(|quirk| self.has(quirk))
+    }
+
     pub fn has(self, quirk: Quirk) -> bool {
         self.0 & (1 << quirk as u8) != 0
     }

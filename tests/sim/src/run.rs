@@ -19,7 +19,7 @@ const ROUNDS_MAX: usize = 16;
 /// Runs after that in which nothing is written.
 const QUIET_ROUNDS: usize = 3;
 /// No run has more calls.
-const CALLS_MAX: u64 = 20_000;
+const CALLS_MAX: u64 = 100_000;
 
 /// What came of a seed.
 #[derive(Debug)]

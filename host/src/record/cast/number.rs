@@ -265,8 +265,9 @@ fn decimal_to_float(text: &str) -> Result<f64, &'static str> {
     if back.canonical() == decimal.canonical() { Ok(float) } else { Err(NOT_EXACT) }
 }
 
-/// A float from text. The text must have no digit the float does not have: printed with as many digits as the text, it is the
-/// same number.
+/// A float from text. The text must have no digit the float does not have: printed with as many digits as the text, or as the
+/// shortest text that names it, it is the same number. The two differ where two shortest texts lie equally near:
+/// `2182546431363675.2` and `….3` for `….25`.
 pub fn parse_float(text: &str) -> Result<f64, &'static str> {
     match text {
         "NaN" => return Ok(f64::NAN),
@@ -295,7 +296,8 @@ fn has_digits_of(float: f64, text: &str) -> bool {
     }
     let printed = format!("{float:.precision$e}", precision = digits - 1);
     let canonical = |text: &str| Decimal::parse(text).map(|decimal| decimal.canonical());
-    canonical(&printed).is_ok_and(|printed| canonical(text) == Ok(printed))
+    let Ok(wanted) = canonical(text) else { return false };
+    canonical(&printed).as_ref() == Ok(&wanted) || canonical(&format!("{float:?}")).as_ref() == Ok(&wanted)
 }
 
 /// Digits of the mantissa, without leading zeros and without zeros at the end of the fraction.

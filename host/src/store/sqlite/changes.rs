@@ -1,15 +1,15 @@
 //! What is written. Each function is one transaction of its caller.
 
 use chrono::{DateTime, Utc};
-use rusqlite::Transaction;
 
 use super::queries;
-use super::stored::{Stored, insert, next_id, update};
-use super::tables::SyncRow;
+use super::stored::{RawRow, Stored, insert, next_id, time, update};
+use super::tables::{SyncRow, counts};
+use super::transaction::Transaction;
 use crate::store::{
-    Closing, CursorUpdate, DeadLetter, DeadLetterId, DeadLetterState, Decision, Hold, HoldFilter, HoldId, HoldState,
-    KeyDigest, NewDeadLetter, NewHold, NewRun, Outcome, PageCommit, PinUpdate, Run, RunEnd, RunId, RunStatus,
-    StoreErrorKind,
+    Closing, Counters, CursorUpdate, DeadLetter, DeadLetterId, DeadLetterState, Decision, Hold, HoldFilter, HoldId,
+    HoldState, KeyDigest, NewDeadLetter, NewHold, NewRun, Outcome, PageCommit, PinUpdate, Run, RunEnd, RunId,
+    RunStatus, StoreErrorKind,
 };
 
 /// Runs of one sync that are remembered; ten days of one every 90 seconds.
@@ -66,14 +66,44 @@ fn forget_old_runs(transaction: &Transaction<'_>, sync: &str) -> Stored<()> {
     Ok(())
 }
 
-pub fn live_run(transaction: &Transaction<'_>, id: RunId) -> Stored<Run> {
+/// A run that has not ended. Every commit notes how far it has come, and needs to understand no more of it than that.
+pub struct GoingRun {
+    id: RunId,
+    row: RawRow<Run>,
+}
+
+impl GoingRun {
+    pub fn get(transaction: &Transaction<'_>, id: RunId) -> Stored<Self> {
+        let row = RawRow::<Run>::get(transaction, id.0)?.ok_or_else(|| queries::no_run(id))?;
+        match row.text("status") {
+            Some(status) if status == RunStatus::Running.name() => Ok(Self { id, row }),
+            Some(_) => Err(StoreErrorKind::RunEnded { run: id }),
+            None => Err(StoreErrorKind::corrupt(format!("run {id} has no status"))),
+        }
+    }
+
+    /// The name of its sync.
+    pub fn sync(&self) -> Stored<&str> {
+        self.row.text("sync").ok_or_else(|| StoreErrorKind::corrupt(format!("run {} is of no sync", self.id)))
+    }
+
+    pub fn progress(mut self, transaction: &Transaction<'_>, counters: &Counters, at: DateTime<Utc>) -> Stored<()> {
+        self.row.set("seen_at", time(at));
+        for (column, value) in counts(counters) {
+            self.row.set(column, value);
+        }
+        self.row.update(transaction)
+    }
+}
+
+fn live_run(transaction: &Transaction<'_>, id: RunId) -> Stored<Run> {
     let run = queries::run(transaction, id)?;
     if run.status == RunStatus::Running { Ok(run) } else { Err(StoreErrorKind::RunEnded { run: id }) }
 }
 
 pub fn commit_page(transaction: &Transaction<'_>, page: &PageCommit) -> Stored<()> {
-    let mut run = live_run(transaction, page.run)?;
-    let mut sync = known_sync(transaction, &run.sync)?;
+    let run = GoingRun::get(transaction, page.run)?;
+    let mut sync = known_sync(transaction, run.sync()?)?;
     let aftermath = Aftermath {
         run: page.run,
         at: page.at,
@@ -83,9 +113,7 @@ pub fn commit_page(transaction: &Transaction<'_>, page: &PageCommit) -> Stored<(
         hold_applied: page.hold_applied,
     };
     aftermath.store(transaction, &mut sync)?;
-    run.counters = page.counters;
-    run.seen_at = page.at;
-    update(transaction, &run)?;
+    run.progress(transaction, &page.counters, page.at)?;
     sync.phase = page.phase;
     take_cursor(&mut sync.cursor, &page.cursor);
     if let Some(pin) = &page.pin {

@@ -51,8 +51,8 @@ pub fn for_reading(project: &Path) -> Result<SqliteStore> {
 }
 
 pub fn in_memory() -> Result<SqliteStore> {
-    match new_in_memory() {
-        Ok(connection) => Ok(store(Inner::new(connection, None), PathBuf::new(), Access::ReadWrite, None)),
+    match new_in_memory().and_then(Inner::passing) {
+        Ok(inner) => Ok(store(inner, PathBuf::new(), Access::ReadWrite, None)),
         Err(error) => Err(error.at(Path::new(""))),
     }
 }

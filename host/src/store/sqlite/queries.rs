@@ -94,7 +94,11 @@ pub fn running(connection: &Connection) -> Stored<Vec<Run>> {
 }
 
 pub fn run(connection: &Connection, id: RunId) -> Stored<Run> {
-    get(connection, id.0)?.ok_or_else(|| StoreErrorKind::NotFound { what: format!("run {id}") })
+    get(connection, id.0)?.ok_or_else(|| no_run(id))
+}
+
+pub fn no_run(id: RunId) -> StoreErrorKind {
+    StoreErrorKind::NotFound { what: format!("run {id}") }
 }
 
 pub fn runs(connection: &Connection, filter: &RunFilter) -> Stored<Vec<Run>> {

@@ -51,9 +51,7 @@ fn copied(source: &Connection, folder: &Path, in_memory_bytes_max: i64) -> Store
         _ => return Err(StoreErrorKind::Locked { holder: None }),
     }
     connection.pragma_update_and_check(None, "journal_mode", "MEMORY", |_| Ok(()))?;
-    // Nobody reads it after a crash.
-    connection.pragma_update(None, "synchronous", "OFF")?;
-    Ok((Inner { connection, witness: None, synchronous: "OFF" }, file))
+    Ok((Inner::passing(connection)?, file))
 }
 
 fn bytes(connection: &Connection) -> Stored<i64> {

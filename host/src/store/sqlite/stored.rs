@@ -1,7 +1,10 @@
 //! Rows of tables: each is written with a checksum and read only if the checksum agrees.
 
+use std::marker::PhantomData;
+use std::sync::LazyLock;
+
 use chrono::{DateTime, Utc};
-use rusqlite::types::Value;
+use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params_from_iter};
 
 use crate::store::StoreErrorKind;
@@ -24,47 +27,87 @@ pub trait Table: Sized {
 
     /// None if a value makes no sense.
     fn from_values(id: i64, values: Values) -> Option<Self>;
+
+    /// What `statements!` makes.
+    fn statements() -> &'static Statements;
 }
+
+/// The statements of a table, written out once.
+pub struct Statements {
+    next_id: String,
+    insert: String,
+    update: String,
+    select: String,
+    get: String,
+}
+
+/// The place where a table's statements stay.
+pub type Written = LazyLock<Statements>;
+
+impl Statements {
+    pub fn of<T: Table>() -> Self {
+        let (name, columns) = (T::NAME, T::COLUMNS.join(", "));
+        let places = ", ?".repeat(T::COLUMNS.len());
+        let changed = T::COLUMNS.get(T::FIXED..).unwrap_or_default().join(" = ?, ");
+        // Rows are found by their place in the table, never through an index: a damaged index would hide rows.
+        let select = format!("SELECT id, {columns}, checksum FROM {name} NOT INDEXED");
+        Self {
+            next_id: format!("SELECT id + 1 FROM {name} NOT INDEXED ORDER BY id DESC LIMIT 1"),
+            insert: format!("INSERT INTO {name} (id, {columns}, checksum) VALUES (?{places}, ?)"),
+            update: format!("UPDATE {name} SET {changed} = ?, checksum = ? WHERE id = ?"),
+            get: format!("{select} WHERE id = ?"),
+            select,
+        }
+    }
+}
+
+/// A table's statements as [`Table`] wants them.
+macro_rules! statements {
+    ($table:ty) => {
+        fn statements() -> &'static $crate::store::sqlite::stored::Statements {
+            static WRITTEN: $crate::store::sqlite::stored::Written =
+                std::sync::LazyLock::new($crate::store::sqlite::stored::Statements::of::<$table>);
+            &WRITTEN
+        }
+    };
+}
+pub(super) use statements;
 
 /// The id for the next row. Rows with the greatest id are never removed, so that no id is used twice.
 pub fn next_id<T: Table>(connection: &Connection) -> Stored<i64> {
-    let sql = format!("SELECT id + 1 FROM {} NOT INDEXED ORDER BY id DESC LIMIT 1", T::NAME);
-    Ok(connection.prepare_cached(&sql)?.query_row([], |row| row.get(0)).optional()?.unwrap_or(1))
+    Ok(connection.prepare_cached(&T::statements().next_id)?.query_row([], |row| row.get(0)).optional()?.unwrap_or(1))
 }
 
 pub fn insert<T: Table>(connection: &Connection, row: &T) -> Stored<()> {
-    let places = ", ?".repeat(T::COLUMNS.len());
-    let sql = format!("INSERT INTO {} (id, {}, checksum) VALUES (?{places}, ?)", T::NAME, T::COLUMNS.join(", "));
-    let mut values = row.values();
+    let values = row.values();
     let checksum = row_checksum(T::NAME, row.id(), &values);
-    values.insert(0, Value::Integer(row.id()));
-    values.push(Value::Blob(checksum.to_vec()));
-    connection.prepare_cached(&sql)?.execute(params_from_iter(values))?;
+    let places = [Value::Integer(row.id())].into_iter().chain(values).chain([Value::Blob(checksum.to_vec())]);
+    connection.prepare_cached(&T::statements().insert)?.execute(params_from_iter(places))?;
     Ok(())
 }
 
 /// Writes the row over the one with its id.
 pub fn update<T: Table>(connection: &Connection, row: &T) -> Stored<()> {
-    let columns = T::COLUMNS.get(T::FIXED..).unwrap_or_default().join(" = ?, ");
-    let sql = format!("UPDATE {} SET {columns} = ?, checksum = ? WHERE id = ?", T::NAME);
-    let values = row.values();
-    let checksum = row_checksum(T::NAME, row.id(), &values);
-    let places = values.into_iter().skip(T::FIXED).chain([Value::Blob(checksum.to_vec()), Value::Integer(row.id())]);
-    match connection.prepare_cached(&sql)?.execute(params_from_iter(places))? {
+    overwrite::<T>(connection, row.id(), row.values())
+}
+
+fn overwrite<T: Table>(connection: &Connection, id: i64, values: Vec<Value>) -> Stored<()> {
+    let checksum = row_checksum(T::NAME, id, &values);
+    let places = values.into_iter().skip(T::FIXED).chain([Value::Blob(checksum.to_vec()), Value::Integer(id)]);
+    match connection.prepare_cached(&T::statements().update)?.execute(params_from_iter(places))? {
         1 => Ok(()),
-        changed => Err(StoreErrorKind::corrupt(format!("{} {} was there {changed} times", T::NAME, row.id()))),
+        changed => Err(StoreErrorKind::corrupt(format!("{} {id} was there {changed} times", T::NAME))),
     }
 }
 
 pub fn get<T: Table>(connection: &Connection, id: i64) -> Stored<Option<T>> {
-    let sql = format!("{} WHERE id = ?", select::<T>());
-    let mut statement = connection.prepare_cached(&sql)?;
+    let mut statement = connection.prepare_cached(&T::statements().get)?;
     statement.query_row([id], |row| Ok(read(row))).optional()?.transpose()
 }
 
 /// The rows that fit `condition`, which may also order and limit them.
 pub fn list<T: Table>(connection: &Connection, condition: &str, parameters: &[&dyn ToSql]) -> Stored<Vec<T>> {
-    let sql = format!("{} {condition}", select::<T>());
+    let sql = [T::statements().select.as_str(), condition].join(" ");
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(parameters)?;
     let mut list = Vec::new();
@@ -74,20 +117,57 @@ pub fn list<T: Table>(connection: &Connection, condition: &str, parameters: &[&d
     Ok(list)
 }
 
-/// Rows are found by their place in the table, never through an index: a damaged index would hide rows.
-fn select<T: Table>() -> String {
-    format!("SELECT id, {}, checksum FROM {} NOT INDEXED", T::COLUMNS.join(", "), T::NAME)
+fn read<T: Table>(row: &Row<'_>) -> Stored<T> {
+    let (id, values) = checked::<T>(row)?;
+    T::from_values(id, Values(values.into_iter())).ok_or_else(|| damaged::<T>(id))
 }
 
-fn read<T: Table>(row: &Row<'_>) -> Stored<T> {
+/// The values of a row, if they are those that were written.
+fn checked<T: Table>(row: &Row<'_>) -> Stored<(i64, Vec<Value>)> {
     let id: i64 = row.get(0)?;
     let values = (1..=T::COLUMNS.len()).map(|column| row.get(column)).collect::<Result<Vec<Value>, _>>()?;
-    let checksum: Value = row.get(T::COLUMNS.len() + 1)?;
-    let damaged = || StoreErrorKind::corrupt(format!("row {id} of table `{}` is not what was written", T::NAME));
-    if checksum != Value::Blob(row_checksum(T::NAME, id, &values).to_vec()) {
-        return Err(damaged());
+    match row.get_ref(T::COLUMNS.len() + 1)? {
+        ValueRef::Blob(checksum) if checksum == row_checksum(T::NAME, id, &values) => Ok((id, values)),
+        _ => Err(damaged::<T>(id)),
     }
-    T::from_values(id, Values(values.into_iter())).ok_or_else(damaged)
+}
+
+fn damaged<T: Table>(id: i64) -> StoreErrorKind {
+    StoreErrorKind::corrupt(format!("row {id} of table `{}` is not what was written", T::NAME))
+}
+
+/// A row as it lies in its table: what was written, whether or not it makes sense.
+pub struct RawRow<T> {
+    id: i64,
+    values: Vec<Value>,
+    table: PhantomData<T>,
+}
+
+impl<T: Table> RawRow<T> {
+    pub fn get(connection: &Connection, id: i64) -> Stored<Option<Self>> {
+        let mut statement = connection.prepare_cached(&T::statements().get)?;
+        let found = statement.query_row([id], |row| Ok(checked::<T>(row))).optional()?.transpose()?;
+        Ok(found.map(|(id, values)| Self { id, values, table: PhantomData }))
+    }
+
+    /// None if there is no such column or it has no text.
+    pub fn text(&self, column: &str) -> Option<&str> {
+        match T::COLUMNS.iter().zip(&self.values).find(|(name, _)| **name == column)? {
+            (_, Value::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub fn set(&mut self, column: &str, value: Value) {
+        if let Some((_, place)) = T::COLUMNS.iter().zip(&mut self.values).find(|(name, _)| **name == column) {
+            *place = value;
+        }
+    }
+
+    /// Writes it over the one it was read from.
+    pub fn update(self, connection: &Connection) -> Stored<()> {
+        overwrite::<T>(connection, self.id, self.values)
+    }
 }
 
 /// The values of a row, taken one after the other.

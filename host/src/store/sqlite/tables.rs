@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use rusqlite::types::Value;
 
-use super::stored::{Table, Values, count, json, or_null, text, time};
+use super::stored::{Table, Values, count, json, or_null, statements, text, time};
 use crate::store::{
     Cause, Counters, DeadLetter, DeadLetterId, DeadLetterState, Hold, HoldId, HoldState, KeyDigest, NewDeadLetter,
     Phase, Run, RunError, RunId, RunKind, RunStatus, SchemaPin, Stage,
@@ -61,6 +61,8 @@ impl Table for SyncRow {
         "open_keys",
     ];
     const FIXED: usize = 1;
+
+    statements!(SyncRow);
 
     fn id(&self) -> i64 {
         self.id
@@ -127,31 +129,26 @@ impl Table for Run {
         "plugins",
     ];
 
+    statements!(Run);
+
     fn id(&self) -> i64 {
         self.id.0
     }
 
     fn values(&self) -> Vec<Value> {
-        let counters = &self.counters;
-        vec![
+        let mut values = vec![
             text(&self.sync),
             text(self.kind.name()),
             text(self.status.name()),
             time(self.started_at),
             time(self.seen_at),
             or_null(self.ended_at, time),
-            count(counters.read),
-            count(counters.written),
-            count(counters.unchanged),
-            count(counters.deleted),
-            count(counters.rejected),
-            count(counters.duplicates),
-            count(counters.pages),
-            count(counters.bytes),
-            or_null(self.error.as_ref(), |error| text(&error.code)),
-            or_null(self.error.as_ref(), |error| text(&error.message)),
-            json(&self.plugins),
-        ]
+        ];
+        values.extend(counts(&self.counters).map(|(_, value)| value));
+        values.push(or_null(self.error.as_ref(), |error| text(&error.code)));
+        values.push(or_null(self.error.as_ref(), |error| text(&error.message)));
+        values.push(json(&self.plugins));
+        values
     }
 
     fn from_values(id: i64, mut values: Values) -> Option<Self> {
@@ -171,6 +168,20 @@ impl Table for Run {
             plugins: values.json()?,
         })
     }
+}
+
+/// A run's counters by their columns, in the order of these.
+pub fn counts(counters: &Counters) -> [(&'static str, Value); 8] {
+    [
+        ("read", count(counters.read)),
+        ("written", count(counters.written)),
+        ("unchanged", count(counters.unchanged)),
+        ("deleted", count(counters.deleted)),
+        ("rejected", count(counters.rejected)),
+        ("duplicates", count(counters.duplicates)),
+        ("pages", count(counters.pages)),
+        ("bytes", count(counters.bytes)),
+    ]
 }
 
 fn counters(values: &mut Values) -> Option<Counters> {
@@ -209,6 +220,8 @@ impl Table for DeadLetter {
         "record",
         "raw",
     ];
+
+    statements!(DeadLetter);
 
     fn id(&self) -> i64 {
         self.id.0
@@ -273,6 +286,8 @@ impl Table for Hold {
     const NAME: &'static str = "hold";
     const COLUMNS: &'static [&'static str] =
         &["sync", "run", "state", "content", "deletes", "total", "keys", "created_at", "decided_at"];
+
+    statements!(Hold);
 
     fn id(&self) -> i64 {
         self.id.0

@@ -67,7 +67,10 @@ impl Work<'_> {
         let kind = match job.action {
             Action::Create => {
                 // What it was not given is empty there, and nobody has said so.
-                for shadow in side.shadow.iter_mut().filter(|shadow| **shadow == Shadow::Absent) {
+                let shows = |(field, shadow): &(usize, &mut Shadow)| {
+                    **shadow == Shadow::Absent && self.settled.rules.reads(endpoint, *field)
+                };
+                for (_, shadow) in side.shadow.iter_mut().enumerate().filter(shows) {
                     *shadow = Shadow::Value(Value::Null);
                 }
                 if let Some(remote) = remote {

@@ -78,9 +78,16 @@ impl Work<'_> {
         };
         let loaded = self.run.store.load_records(&query)?;
         self.take_bodies(unit, loaded.bodies)?;
+        let is_copy = |record: &RecordId, row: &Incoming| {
+            // A record whose copy was lost and made anew under another id is no longer what has the old one.
+            let side = unit.peek(*record).and_then(|touched| touched.state.side(endpoint));
+            side.is_none_or(|side| !matches!(&side.link, Link::Linked(remote) if **remote != *row.remote))
+        };
+        let links = loaded.links.into_iter().zip(rows).map(|(link, row)| link.filter(|record| is_copy(record, row)));
+        let links: Vec<Option<RecordId>> = links.collect();
         let keys: Vec<Vec<Option<MatchKey>>> = rows
             .iter()
-            .zip(&loaded.links)
+            .zip(&links)
             .map(|(row, link)| match (link, row.adopt, row.kind) {
                 (None, None, EventKind::Upsert | EventKind::Undelete) => {
                     self.keys_of(|field| row.values.get(field).and_then(Option::as_ref))
@@ -100,7 +107,7 @@ impl Work<'_> {
                 unit.keys.entry(key).or_default().extend(records);
             }
         }
-        Ok(loaded.links.into_iter().zip(keys).collect())
+        Ok(links.into_iter().zip(keys).collect())
     }
 
     fn decide_row(
@@ -159,6 +166,10 @@ impl Work<'_> {
                 return Ok(None);
             }
         }
+        if self.is_part(endpoint, row)? {
+            self.wait(endpoint, row, self.now(), "only a part of it is known", &mut decided.unit);
+            return Ok(None);
+        }
         match self.identify(endpoint, row, keys, &decided.unit) {
             Identity::Known(record) => Ok(Some(record)),
             Identity::New => Ok(Some(self.make(keys, &mut decided.unit))),
@@ -167,6 +178,15 @@ impl Work<'_> {
                 Ok(None)
             }
         }
+    }
+
+    /// Whether a row says nothing about some fields, and more can be had by looking the record up: who it is, and what else it is to
+    /// begin with, is not decided by a part of it.
+    fn is_part(&self, endpoint: usize, row: &Incoming) -> Result<bool, SyncError> {
+        let is_silent =
+            |(field, value): (usize, &Option<Value>)| value.is_none() && self.settled.rules.reads(endpoint, field);
+        let is_part = !row.has_waited && row.values.iter().enumerate().any(is_silent);
+        Ok(is_part && self.has(Mechanism::Inbox) && self.can_look(endpoint)?)
     }
 
     fn make(&mut self, keys: &[Option<MatchKey>], unit: &mut Unit) -> RecordId {
@@ -196,15 +216,23 @@ impl Work<'_> {
         answers: &Answers,
         decided: &mut Decided,
     ) -> Result<(), SyncError> {
-        let now = self.now();
+        let (now, read_before) = (self.now(), self.read_before(endpoint));
         let lineage = self.next_lineage + decided.unit.lineage.len() as i64;
         let rules = &self.settled.rules;
         let Some(touched) = decided.unit.get(record) else {
             return Err(SyncError::internal(self.hub.def.name.as_str(), "a record was not loaded"));
         };
         let is_new = touched.state.version == 0 && touched.state.lineage == 0;
-        let event =
-            Event { endpoint, kind: row.kind, remote: &row.remote, values: &row.values, at: row.at, now, lineage };
+        let event = Event {
+            endpoint,
+            kind: row.kind,
+            remote: &row.remote,
+            values: &row.values,
+            at: row.at,
+            now,
+            read_before,
+            lineage,
+        };
         let facts = apply(&mut touched.state, &event, rules, &|dispute| answers.get(dispute).cloned());
         touched.is_dirty |= facts.is_touched;
         touched.is_changed |= facts.is_touched;
@@ -223,6 +251,16 @@ impl Work<'_> {
         }
         self.close_moot(endpoint, record, row.kind, &facts, &mut decided.unit)?;
         self.note_conflicts(endpoint, row, record, &facts, decided)
+    }
+
+    /// When an endpoint was read before this run, in full if that is how its deletes are found.
+    fn read_before(&self, endpoint: usize) -> i64 {
+        let reports = self.settled.ends.get(endpoint).is_some_and(|end| end.reports_deletes);
+        let read = self
+            .endpoints
+            .get(endpoint)
+            .and_then(|state| if reports { state.progress_at } else { state.enumerated_at });
+        read.map_or(i64::MAX, |at| at.timestamp_micros().saturating_sub(self.settled.rules.lag(endpoint)))
     }
 
     /// Nothing waits any more, if anything did.

@@ -14,7 +14,7 @@ use crate::error::Explain as _;
 use crate::lineage::{Entry, EntryKind, Item};
 use crate::project::HubDef;
 use crate::record::Value;
-use crate::resolve::{Life, Link, RecordState, Shadow, Side, Source, encode, match_digest, revive, set_by_person};
+use crate::resolve::{FieldChange, Life, Link, RecordState, Source, encode, match_digest, revive, set_by_person};
 use crate::store::{
     Conflict, ConflictChange, ConflictId, ConflictKind, ConflictState, Counters, EndpointId, EventChange, HubCommit,
     HubStore, IntentRow, IntentState, LineageEntry, LineageId, MatchKey, MatchKeyChange, NewLineage, NewRun, Outcome,
@@ -175,14 +175,6 @@ impl<'a> Decision<'a> {
     ) {
         let before = state.clone();
         let changes = set_by_person(state, values, self.now.timestamp_micros(), self.next_lineage);
-        let item = |change: crate::resolve::FieldChange| Item {
-            field: change.field,
-            verdict: None,
-            base: None,
-            before: change.before,
-            incoming: None,
-            after: change.after,
-        };
         let items = changes.into_iter().map(item).collect();
         self.keep(record, &before, state, kind, items, note);
     }
@@ -242,41 +234,24 @@ impl<'a> Decision<'a> {
         let before = state.clone();
         let told = match resolution {
             Resolution::Keep => {
-                revive(&mut state);
-                self.take_held(&before, &mut state);
+                revive(&mut state, self.next_lineage);
                 "kept"
             }
             Resolution::Delete => {
                 state.life = Life::Deleted { at: self.now.timestamp_micros(), by: Source::Person };
                 state.version += 1;
-                state.sides.iter_mut().for_each(|side| side.delete_held = false);
+                for side in &mut state.sides {
+                    side.delete_held = false;
+                    side.held.clear();
+                }
                 "deleted"
             }
             _ => return Err(self.unfit(conflict, "`--keep`, `--delete`")),
         };
         let kind = if told == "kept" { EntryKind::Revived } else { EntryKind::Deleted };
-        self.keep(record, &before, &mut state, kind, Vec::new(), told);
+        let items = changes(&before, &state).into_iter().map(item).collect();
+        self.keep(record, &before, &mut state, kind, items, told);
         Ok(told.to_owned())
-    }
-
-    /// What endpoints changed while the record was deleted, and a person had to decide whether it is, counts now.
-    fn take_held(&self, before: &RecordState, state: &mut RecordState) {
-        if before.is_live() {
-            return;
-        }
-        let now = self.now.timestamp_micros();
-        let shown: Vec<(usize, Value)> = before
-            .sides
-            .iter()
-            .filter(|side| side.link.is_linked() && side.delete_held)
-            .flat_map(|side: &Side| side.shadow.iter().enumerate())
-            .filter_map(|(field, shadow)| match shadow {
-                Shadow::Value(value) => Some((field, value.clone())),
-                _ => None,
-            })
-            .filter(|(field, value)| state.value(*field) != Some(value))
-            .collect();
-        set_by_person(state, &shown, now, self.next_lineage);
     }
 
     fn resolve_match(&mut self, conflict: &Conflict, resolution: &Resolution) -> Result<String, SyncError> {
@@ -416,7 +391,7 @@ impl<'a> Decision<'a> {
             return Ok(());
         }
         if was_deleted && !was_revived && !state.is_live() {
-            revive(&mut state);
+            revive(&mut state, self.next_lineage);
             done.records += 1;
         }
         if set.is_empty() && state == before {
@@ -447,6 +422,20 @@ impl<'a> Decision<'a> {
 }
 
 /// Bytes as hexadecimal digits, for bodies that are JSON.
+/// Agreed values that differ.
+fn changes(before: &RecordState, after: &RecordState) -> Vec<FieldChange> {
+    let pairs = before.values().into_iter().zip(after.values()).enumerate();
+    pairs
+        .filter(|(_, (old, new))| old != new)
+        .map(|(field, (before, after))| FieldChange { field, before, after })
+        .collect()
+}
+
+fn item(change: FieldChange) -> Item {
+    let FieldChange { field, before, after } = change;
+    Item { field, verdict: None, base: None, before, incoming: None, after }
+}
+
 pub(super) fn to_hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

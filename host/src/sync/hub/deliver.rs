@@ -2,10 +2,12 @@
 //! confirmed row by row.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use super::setup::End;
 use super::work::{Unit, Work, remote_text, remote_values};
 use super::write::{Outcome, write_jobs};
 use crate::connector::{Failure, FailureKind};
@@ -26,6 +28,9 @@ pub(super) enum Action {
     Delete,
 }
 
+/// A value of one of an endpoint's fields, which all writes share.
+pub(super) type Cell = (Arc<Field>, Value);
+
 /// One write.
 #[derive(Clone, Debug)]
 pub(super) struct Job {
@@ -35,9 +40,9 @@ pub(super) struct Job {
     /// The entity's fields and values that are written.
     pub patch: Vec<(usize, Value)>,
     /// The endpoint's: without the key, unless it is a create.
-    pub columns: Vec<(Field, Value)>,
+    pub columns: Vec<Cell>,
     /// What the endpoint's fields must still be.
-    pub expected: Vec<(Field, Value)>,
+    pub expected: Vec<Cell>,
     pub attempts: u32,
 }
 
@@ -58,16 +63,29 @@ pub(super) struct Delivered {
     pub failure: Option<Failure>,
 }
 
+/// Where delivering to one endpoint stands in a pass.
+pub(super) struct Turn {
+    pub endpoint: usize,
+    /// Behind which record it goes on.
+    after: Option<RecordId>,
+    pub delivered: Delivered,
+}
+
+impl Turn {
+    pub fn new(endpoint: usize) -> Self {
+        Self { endpoint, after: None, delivered: Delivered::default() }
+    }
+}
+
 impl Work<'_> {
-    /// Delivers everything that is due at one endpoint.
-    pub async fn deliver(&mut self, endpoint: usize) -> Result<Delivered, SyncError> {
-        let mut delivered = Delivered::default();
-        let mut after = None;
+    /// What is due next at an endpoint, durable as sent; nothing if nothing more is.
+    pub async fn next_batch(&mut self, turn: &mut Turn) -> Result<Vec<Job>, SyncError> {
+        let endpoint = turn.endpoint;
         loop {
             let now = self.run.world.clock.now();
-            let due = self.run.store.due_intents(self.endpoint_id(endpoint), now, after, BATCH)?;
-            let Some(last) = due.last() else { return Ok(delivered) };
-            after = Some(last.record);
+            let due = self.run.store.due_intents(self.endpoint_id(endpoint), now, turn.after, BATCH)?;
+            let Some(last) = due.last() else { return Ok(Vec::new()) };
+            turn.after = Some(last.record);
             let (open, new): (Vec<Intent>, Vec<Intent>) = due
                 .into_iter()
                 .partition(|intent| matches!(intent.row.state, IntentState::Sent | IntentState::Unknown));
@@ -75,23 +93,18 @@ impl Work<'_> {
                 self.recover(endpoint, &open).await?;
             }
             if self.run.interrupt.is_set() {
-                return Ok(delivered);
+                return Ok(Vec::new());
             }
-            if let Some(failure) = self.deliver_batch(endpoint, &new, &mut delivered).await? {
-                delivered.failure = Some(failure);
-                return Ok(delivered);
+            let jobs = self.prepare_batch(endpoint, &new).await?;
+            if !jobs.is_empty() {
+                return Ok(jobs);
             }
         }
     }
 
-    async fn deliver_batch(
-        &mut self,
-        endpoint: usize,
-        intents: &[Intent],
-        delivered: &mut Delivered,
-    ) -> Result<Option<Failure>, SyncError> {
+    async fn prepare_batch(&mut self, endpoint: usize, intents: &[Intent]) -> Result<Vec<Job>, SyncError> {
         if intents.is_empty() {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         self.warm.make_room(intents.len());
         self.refresh_unguarded(endpoint, intents).await?;
@@ -116,18 +129,44 @@ impl Work<'_> {
         if self.has(Mechanism::IntentBeforeSend) {
             self.commit(unit)?;
         }
-        if jobs.is_empty() {
-            return Ok(None);
-        }
+        Ok(jobs)
+    }
+
+    /// Whether all writes to an endpoint depend on what its records show, so that they may wait for a moment: whoever changes a
+    /// record meanwhile is noticed.
+    pub fn is_guarded(&self, endpoint: usize) -> bool {
+        let is_read = self.settled.rules.endpoints.get(endpoint).is_some_and(|rule| rule.is_read);
+        let guards = |end: &End| {
+            end.can_update && end.can_insert && end.references.is_empty() && end.expectable.iter().all(|can| *can)
+        };
+        is_read
+            && self.has(Mechanism::ConditionalWrite)
+            && self.settled.rules.lag(endpoint) == 0
+            && self.settled.ends.get(endpoint).is_some_and(guards)
+    }
+
+    /// Makes the writes; they are durable as sent.
+    pub async fn write_batch(&self, endpoint: usize, jobs: &[Job]) -> Result<Vec<Outcome>, SyncError> {
         let end = self.end(endpoint)?;
-        let outcomes = write_jobs(end, &jobs, self.run.options.safety, &|| self.holds_lease()).await;
-        delivered.done += outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Ok { .. })).count() as u64;
-        let failure = outcomes.iter().find_map(|outcome| match outcome {
+        Ok(write_jobs(end, jobs, self.run.options.safety, &|| self.holds_lease()).await)
+    }
+
+    /// Notes what became of writes. Answers whether the endpoint gets more in this pass.
+    pub async fn settle_batch(
+        &mut self,
+        turn: &mut Turn,
+        jobs: Vec<Job>,
+        outcomes: Vec<Outcome>,
+    ) -> Result<bool, SyncError> {
+        let done = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Ok { .. })).count() as u64;
+        turn.delivered.done += done;
+        turn.delivered.failure = outcomes.iter().find_map(|outcome| match outcome {
             Outcome::Unknown(failure) | Outcome::Retry(failure) if stops(failure) => Some(failure.clone()),
             _ => None,
         });
-        self.settle_outcomes(endpoint, jobs, outcomes).await?;
-        Ok(failure)
+        self.settle_outcomes(turn.endpoint, jobs, outcomes).await?;
+        self.run.observer.written(done);
+        Ok(turn.delivered.failure.is_none())
     }
 
     /// The records of intents, and what is to be written. Intents that owe nothing any more are done.
@@ -172,7 +211,7 @@ impl Work<'_> {
         columns.extend(led);
         if action == Action::Archive {
             let archive = if state.is_live() { &end.archive_on_exit } else { &end.archive };
-            columns.extend(archive.clone());
+            columns.extend(archive.clone().map(|(field, value)| (Arc::new(field), value)));
         }
         let expected = self.expected(endpoint, state, action, &fields);
         Ok(Planned::Job(Job {
@@ -249,7 +288,7 @@ impl Work<'_> {
         state: &RecordState,
         mut patch: Vec<(usize, Value)>,
         action: Action,
-    ) -> Result<(Vec<(usize, Value)>, Vec<(Field, Value)>), Failure> {
+    ) -> Result<(Vec<(usize, Value)>, Vec<Cell>), Failure> {
         if end.references.is_empty() {
             return Ok((patch, Vec::new()));
         }
@@ -275,17 +314,12 @@ impl Work<'_> {
         let columns = end
             .references
             .iter()
-            .filter_map(|reference| Some((reference.remote.clone(), led.get(&reference.field)?.clone())));
+            .filter_map(|reference| Some((Arc::new(reference.remote.clone()), led.get(&reference.field)?.clone())));
         Ok((patch, columns.collect()))
     }
 
     /// The endpoint's columns for a patch.
-    fn columns(
-        &self,
-        endpoint: usize,
-        patch: &[(usize, Value)],
-        action: Action,
-    ) -> Result<Vec<(Field, Value)>, Failure> {
+    fn columns(&self, endpoint: usize, patch: &[(usize, Value)], action: Action) -> Result<Vec<Cell>, Failure> {
         let Some(end) = self.settled.ends.get(endpoint) else { return Ok(Vec::new()) };
         let mut row: Vec<Option<Value>> = vec![None; self.settled.entity.len()];
         for (field, value) in patch {
@@ -299,8 +333,8 @@ impl Work<'_> {
             Failure::new(FailureKind::InvalidData, &crate::error::codes::DATA_LOSSY, "lockstep", message)
                 .with("field", rejected.field)
         })?;
-        let pairs = end.projection.remote_fields().iter().zip(written);
-        let columns: Vec<(Field, Value)> = pairs.filter_map(|(field, value)| Some((field.clone(), value?))).collect();
+        let pairs = end.projection.columns().iter().zip(written);
+        let columns: Vec<Cell> = pairs.filter_map(|(field, value)| Some((field.clone(), value?))).collect();
         if action == Action::Update
             && let Some((key, _)) = columns.iter().find(|(field, _)| end.key.iter().any(|key| key.name == field.name))
         {
@@ -313,7 +347,7 @@ impl Work<'_> {
 
     /// What the record must still show for the write to be made: of an update the fields it changes and those that move together with
     /// them, of a delete everything.
-    fn expected(&self, endpoint: usize, state: &RecordState, action: Action, fields: &[usize]) -> Vec<(Field, Value)> {
+    fn expected(&self, endpoint: usize, state: &RecordState, action: Action, fields: &[usize]) -> Vec<Cell> {
         let mechanism =
             if action == Action::Update { Mechanism::ConditionalWrite } else { Mechanism::ConditionalDelete };
         let (Some(end), Some(side)) = (self.settled.ends.get(endpoint), state.side(endpoint)) else {
@@ -331,7 +365,7 @@ impl Work<'_> {
             }
         }
         let Ok(written) = end.projection.write(&row, Purpose::Update) else { return Vec::new() };
-        let columns = end.projection.remote_fields().iter().zip(written).zip(&end.expectable);
+        let columns = end.projection.columns().iter().zip(written).zip(&end.expectable);
         let is_key = |field: &Field| end.key.iter().any(|key| key.name == field.name);
         columns
             .filter(|((field, _), expectable)| **expectable && !is_key(field))
@@ -366,8 +400,7 @@ impl Work<'_> {
     async fn refresh_unguarded(&mut self, endpoint: usize, intents: &[Intent]) -> Result<(), SyncError> {
         let end = self.end(endpoint)?;
         let is_blind = !self.settled.rules.endpoints.get(endpoint).is_some_and(|rule| rule.is_read);
-        let can_look = end.source.as_ref().is_some_and(|source| source.lookup().is_some());
-        if is_blind || !can_look || !self.has(Mechanism::ConditionalWrite) {
+        if is_blind || !self.can_look(endpoint)? || !self.has(Mechanism::ConditionalWrite) {
             return Ok(());
         }
         let unit = self.load_unit(intents.iter().map(|intent| intent.record))?;
@@ -380,7 +413,11 @@ impl Work<'_> {
                     let points = |field: &usize| end.references.iter().any(|reference| reference.field == *field);
                     let is_meant = |field: &usize| self.settled.rules.moves_with(*field, &fields) && !points(field);
                     let all = 0..self.settled.entity.len();
-                    let shown = all.filter(|field| is_meant(field) && side.shadow(*field).shown().is_some()).count();
+                    // Of what it has never shown nobody can expect anything.
+                    let is_shown = |field: &usize| {
+                        side.shadow(*field).shown().is_some() || self.settled.rules.reads(endpoint, *field)
+                    };
+                    let shown = all.filter(|field| is_meant(field) && is_shown(field)).count();
                     !end.can_update || expected.len() < shown
                 }
                 Owed::Delete | Owed::Archive => !end.can_update || end.expectable.iter().any(|can| !can),

@@ -3,8 +3,7 @@
 //! Invariant 5: a delete is inferred only from a complete enumeration, twice where reads may be stale, and stays below the guard
 //! or waits for approval.
 
-use tokio::sync::mpsc;
-
+use super::ahead::Purpose;
 use super::decide::Incoming;
 use super::ingest::Seen;
 use super::work::{Unit, Work, remote_id, remote_text};
@@ -13,7 +12,6 @@ use crate::record::{Value, values_of};
 use crate::resolve::{EventKind, Link, Mechanism};
 use crate::store::{EndpointUpdate, HoldId, HoldState, KeyDigest, Link as StoredLink, NewHold};
 use crate::sync::error::SyncError;
-use crate::sync::read::Reading;
 use crate::sync::report::HeldDeletes;
 
 /// Records looked at together.
@@ -32,8 +30,11 @@ impl Work<'_> {
         ) else {
             return false;
         };
-        if !rule.is_read || end.reports_deletes || end.mode == ReadMode::Full {
+        if !rule.is_read || end.mode == ReadMode::Full {
             return false;
+        }
+        if end.reports_deletes {
+            return !state.baselined;
         }
         match (def.enumerate_every, state.enumerated_at) {
             (Some(every), Some(last)) if !self.run.options.full => {
@@ -44,24 +45,25 @@ impl Work<'_> {
         }
     }
 
-    /// Reads all keys of an endpoint.
-    pub async fn enumerate(&mut self, endpoint: usize) -> Result<Seen, SyncError> {
+    /// What is asked of an endpoint to know which records it has.
+    pub fn keys_request(&self, endpoint: usize) -> Result<ReadRequest, SyncError> {
         let end = self.end(endpoint)?;
-        let Some(source) = end.source.clone() else { return Ok(Seen::none()) };
-        let request = ReadRequest {
+        Ok(ReadRequest {
             stream: end.stream.name.clone(),
             key: end.key.iter().map(|field| field.name.clone()).collect(),
             fields: end.key.clone(),
             mode: ReadMode::Full,
             cursor: None,
             options: crate::record::Properties::default(),
-        };
-        let key = end.key.clone();
-        let (sender, mut pages) = mpsc::channel(1);
-        let reading = Reading { caution: self.caution.clone(), source, request, limits: self.hub.page };
-        let reader = tokio::spawn(reading.run(sender));
+        })
+    }
+
+    /// Reads all keys of an endpoint.
+    pub async fn enumerate(&mut self, endpoint: usize) -> Result<Seen, SyncError> {
+        let key = self.end(endpoint)?.key.clone();
+        let Some(mut pages) = self.fetch(endpoint, Purpose::Keys)? else { return Ok(Seen::none()) };
         let mut seen = Seen::from_beginning();
-        while let Some(page) = pages.recv().await {
+        while let Some(page) = pages.next().await {
             let ends = page.status != PageStatus::More;
             seen.is_complete |=
                 page.status == PageStatus::EnumerationComplete || (ends && !self.has(Mechanism::CompletenessProof));
@@ -76,7 +78,7 @@ impl Work<'_> {
                 seen.note(&remote_id(&values));
             }
         }
-        match reader.await {
+        match pages.end().await {
             Ok(outcome) => outcome?,
             Err(error) => return Err(self.fault(error)),
         }
@@ -122,6 +124,7 @@ impl Work<'_> {
         let mut unit = Unit::default();
         let mut update = EndpointUpdate::new(self.endpoint_id(endpoint));
         update.enumerated_at = Some(self.run.world.clock.now());
+        update.baselined = Some(true);
         unit.endpoints.push(update);
         unit.hold_applied = applied;
         self.commit(unit)?;

@@ -67,13 +67,23 @@ impl Work<'_> {
     fn new_period(&self) -> Result<Option<i64>, SyncError> {
         let length = micros(self.hub.def.tombstones.clamp(PERIOD_MIN, PERIOD_MAX)).max(1);
         let period = |at: DateTime<Utc>| at.timestamp_micros().div_euclid(length);
-        let filter = RunFilter { sync: Some(self.name().to_owned()), limit: Some(RUNS_BACK) };
-        let runs = self.run.store.runs(&filter)?;
+        let runs = self.newest_runs(2)?;
         let own = runs.iter().find(|run| run.id == self.id).map(|run| period(run.started_at));
+        let before = match self.run_before(&runs) {
+            Some(before) => Some(before.started_at),
+            None => self.run_before(&self.newest_runs(RUNS_BACK)?).map(|run| run.started_at),
+        };
+        Ok(own.filter(|own| before.map(period) != Some(*own)))
+    }
+
+    fn newest_runs(&self, count: u32) -> Result<Vec<Run>, SyncError> {
+        Ok(self.run.store.runs(&RunFilter { sync: Some(self.name().to_owned()), limit: Some(count) })?)
+    }
+
+    /// The newest of these runs, newest first, that is not this one and might have forgotten something.
+    fn run_before<'r>(&self, runs: &'r [Run]) -> Option<&'r Run> {
         let forgets = |run: &&Run| matches!(run.kind, RunKind::Full | RunKind::Incremental);
-        let others = runs.iter().filter(|run| run.id != self.id).filter(forgets);
-        let before = others.map(|run| period(run.started_at)).max();
-        Ok(own.filter(|own| before != Some(*own)))
+        runs.iter().filter(forgets).find(|run| run.id != self.id)
     }
 
     /// Behind which record this period's turn begins.

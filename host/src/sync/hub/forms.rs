@@ -1,7 +1,7 @@
 //! Endpoints that keep values in a form of their own: found out by looking at what was written and by writing it once more, and
 //! remembered, so that nobody takes the form for a change.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::decide::Incoming;
 use super::deliver::{Action, Job, back_off};
@@ -44,8 +44,7 @@ impl Work<'_> {
 
     fn is_read_back(&self, endpoint: usize) -> bool {
         let is_read = self.settled.rules.endpoints.get(endpoint).is_some_and(|rule| rule.is_read);
-        let source = self.settled.ends.get(endpoint).and_then(|end| end.source.as_ref());
-        is_read && source.is_some_and(|source| source.lookup().is_some()) && self.has(Mechanism::CanonicalForms)
+        is_read && self.can_look(endpoint).unwrap_or(false) && self.has(Mechanism::CanonicalForms)
     }
 
     /// The written fields a record shows in what may be a form of the endpoint's own. What it shows in other fields is somebody's change
@@ -70,11 +69,10 @@ impl Work<'_> {
             return None;
         }
         let fields = open.iter().filter_map(|(field, sent)| Some((*field, sent.clone(), shown(*field)?.clone())));
-        let is_form = |(field, sent, shown): &(usize, Value, Value)| {
-            side.fenced(*field, shown, now).is_none() && is_like(shown, sent)
-        };
-        let fields: Vec<_> = fields.filter(is_form).collect();
-        let due = now.saturating_add(self.settled.rules.lag(endpoint));
+        // Where readings lag behind, whatever it shows may be from before.
+        let lag = self.settled.rules.lag(endpoint);
+        let fields: Vec<_> = fields.filter(|(_, sent, shown)| lag == 0 && is_like(shown, sent)).collect();
+        let due = now.saturating_add(lag);
         let intent = self.intent(IntentState::Unknown, due, 0, Action::Update);
         if let Some(touched) = unit.get(job.record)
             && let Some(side) = touched.state.sides.get_mut(endpoint)
@@ -127,8 +125,13 @@ impl Work<'_> {
                     lag
                 }
                 Outcome::Unknown(_) | Outcome::Retry(_) => micros(back_off(attempts)).max(lag),
-                // What was shown is there no more, if it ever was: whatever is there instead will be read.
+                // What was shown is there no more: whatever is there instead will be read, and whoever wrote it has seen what was
+                // written, in that form.
                 Outcome::Conflict(_) => {
+                    let asked = side.sent.take().map(|sent| sent.patch.into_iter().zip(sent.shown));
+                    for ((field, of), (_, shows)) in asked.into_iter().flatten() {
+                        side.set_shadow(field, Shadow::Form { shows, of });
+                    }
                     self.plan_again(endpoint, job.record, &mut unit);
                     continue;
                 }
@@ -200,7 +203,7 @@ impl Work<'_> {
         self.take_rows(endpoint, &heard.later, Vec::new(), None).await?;
         self.look_again(endpoint, &heard.gone).await?;
         for (attempts, again) in heard.again {
-            self.ask(endpoint, vec![again], attempts).await?;
+            self.ask(endpoint, again, attempts).await?;
         }
         Ok(())
     }
@@ -226,7 +229,7 @@ impl Work<'_> {
                 self.plan_again(endpoint, record, unit);
                 heard.later.push(row);
             } else {
-                heard.again.push((attempts, Differing { record, row, fields }));
+                heard.again.entry(attempts).or_default().push(Differing { record, row, fields });
             }
             return;
         }
@@ -244,7 +247,7 @@ impl Work<'_> {
         // A record is written as a whole: one field that shows what was asked tells that all of it arrived.
         let has_arrived = sent.kind == SentKind::Asked || !ours.is_empty();
         if !has_arrived && !same.is_empty() {
-            heard.again.push((attempts, Differing { record, row, fields: same }));
+            heard.again.entry(attempts).or_default().push(Differing { record, row, fields: same });
             return;
         }
         self.plan_again(endpoint, record, unit);
@@ -303,7 +306,7 @@ impl Work<'_> {
             }
             let written = end.projection.write(&row, Purpose::Update).ok()?;
             let is_key = |field: &Field| end.key.iter().any(|key| key.name == field.name);
-            let pairs = end.projection.remote_fields().iter().zip(written).zip(&end.expectable);
+            let pairs = end.projection.columns().iter().zip(written).zip(&end.expectable);
             Some(
                 pairs
                     .filter(|((field, _), expectable)| !is_key(field) && **expectable)
@@ -351,8 +354,8 @@ struct Heard {
     /// The same records as they are now.
     later: Vec<Incoming>,
     gone: Vec<Vec<u8>>,
-    /// To be asked once more, after so many attempts.
-    again: Vec<(u32, Differing)>,
+    /// To be asked once more, by the number of attempts.
+    again: BTreeMap<u32, Vec<Differing>>,
 }
 
 /// Fields of a record that an endpoint shows otherwise than they were sent: the field, what was sent, what is shown.

@@ -21,8 +21,8 @@ impl Work<'_> {
         }
         let id = self.endpoint_id(endpoint);
         let total = self.run.store.count_links(id)?;
-        let planned = self.run.store.count_intents(id)?.deletes + self.deleted.get(&endpoint).copied().unwrap_or(0);
-        let count = planned.saturating_sub(self.approved.len() as u64).max(deletes.len() as u64);
+        let planned = self.run.store.count_intents(id)?.deletes;
+        let count = planned.max(deletes.len() as u64) + self.deleted.get(&endpoint).copied().unwrap_or(0);
         if count <= self.hub.def.guard.deletes_max(total) {
             *self.deleted.entry(endpoint).or_default() += deletes.len() as u64;
             return Ok(others.into_iter().chain(deletes).collect());

@@ -159,3 +159,20 @@ impl Work<'_> {
 fn doubtful(kind: ConflictKind, records: Vec<RecordId>) -> Identity {
     Identity::Doubtful { kind, candidates: records.into_iter().map(|record| (record, 1.0)).collect() }
 }
+
+/// How an endpoint that keeps values in a form of its own may show a key: as it was given, without the space around it, and in small
+/// letters. What is matched exactly is looked for exactly.
+pub(super) fn spellings(key: &[(Value, Normaliser)]) -> Vec<Vec<Value>> {
+    let spell = |spelling: fn(&str) -> String| -> Vec<Value> {
+        let value = |(value, normaliser): &(Value, Normaliser)| match value {
+            Value::Text(text) if *normaliser != Normaliser::Exact => Value::text(&spelling(text)),
+            _ => value.clone(),
+        };
+        key.iter().map(value).collect()
+    };
+    let mut found = vec![spell(str::to_owned), spell(|text| text.trim().to_owned()), spell(str::to_lowercase)];
+    found.push(spell(|text| text.trim().to_lowercase()));
+    found.sort_unstable();
+    found.dedup();
+    found
+}

@@ -3,8 +3,7 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use tokio::sync::mpsc;
-
+use super::ahead::Purpose;
 use super::decide::{Answers, Incoming};
 use super::letters::name_origin;
 use super::work::{Unit, Work, remote_id, remote_text};
@@ -13,12 +12,11 @@ use crate::error::codes;
 use crate::record::{ChangeKind, Changes, Field, LogicalType, Value, values_of};
 use crate::resolve::{EventKind, Mechanism};
 use crate::store::{
-    Closing, CursorUpdate, DeadLetter, DeadLetterFilter, DeadLetterState, EndpointUpdate, KeyDigest, NewDeadLetter,
-    Stage,
+    Closing, CursorUpdate, DeadLetter, DeadLetterFilter, DeadLetterState, EndpointState, EndpointUpdate, KeyDigest,
+    NewDeadLetter, Stage,
 };
 use crate::sync::error::SyncError;
 use crate::sync::letters;
-use crate::sync::read::Reading;
 
 /// Remote ids that a complete reading has shown.
 pub(super) struct Seen {
@@ -27,6 +25,8 @@ pub(super) struct Seen {
     pub is_complete: bool,
     pub is_readable: bool,
     from_beginning: bool,
+    /// Changes between the last reading and this one may never be shown.
+    has_gap: bool,
 }
 
 impl Seen {
@@ -39,7 +39,7 @@ impl Seen {
     }
 
     fn new(from_beginning: bool) -> Self {
-        Self { ids: HashSet::default(), is_complete: false, is_readable: true, from_beginning }
+        Self { ids: HashSet::default(), is_complete: false, is_readable: true, has_gap: false, from_beginning }
     }
 
     /// Whether every record was shown, or refused.
@@ -96,42 +96,42 @@ pub(super) fn digest(remote: &[u8]) -> u128 {
 impl Work<'_> {
     /// Takes in what an endpoint has to say since it was last asked. Answers what it has shown.
     pub async fn ingest(&mut self, endpoint: usize) -> Result<Seen, SyncError> {
-        let full = self.run.options.full;
-        let state = self.endpoints.get(endpoint).cloned().ok_or_else(|| self.fault("an endpoint is missing"))?;
-        let end = self.end(endpoint)?;
-        let Some(source) = end.source.clone() else { return Ok(Seen::new(false)) };
-        let cursor = state.cursor.filter(|_| !full).map(Cursor);
-        let mut seen = Seen::new(cursor.is_none());
-        let request = ReadRequest {
-            stream: end.stream.name.clone(),
-            key: end.key.iter().map(|field| field.name.clone()).collect(),
-            fields: end.read_fields.clone(),
-            mode: end.mode,
-            cursor,
-            options: end.options.clone(),
-        };
-        let is_full = end.mode == ReadMode::Full;
-        let (sender, mut pages) = mpsc::channel(1);
-        let reading = Reading { caution: self.caution.clone(), source, request, limits: self.hub.page };
-        let reader = tokio::spawn(reading.run(sender));
-        let mut taken = Ok(());
-        while let Some(page) = pages.recv().await {
+        let request = self.changes_request(endpoint)?;
+        let Some(mut pages) = self.fetch(endpoint, Purpose::Changes)? else { return Ok(Seen::new(false)) };
+        self.fetch_next(endpoint)?;
+        let mut seen = Seen::new(request.cursor.is_none());
+        let reports_deletes = self.end(endpoint)?.reports_deletes;
+        let is_new = |state: &EndpointState| state.progress_at.is_none() || state.baselined;
+        seen.has_gap = reports_deletes && !self.endpoints.get(endpoint).is_some_and(is_new);
+        while let Some(page) = pages.next().await {
             let ends = page.status != PageStatus::More;
+            seen.has_gap |= reports_deletes && pages.has_lost_place();
             seen.is_complete |=
                 page.status == PageStatus::EnumerationComplete || (ends && !self.has(Mechanism::CompletenessProof));
-            taken = self.take_page(endpoint, page, &mut seen, is_full && ends).await;
-            if taken.is_err() {
-                reader.abort();
-                break;
+            if ends {
+                self.fetch_keys(endpoint)?;
             }
+            self.take_page(endpoint, page, &mut seen, request.mode == ReadMode::Full && ends).await?;
         }
-        let read = reader.await;
-        taken?;
-        match read {
+        match pages.end().await {
             Ok(outcome) => outcome?,
             Err(error) => return Err(self.fault(error)),
         }
         Ok(seen)
+    }
+
+    /// What an endpoint is asked for: everything, or what has changed since it was last asked.
+    pub fn changes_request(&self, endpoint: usize) -> Result<ReadRequest, SyncError> {
+        let state = self.endpoints.get(endpoint).ok_or_else(|| self.fault("an endpoint is missing"))?;
+        let end = self.end(endpoint)?;
+        Ok(ReadRequest {
+            stream: end.stream.name.clone(),
+            key: end.key.iter().map(|field| field.name.clone()).collect(),
+            fields: end.read_fields.clone(),
+            mode: end.mode,
+            cursor: state.cursor.clone().filter(|_| !self.run.options.full).map(Cursor),
+            options: end.options.clone(),
+        })
     }
 
     async fn take_page(
@@ -163,9 +163,10 @@ impl Work<'_> {
         let is_last = page.status != PageStatus::More;
         update.cursor = if begins_anew { CursorUpdate::Clear } else { CursorUpdate::Set(page.next_cursor.0) };
         update.progress_at = Some(self.run.world.clock.now());
-        update.baselined = is_last.then_some(true);
+        // Deletes that happened in a gap nobody reports: it is over when all keys have been read.
+        update.baselined = if seen.has_gap { Some(false) } else { is_last.then_some(true) };
         if let Some(state) = self.endpoints.get_mut(endpoint) {
-            state.baselined |= is_last;
+            state.baselined = update.baselined.unwrap_or(state.baselined);
         }
         if !self.has(Mechanism::CursorWithDecisions) {
             let mut early = Unit::default();

@@ -81,7 +81,7 @@ impl Work<'_> {
 
     /// Remote records as they are today; where an endpoint cannot be asked for them, as they were.
     async fn take_in_again(&mut self, endpoint: usize, found: &[(&DeadLetter, Vec<u8>)]) -> Result<(), SyncError> {
-        let can_look = self.end(endpoint)?.source.as_ref().is_some_and(|source| source.lookup().is_some());
+        let can_look = self.can_look(endpoint)?;
         if can_look {
             let remotes: Vec<Vec<u8>> = found.iter().map(|(_, remote)| remote.clone()).collect();
             return self.look_again(endpoint, &remotes).await.map(|_| ());

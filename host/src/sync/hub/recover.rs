@@ -7,10 +7,11 @@ use std::sync::Arc;
 use super::decide::Incoming;
 use super::deliver::{Action, Job, back_off};
 use super::forms::Differing;
+use super::identify::spellings;
 use super::work::{Unit, Work, remote_text, remote_values};
 use crate::connector::{Failure, ReadMode, ReadRequest};
 use crate::record::{Field, Properties, Purpose, Row, Value, batch_of_values};
-use crate::resolve::{EventKind, Link, Mechanism, Normaliser, Sent, SentKind, Shadow, is_like};
+use crate::resolve::{EventKind, Life, Link, Mechanism, Normaliser, Sent, SentKind, Shadow, is_like};
 use crate::store::{
     ConflictChange, ConflictKind, ConflictState, Intent, IntentState, NewConflict, NewDeadLetter, RecordId, RecordQuery,
 };
@@ -52,6 +53,11 @@ impl Work<'_> {
         };
         let changes = self.caution.attempt(look).await?;
         self.incoming(endpoint, &changes)
+    }
+
+    /// Whether an endpoint's records can be looked up.
+    pub fn can_look(&self, endpoint: usize) -> Result<bool, SyncError> {
+        Ok(self.end(endpoint)?.source.as_ref().is_some_and(|source| source.lookup().is_some()))
     }
 
     pub async fn look_up_remotes(
@@ -101,7 +107,7 @@ impl Work<'_> {
     /// Writes whose outcome is not known, because nobody answered or because the process died meanwhile.
     pub async fn recover(&mut self, endpoint: usize, open: &[Intent]) -> Result<(), SyncError> {
         let mut unit = self.load_unit(open.iter().map(|intent| intent.record))?;
-        let can_look = self.end(endpoint)?.source.as_ref().is_some_and(|source| source.lookup().is_some());
+        let can_look = self.can_look(endpoint)?;
         let (mut remotes, mut creates, mut questions) = (Vec::new(), Vec::new(), Vec::new());
         for intent in open {
             let Some(side) = unit.peek(intent.record).and_then(|touched| touched.state.side(endpoint)) else {
@@ -131,10 +137,12 @@ impl Work<'_> {
 
     /// What was sent did not arrive, or nobody will ever know and repeating it does no harm.
     pub fn plan_again(&self, endpoint: usize, record: RecordId, unit: &mut Unit) {
-        let row = self.intent(IntentState::Planned, self.now(), 0, Action::Update);
         if let Some(touched) = unit.get(record)
             && let Some(side) = touched.state.sides.get_mut(endpoint)
         {
+            // The guard counts what is going to be deleted.
+            let action = if touched.state.life == Life::Live { Action::Update } else { Action::Delete };
+            let row = self.intent(IntentState::Planned, self.now(), 0, action);
             side.sent = None;
             touched.is_dirty = true;
             unit.intents.insert((record, endpoint), row);
@@ -168,7 +176,7 @@ impl Work<'_> {
         let (mut found, letters) = self.look_up_remotes(endpoint, &remotes).await?;
         self.take_rows(endpoint, &[], letters, None).await?;
         let mut unit = self.load_unit(sent.iter().map(|(record, ..)| *record))?;
-        let (mut differing, mut again) = (Vec::new(), Vec::new());
+        let (mut differing, mut again, mut later) = (Vec::new(), Vec::new(), Vec::new());
         for (record, remote, attempts) in sent {
             let Some(side) = unit.peek(record).and_then(|touched| touched.state.side(endpoint)) else { continue };
             let row = found.remove(&remote);
@@ -176,7 +184,7 @@ impl Work<'_> {
                 (Some(sent), Some(row)) if sent.kind == SentKind::Update => {
                     let known = Known { record, remote: remote.clone(), attempts };
                     let judged = self.judge_update(endpoint, known, &sent, row, &mut unit);
-                    again.extend(judged.has_foreign.then_some(remote));
+                    later.extend(judged.foreign);
                     differing.extend(judged.differing);
                 }
                 (Some(sent), row) => {
@@ -195,6 +203,7 @@ impl Work<'_> {
             }
         }
         self.commit(unit)?;
+        self.take_rows(endpoint, &later, Vec::new(), None).await?;
         self.ask(endpoint, differing, 0).await?;
         self.look_again(endpoint, &again).await.map(|_| ())
     }
@@ -214,41 +223,40 @@ impl Work<'_> {
         };
         let (old, new): (Vec<_>, Vec<_>) =
             sent.patch.iter().cloned().partition(|(field, value)| shown(*field) != Some(value) && is_old(*field));
-        if new.is_empty() && !old.is_empty() {
-            let due = sent.at.saturating_add(self.settled.rules.lag(endpoint));
-            if now >= due {
-                self.plan_again(endpoint, known.record, unit);
-            } else {
-                let row = self.intent(IntentState::Unknown, due, known.attempts, Action::Update);
-                unit.intents.insert((known.record, endpoint), row);
-            }
+        let due = sent.at.saturating_add(self.settled.rules.lag(endpoint));
+        if now < due && sent.patch.iter().any(|(field, value)| shown(*field) != Some(value)) {
+            // Whatever else is shown may be from before.
+            let row = self.intent(IntentState::Unknown, due, known.attempts, Action::Update);
+            unit.intents.insert((known.record, endpoint), row);
             return judged;
         }
-        let fields: Vec<(usize, Value, Value)> = new
-            .iter()
-            .filter_map(|(field, value)| Some((*field, value.clone(), shown(*field)?.clone())))
-            .filter(|(_, sent, shown)| sent != shown)
-            .collect();
-        let is_open = |field: usize| fields.iter().any(|(open, ..)| *open == field);
-        let arrived: Vec<(usize, Value)> = new.into_iter().filter(|(field, _)| !is_open(*field)).collect();
+        if new.is_empty() && !old.is_empty() {
+            self.plan_again(endpoint, known.record, unit);
+            return judged;
+        }
+        let (arrived, open): (Vec<_>, Vec<_>) =
+            new.into_iter().partition(|(field, value)| shown(*field) == Some(value));
+        let open = open.into_iter().filter_map(|(field, sent)| Some((field, sent, shown(field)?.clone())));
+        // What is nothing like it somebody else has written.
+        let (forms, foreign): (Vec<_>, Vec<_>) = open.partition(|(_, sent, shown)| is_like(shown, sent));
         if arrived.is_empty() {
             // Whether what is shown is a form of what was sent, or somebody's who has never seen that, is asked next.
             self.plan_again(endpoint, known.record, unit);
         } else {
+            // A record is written as a whole: who has changed a part of it since has seen what was written.
+            let seen = foreign.iter().map(|(field, sent, _)| (*field, sent.clone()));
             let job = Job {
                 record: known.record,
                 action: Action::Update,
                 remote: Some(known.remote),
-                patch: arrived,
+                patch: arrived.into_iter().chain(seen).collect(),
                 columns: Vec::new(),
                 expected: Vec::new(),
                 attempts: known.attempts,
             };
             self.confirm(endpoint, &job, None, unit);
         }
-        // What is nothing like it somebody else has written, who may not have seen it.
-        let (forms, foreign): (Vec<_>, Vec<_>) = fields.into_iter().partition(|(_, sent, shown)| is_like(shown, sent));
-        judged.has_foreign = !foreign.is_empty();
+        judged.foreign = (!foreign.is_empty()).then(|| row.clone());
         judged.differing = (!forms.is_empty()).then_some(Differing { record: known.record, row, fields: forms });
         judged
     }
@@ -331,7 +339,7 @@ impl Work<'_> {
     /// Before records are made it is asked whether somebody has made them meanwhile: what is found by its match fields and belongs to
     /// nobody is taken in, and matching finds the record it belongs to, or asks somebody.
     pub async fn look_before_create(&mut self, endpoint: usize, jobs: Vec<Job>) -> Result<(), SyncError> {
-        let can_look = self.end(endpoint)?.source.as_ref().is_some_and(|source| source.lookup().is_some());
+        let can_look = self.can_look(endpoint)?;
         let is_read = self.settled.rules.endpoints.get(endpoint).is_some_and(|rule| rule.is_read);
         let columns = self.match_columns(endpoint);
         if !can_look || !is_read || columns.is_empty() || !self.has(Mechanism::CreateLadder) {
@@ -339,7 +347,7 @@ impl Work<'_> {
         }
         let value = |job: &Job, (name, normaliser): &(String, Normaliser)| {
             let (field, value) = job.columns.iter().find(|(field, _)| field.name == *name)?;
-            (!value.is_null()).then(|| (field.clone(), (value.clone(), *normaliser)))
+            (!value.is_null()).then(|| (Field::clone(field), (value.clone(), *normaliser)))
         };
         let key_of = |job: &Job| columns.iter().map(|column| value(job, column)).collect::<Option<Vec<_>>>();
         let creates = jobs.iter().filter(|job| job.action == Action::Create);
@@ -412,7 +420,7 @@ impl Work<'_> {
 
     /// Writes that were refused because the record is no longer as it was, or is there already.
     pub async fn after_collisions(&mut self, endpoint: usize, collided: Vec<(Job, Failure)>) -> Result<(), SyncError> {
-        let can_look = self.end(endpoint)?.source.as_ref().is_some_and(|source| source.lookup().is_some());
+        let can_look = self.can_look(endpoint)?;
         let (creates, others): (Vec<_>, Vec<_>) =
             collided.into_iter().partition(|(job, _)| job.action == Action::Create);
         let remotes: Vec<Vec<u8>> = others.iter().filter_map(|(job, _)| job.remote.clone()).collect();
@@ -457,30 +465,13 @@ impl Work<'_> {
     }
 }
 
-/// How an endpoint that keeps values in a form of its own may show a key: as it was given, without the space around it, and in small
-/// letters. What is matched exactly is looked for exactly.
-fn spellings(key: &[(Value, Normaliser)]) -> Vec<Vec<Value>> {
-    let spell = |spelling: fn(&str) -> String| -> Vec<Value> {
-        let value = |(value, normaliser): &(Value, Normaliser)| match value {
-            Value::Text(text) if *normaliser != Normaliser::Exact => Value::text(&spelling(text)),
-            _ => value.clone(),
-        };
-        key.iter().map(value).collect()
-    };
-    let mut found = vec![spell(str::to_owned), spell(|text| text.trim().to_owned()), spell(str::to_lowercase)];
-    found.push(spell(|text| text.trim().to_lowercase()));
-    found.sort_unstable();
-    found.dedup();
-    found
-}
-
 /// What an update of unknown outcome came to.
 #[derive(Default)]
 struct Judged {
     /// What may be the endpoint's form of what was sent.
     differing: Option<Differing>,
-    /// Something else is somebody's change.
-    has_foreign: bool,
+    /// The record, if it shows somebody's change.
+    foreign: Option<Incoming>,
 }
 
 /// A record with a write under way.

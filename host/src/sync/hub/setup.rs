@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use futures_util::future::join_all;
+
 use super::absent::{Absence, Found};
 use super::flow::flow;
 use super::references::{Reference, references};
@@ -73,11 +75,12 @@ pub(super) async fn settle(
 ) -> Result<Settled, SyncError> {
     let caution = Caution::of(hub.def.name.as_str(), &run.world, &run.observer, &run.interrupt);
     let caution = if absence == Absence::Tolerated { caution.brief() } else { caution };
-    let mut found = Vec::with_capacity(hub.ends.len());
-    for (def, end) in hub.def.endpoints.iter().zip(&hub.ends) {
-        let discovered = discover(hub, def, end.source.as_ref(), end.sink.as_ref(), &caution).await;
-        found.push(Found::of(discovered, absence)?);
-    }
+    let ends = hub.def.endpoints.iter().zip(&hub.ends);
+    // All at once: most of the time is spent waiting for them.
+    let discovered =
+        join_all(ends.map(|(def, end)| discover(hub, def, end.source.as_ref(), end.sink.as_ref(), &caution)));
+    let found = discovered.await.into_iter().map(|found| Found::of(found, absence));
+    let found = found.collect::<Result<Vec<Found>, SyncError>>()?;
     let pinned = pin.and_then(PinnedStream::parse);
     let found = absent::check_rest(&hub.def, found, pinned.as_ref())?;
     let entity = entity_fields(&hub.def, &found, pinned.as_ref())?;

@@ -117,7 +117,7 @@ impl Work<'_> {
             options: crate::record::Properties::default(),
         };
         let (sender, mut pages) = mpsc::channel(1);
-        let reading = Reading { caution: self.caution.clone(), source, request, limits: self.hub.page };
+        let reading = Reading::new(self.caution.clone(), source, request, self.hub.page);
         let reader = tokio::spawn(reading.run(sender));
         let (mut seen, mut is_complete) = (HashSet::new(), false);
         while let Some(page) = pages.recv().await {

@@ -24,7 +24,7 @@ impl Work<'_> {
                 return Ok(());
             }
             let (mut fresh, letters) = self.look_up_remotes(endpoint, &remotes).await?;
-            let can_look = self.end(endpoint)?.source.as_ref().is_some_and(|source| source.lookup().is_some());
+            let can_look = self.can_look(endpoint)?;
             let mut rows = Vec::with_capacity(due.len());
             let mut unit = Unit::default();
             for event in due {

@@ -3,6 +3,7 @@
 use std::collections::hash_map::Entry as Place;
 use std::collections::{BTreeMap, HashMap};
 
+use super::ahead::{Fetching, Purpose};
 use super::setup::{End, Settled};
 use super::warm::Warm;
 use super::{Hub, HubRun};
@@ -53,6 +54,8 @@ pub(super) struct Work<'a> {
     pub approved: std::collections::HashSet<RecordId>,
     /// Records as they were last made durable.
     pub warm: Warm,
+    /// Readings that have begun before their turn.
+    pub ahead: HashMap<(usize, Purpose), Fetching>,
 }
 
 /// Records that are decided about together, and everything that becomes durable with them.
@@ -166,6 +169,7 @@ impl<'a> Work<'a> {
             enumerated: std::collections::HashSet::new(),
             approved: std::collections::HashSet::new(),
             warm: Warm::default(),
+            ahead: HashMap::new(),
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_array::UInt32Array;
 
-use super::deliver::{Action, Job, key_columns};
+use super::deliver::{Action, Cell, Job, key_columns};
 use super::setup::End;
 use super::work::remote_id;
 use crate::connector::{Failure, FailureKind, Sink, WriteMode, WriteRequest, WriteResults, WriteStatus, expected_name};
@@ -71,7 +71,7 @@ struct Kind<'a> {
 
 impl<'a> Kind<'a> {
     fn of(job: &'a Job) -> Self {
-        let names = |columns: &'a [(Field, Value)]| columns.iter().map(|(field, _)| field.name.as_str()).collect();
+        let names = |columns: &'a [Cell]| columns.iter().map(|(field, _)| field.name.as_str()).collect();
         Self { action: job.action, columns: names(&job.columns), expected: names(&job.expected) }
     }
 }
@@ -86,7 +86,7 @@ fn shapes(end: &End, jobs: &[Job]) -> Vec<(Shape, Vec<u32>)> {
         .into_iter()
         .filter_map(|(Kind { action, .. }, rows)| {
             let job = jobs.get(rows.first().copied()? as usize)?;
-            let fields = |columns: &[(Field, Value)]| columns.iter().map(|(field, _)| field.clone()).collect();
+            let fields = |columns: &[Cell]| columns.iter().map(|(field, _)| Field::clone(field)).collect();
             let shape = Shape {
                 mode: mode(end, action),
                 key: if action == Action::Create { Vec::new() } else { end.key.clone() },
@@ -288,7 +288,7 @@ fn key_of(job: &Job, shape: &Shape, key: &[Field]) -> Option<Vec<u8>> {
 }
 
 /// The remote id that columns make, if all of the key is among them.
-pub(super) fn key_among(columns: &[(Field, Value)], key: &[Field]) -> Option<Vec<u8>> {
+pub(super) fn key_among(columns: &[Cell], key: &[Field]) -> Option<Vec<u8>> {
     let value = |field: &Field| columns.iter().find(|(known, _)| known.name == field.name).map(|(_, value)| value);
     let values: Option<Vec<&Value>> = key.iter().map(value).collect();
     values.filter(|values| values.iter().all(|value| !value.is_null())).map(|values| remote_id(&values))

@@ -3,7 +3,7 @@
 use lockstep::project::HubDeletes;
 
 use super::equal::{Open, differences, records};
-use super::{amplification, is_delete_of, lost, seen_by, sums};
+use super::{amplification, has_fixed_copy, is_delete_of, lost, seen_by, sums};
 use crate::ledger::Author;
 use crate::view::View;
 use crate::world::Core;
@@ -43,7 +43,12 @@ fn undead(core: &Core, view: &View) -> Vec<String> {
     for (record, copies) in records(core, view) {
         let Some((_, _, first)) = copies.first() else { continue };
         let class = core.ledger.class(first);
-        let last = core.ledger.changes.iter().rev().find(|change| is_delete_of(core, change, class));
+        // Who has passed on their e-mail address may not be who was deleted.
+        let is_same = |change: &&crate::ledger::Change| {
+            change.before.as_ref().is_some_and(|before| before[core.plan.serial()] == first[core.plan.serial()])
+        };
+        let mut deletes = core.ledger.changes.iter().rev().filter(|change| is_delete_of(core, change, class));
+        let last = deletes.find(is_same);
         let Some(deletion) = last.filter(|change| core.plan.systems[change.system].reads) else { continue };
         let objects = core.ledger.changes.iter().any(|change| {
             let is_of_class = change.after.as_ref().is_some_and(|values| core.ledger.class(values) == class);
@@ -51,7 +56,9 @@ fn undead(core: &Core, view: &View) -> Vec<String> {
                 && is_of_class
                 && (change.at >= deletion.at || (change.system != deletion.system && !seen_by(core, change, deletion)))
         });
-        let is_open = open.names(record, &first[core.plan.serial()]) || core.is_hand_decided(class);
+        let is_open = open.names(record, &first[core.plan.serial()])
+            || core.is_hand_decided(class)
+            || has_fixed_copy(core, class);
         let is_anywhere = copies.iter().any(|(system, ..)| core.plan.systems[*system].writes);
         if !objects && !is_open && is_anywhere {
             let at = crate::trace::time(deletion.at);

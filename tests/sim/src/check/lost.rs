@@ -4,9 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use lockstep::record::Value;
 
-use super::is_delete_of;
+use super::{is_delete_of, race_window, was_raced};
 use crate::ledger::{Author, Tokens, Write};
-use crate::plan::MINUTE;
 use crate::view::View;
 use crate::world::Core;
 
@@ -28,7 +27,7 @@ pub fn lost(core: &Core, view: &View) -> Vec<String> {
             || is_not_theirs(core, write)
             || is_named(core, view, write)
             || was_deleted_knowingly(core, write)
-            || was_raced(core, write);
+            || is_overwritten(core, write);
         if is_fine {
             accounted.insert(name);
             accounted.extend(write.before.clone().map(|before| (unit, before)));
@@ -87,17 +86,8 @@ fn was_deleted_knowingly(core: &Core, write: &Write) -> bool {
     })
 }
 
-/// In a system without conditional writes nobody can help it if a user writes between our look and our write.
-fn was_raced(core: &Core, write: &Write) -> bool {
-    let profile = &core.plan.systems[write.system];
-    if profile.conditional {
-        return false;
-    }
-    let window = profile.lag + 5 * MINUTE;
-    core.ledger.changes.iter().any(|change| {
-        change.system == write.system
-            && change.key == write.key
-            && change.author != Author::User
-            && (write.at..=write.at + window).contains(&change.at)
-    })
+/// Whether we wrote without having seen it.
+fn is_overwritten(core: &Core, write: &Write) -> bool {
+    let soon = write.at..=write.at + race_window(core, write.system);
+    was_raced(core, (write.system, write.key), soon, |author| author != Author::User)
 }

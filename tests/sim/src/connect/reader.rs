@@ -131,7 +131,7 @@ impl PageReader {
         let is_last = shown.len() <= most || self.is_blank;
         shown.truncate(most);
         if let Some(last) = shown.last() {
-            self.place = (last.version.position, last.key);
+            self.place = (last.place, last.key);
         }
         if self.is_blank {
             shown.clear();

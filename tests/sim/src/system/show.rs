@@ -32,6 +32,8 @@ impl Cursor {
 pub struct Shown {
     pub key: i64,
     pub version: Version,
+    /// Where it stands among what changed.
+    pub place: i64,
     /// What it is, or was before it was deleted.
     pub values: Values,
     /// The place of the version among those of its record.
@@ -68,6 +70,7 @@ impl System {
         Some(Shown {
             key,
             version: version.clone(),
+            place: version.position,
             values: values.clone(),
             at,
             is_undelete: before.is_some_and(|before| before.values.is_none()),
@@ -87,13 +90,23 @@ impl System {
         let mut rest: Vec<Shown> = self
             .records
             .iter()
-            .filter_map(|(key, versions)| self.shown(*key, versions, now, chance))
-            .filter(|shown| (shown.version.position, shown.key) > behind)
+            .filter_map(|(key, versions)| self.placed(self.shown(*key, versions, now, chance)?, versions, behind))
             .filter(|shown| shown.version.values.is_some() || tombstones)
             .collect();
-        rest.sort_by_key(|shown| (shown.version.position, shown.key));
+        rest.sort_by_key(|shown| (shown.place, shown.key));
         rest.truncate(rows);
         rest
+    }
+
+    /// A record stands where it changed last; whoever tells only what changed keeps every change, so there it stands where it has
+    /// changed first behind the place.
+    fn placed(&self, shown: Shown, versions: &[Version], behind: (i64, i64)) -> Option<Shown> {
+        let is_behind = |place: &i64| (*place, shown.key) > behind;
+        let place = match self.profile().partial {
+            true => versions[..=shown.at].iter().map(|version| version.position).find(is_behind)?,
+            false => Some(shown.place).filter(is_behind)?,
+        };
+        Some(Shown { place, ..shown })
     }
 
     /// Where an incremental reading begins.

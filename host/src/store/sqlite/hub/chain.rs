@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OptionalExtension as _, Row, Transaction};
+use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::sealed::{damaged, seal, unseal};
 use super::tables::SpanRow;
@@ -10,6 +10,7 @@ use crate::store::hub::chain::{Content, FIRST};
 use crate::store::sqlite::queries::sync_rows;
 use crate::store::sqlite::stored::{Stored, insert, list, update};
 use crate::store::sqlite::tables::SyncRow;
+use crate::store::sqlite::transaction::Transaction;
 use crate::store::{LineageEntry, LineageId, NewLineage, RecordId, RunId, StoreErrorKind};
 
 const TABLE: &str = "lineage";

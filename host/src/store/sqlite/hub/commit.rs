@@ -1,6 +1,6 @@
 //! One commit of a hub: everything in it, or nothing.
 
-use rusqlite::{CachedStatement, Transaction};
+use rusqlite::CachedStatement;
 
 use super::chain::{self, Origin};
 use super::load::{Finder, TABLE, record_numbers};
@@ -11,14 +11,15 @@ use super::{conflicts, events, forget, state};
 use crate::store::sqlite::changes::{self, Aftermath, take_cursor};
 use crate::store::sqlite::stored::{Stored, update};
 use crate::store::sqlite::tables::SyncRow;
+use crate::store::sqlite::transaction::Transaction;
 use crate::store::{
     ConflictChange, ConflictId, EndpointId, EndpointUpdate, EventChange, HubCommit, IntentRow, Phase, Presence,
     RecordId, StoreErrorKind, WaitingEvent,
 };
 
 pub fn commit(transaction: &Transaction<'_>, commit: &HubCommit) -> Stored<()> {
-    let mut run = changes::live_run(transaction, commit.run)?;
-    let mut sync = changes::known_sync(transaction, &run.sync)?;
+    let run = changes::GoingRun::get(transaction, commit.run)?;
+    let mut sync = changes::known_sync(transaction, run.sync()?)?;
     let hub = state::leased(transaction, &sync, commit.epoch)?;
     aftermath(commit).store(transaction, &mut sync)?;
     let endpoints = state::endpoints(transaction, sync.id)?;
@@ -27,9 +28,7 @@ pub fn commit(transaction: &Transaction<'_>, commit: &HubCommit) -> Stored<()> {
     let pin = commit.pin.clone().or(hub.pin);
     update(transaction, &HubRow { next, pin, ..hub })?;
     sync.phase = update_endpoints(transaction, endpoints, &commit.endpoints)?;
-    run.counters = commit.counters;
-    run.seen_at = commit.at;
-    update(transaction, &run)?;
+    run.progress(transaction, &commit.counters, commit.at)?;
     changes::save(transaction, &mut sync)
 }
 
@@ -128,6 +127,9 @@ impl Change<'_> {
     }
 
     fn put_links(&self) -> Stored<()> {
+        if self.commit.links.is_empty() {
+            return Ok(());
+        }
         let mut finder = Finder::links(self.transaction)?;
         let sql = "INSERT INTO link (endpoint, remote, record, mark) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING";
         let mut insert = self.transaction.prepare_cached(sql)?;
@@ -155,6 +157,9 @@ impl Change<'_> {
     }
 
     fn put_match_keys(&self) -> Stored<()> {
+        if self.commit.match_keys.is_empty() {
+            return Ok(());
+        }
         let sql = "INSERT INTO match_key (sync, key, record) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
         let mut insert = self.transaction.prepare_cached(sql)?;
         let sql = "DELETE FROM match_key WHERE sync = ? AND key = ? AND record = ?";
@@ -177,6 +182,9 @@ impl Change<'_> {
     }
 
     fn put_intents(&self) -> Stored<()> {
+        if self.commit.intents.is_empty() {
+            return Ok(());
+        }
         let mut put = IntentStatements::prepare(self.transaction)?;
         let mut intents: Vec<_> = self.commit.intents.iter().collect();
         intents.sort_by_key(|(endpoint, record, _)| (*endpoint, *record));

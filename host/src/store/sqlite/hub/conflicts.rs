@@ -1,9 +1,10 @@
 //! What a person, or a policy, decides.
 
 use chrono::{DateTime, Utc};
-use rusqlite::{Connection, OptionalExtension as _, Transaction};
+use rusqlite::{Connection, OptionalExtension as _};
 
 use crate::store::sqlite::stored::{self, Stored, insert, update};
+use crate::store::sqlite::transaction::Transaction;
 use crate::store::{Conflict, ConflictFilter, ConflictId, ConflictState, NewConflict, RunId, StoreErrorKind};
 
 /// Stores a conflict; one that is open for the same is outdated by it.

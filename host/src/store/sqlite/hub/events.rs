@@ -1,10 +1,11 @@
 //! Events that wait until they can be decided.
 
 use chrono::{DateTime, Utc};
-use rusqlite::{Connection, OptionalExtension as _, Transaction};
+use rusqlite::{Connection, OptionalExtension as _};
 
 use super::tables::EventRow;
 use crate::store::sqlite::stored::{Stored, insert, list, next_id, update};
+use crate::store::sqlite::transaction::Transaction;
 use crate::store::{EndpointId, WaitingEvent};
 
 pub fn wait(transaction: &Transaction<'_>, endpoint: EndpointId, event: WaitingEvent) -> Stored<()> {

@@ -3,10 +3,9 @@
 
 use std::collections::HashSet;
 
-use rusqlite::Transaction;
-
 use super::tables::EndpointRow;
 use crate::store::sqlite::stored::Stored;
+use crate::store::sqlite::transaction::Transaction;
 use crate::store::{RecordId, StoreErrorKind};
 
 pub fn forget(transaction: &Transaction<'_>, sync: i64, endpoints: &[EndpointRow], records: &[RecordId]) -> Stored<()> {

@@ -1,11 +1,12 @@
 //! Where hubs stand, who has their lease, and what their endpoints are.
 
-use rusqlite::{Connection, Transaction};
+use rusqlite::Connection;
 
 use super::events;
 use super::tables::{EndpointRow, HubRow, NextIds};
 use crate::store::sqlite::stored::{Stored, get, insert, list, next_id, update};
 use crate::store::sqlite::tables::SyncRow;
+use crate::store::sqlite::transaction::Transaction;
 use crate::store::sqlite::{changes, queries};
 use crate::store::{ConflictId, EndpointId, EndpointState, Epoch, HubState, LineageId, RecordId, StoreErrorKind};
 
@@ -55,8 +56,11 @@ fn state(
     next: NextIds,
     names: &[String],
 ) -> Stored<HubState> {
-    events::check(connection)?;
-    let rows = sync.map_or(Ok(Vec::new()), |sync| endpoints(connection, sync.id))?;
+    // Who asks for no endpoint wants to know whose lease it is, and does so before every write.
+    let rows = match sync.filter(|_| !names.is_empty()) {
+        Some(sync) => checked_endpoints(connection, sync.id)?,
+        None => Vec::new(),
+    };
     let state = |name: &String| {
         rows.iter().find(|row| row.state.name == *name).map_or_else(|| unknown(name), |row| row.state.clone())
     };
@@ -68,6 +72,11 @@ fn state(
         endpoints: names.iter().map(state).collect(),
         pin: hub.and_then(|hub| hub.pin),
     })
+}
+
+fn checked_endpoints(connection: &Connection, sync: i64) -> Stored<Vec<EndpointRow>> {
+    events::check(connection)?;
+    endpoints(connection, sync)
 }
 
 fn unknown(name: &str) -> EndpointState {

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use rusqlite::types::Value;
 
-use crate::store::sqlite::stored::{Table, Values, or_null, text, time};
+use crate::store::sqlite::stored::{Table, Values, or_null, statements, text, time};
 use crate::store::{
     Conflict, ConflictId, ConflictKind, ConflictState, EndpointId, EndpointState, NewConflict, RecordId, RunId,
     WaitingEvent,
@@ -42,6 +42,8 @@ impl Table for HubRow {
     const NAME: &'static str = "hub";
     const COLUMNS: &'static [&'static str] = &["epoch", "next_record", "next_lineage", "next_conflict", "pin"];
 
+    statements!(HubRow);
+
     fn id(&self) -> i64 {
         self.id
     }
@@ -73,6 +75,8 @@ impl Table for EndpointRow {
     const NAME: &'static str = "endpoint";
     const COLUMNS: &'static [&'static str] = &["sync", "name", "cursor", "enumerated_at", "progress_at", "baselined"];
     const FIXED: usize = 2;
+
+    statements!(EndpointRow);
 
     fn id(&self) -> i64 {
         self.state.id.0
@@ -116,6 +120,8 @@ impl Table for EventRow {
     const COLUMNS: &'static [&'static str] = &["endpoint", "remote", "due", "reason", "body"];
     const FIXED: usize = 2;
 
+    statements!(EventRow);
+
     fn id(&self) -> i64 {
         self.id
     }
@@ -139,6 +145,8 @@ impl Table for Conflict {
     const COLUMNS: &'static [&'static str] =
         &["sync", "run", "record", "kind", "subject", "state", "at", "closed_at", "body", "resolution"];
     const FIXED: usize = 2;
+
+    statements!(Conflict);
 
     fn id(&self) -> i64 {
         self.id.0
@@ -184,6 +192,8 @@ impl Table for SpanRow {
     const NAME: &'static str = "lineage_span";
     const COLUMNS: &'static [&'static str] = &["run", "last"];
     const FIXED: usize = 1;
+
+    statements!(SpanRow);
 
     fn id(&self) -> i64 {
         self.first

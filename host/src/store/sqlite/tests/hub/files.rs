@@ -7,6 +7,7 @@ use super::*;
 use crate::store::sqlite::migrate::{STEPS, migrate};
 use crate::store::sqlite::scratch::{copy_up_to, remove_abandoned};
 use crate::store::sqlite::testing::Folder;
+use crate::store::sqlite::transaction::Transaction;
 
 fn nth_commit(commit: &HubCommit, number: i64) -> HubCommit {
     let filler = "x".repeat((number * 700) as usize);
@@ -65,7 +66,7 @@ fn version_1(folder: &Folder) -> RunId {
     fs::create_dir(folder.path().join(".lockstep")).unwrap();
     let mut connection = rusqlite::Connection::open(folder.state()).unwrap();
     migrate(&mut connection, &STEPS[..1], None).unwrap();
-    let transaction = connection.transaction().unwrap();
+    let transaction = Transaction::for_writing(&connection).unwrap();
     let run = changes::begin_run(&transaction, &new_run("a")).unwrap();
     let commit = PageCommit { cursor: CursorUpdate::Set(vec![1]), dead_letters: vec![letter(1, "x")], ..page(run) };
     changes::commit_page(&transaction, &commit).unwrap();

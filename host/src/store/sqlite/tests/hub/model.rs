@@ -159,7 +159,7 @@ impl Model {
                 let same = |row: &&mut Conflict| {
                     (row.conflict.record, row.conflict.kind) == (new.record, new.kind) && is_open(row)
                 };
-                if let Some(old) = self.conflicts.iter_mut().find(same) {
+                if let Some(old) = self.conflicts.iter_mut().find(same).filter(|_| new.state == ConflictState::Open) {
                     old.conflict.state = ConflictState::Outdated;
                     old.closed_at = Some(commit.at);
                 }
