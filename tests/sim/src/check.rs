@@ -44,9 +44,7 @@ pub fn on_write(
         }
         (Some(before), Some(after)) => {
             nothing_invented(core, (system, key), before, after, patch);
-            if !is_outdated || core.plan.systems[system].conditional {
-                nothing_older(core, system, key, before, after);
-            }
+            nothing_older(core, (system, key), before, after, is_outdated);
         }
         (Some(before), None) => delete_was_asked_for(core, system, key, before),
         (None, None) => {}
@@ -96,6 +94,9 @@ fn reborn_fairly(core: &mut Core, system: usize, after: &Values) {
     let class = core.ledger.class(after);
     let deletes: Vec<&crate::ledger::Change> = changes.iter().filter(|c| is_delete_of(core, c, class)).collect();
     let Some(deletion) = deletes.last() else { return };
+    if core.is_forgotten(deletion.at) {
+        return;
+    }
     let has_reason = changes.iter().any(|change| {
         let is_of_class = change.after.as_ref().is_some_and(|values| core.ledger.class(values) == class);
         let is_unseen =
@@ -125,6 +126,11 @@ fn is_delete_of(core: &Core, change: &crate::ledger::Change, class: usize) -> bo
 fn seen_by(core: &Core, change: &crate::ledger::Change, deletion: &crate::ledger::Change) -> bool {
     let (Some(after), Some(last)) = (&change.after, &deletion.before) else { return false };
     (0..core.plan.units.len()).all(|unit| {
+        let field = core.plan.units[unit][0];
+        if core.plan.fields[field].kind == Kind::Boss {
+            let is_same = core.target(change.system, &after[field]) == core.target(deletion.system, &last[field]);
+            return is_same || change.at + 12 * HOUR < deletion.at;
+        }
         let (wrote, saw) = (core.ledger.unit_tokens(unit, after), core.ledger.unit_tokens(unit, last));
         match core.ledger.is_traced(unit) && !core.ledger.is_ambiguous(unit, &wrote) {
             true => core.ledger.had_seen(unit, &saw, &wrote),
@@ -139,7 +145,8 @@ fn is_disputed(core: &Core, unit: usize, last: &Values) -> bool {
     let class = core.ledger.class(last);
     let copies = core.systems.iter().flat_map(crate::system::System::live);
     let mut copies = copies.filter(|(_, copy)| core.ledger.class(copy) == class);
-    copies.any(|(_, copy)| core.plan.units[unit].iter().any(|field| copy[*field] != last[*field]))
+    let is_plain = |field: &&usize| core.plan.fields[**field].kind != Kind::Boss;
+    copies.any(|(_, copy)| core.plan.units[unit].iter().filter(is_plain).any(|field| copy[*field] != last[*field]))
 }
 
 /// Invariants 13 and 14: every value the hub writes is one that a user gave this record, and nothing is null that nobody nulled.
@@ -166,10 +173,12 @@ fn nothing_invented(
         let is_whole = fields.iter().all(|field| plan.systems[system].has(*field));
         let values: Vec<Value> = fields.iter().map(sent).collect();
         let is_merged = matches!(plan.fields[fields[0]].decides, Decides::Counter | Decides::Set);
+        let is_reference = plan.fields[fields[0]].kind == Kind::Boss && !values[0].is_null();
         let is_fine = match () {
+            () if is_reference => points_somewhere(core, system, &values[0]),
             () if !is_whole => true,
             () if is_owners_null(core, class, fields, &values) => true,
-            () if fields.len() > 1 && was_raced(core, (system, key), lately.clone(), by_user) => true,
+            () if fields.len() > 1 && was_raced(core, (system, key), unit, lately.clone(), by_user) => true,
             () if is_merged => values.iter().all(|value| !value.is_null()),
             () => core.ledger.is_known(class, unit, &values),
         };
@@ -184,23 +193,30 @@ fn nothing_invented(
     }
 }
 
+/// Invariant 15: what the hub writes into a reference is a record of this system, or was one.
+fn points_somewhere(core: &Core, system: usize, value: &Value) -> bool {
+    let Value::Int(key) = value else { return false };
+    core.ledger.changes.iter().any(|change| change.system == system && change.key == *key)
+}
+
 /// How long our look at a system may be over when our write arrives.
 fn race_window(core: &Core, system: usize) -> i64 {
     core.plan.systems[system].lag + 5 * MINUTE
 }
 
-/// In a system without conditional writes nobody can help it if a user writes between our look and our write: whether somebody else
+/// Without conditional writes nobody can help it if a user writes between our look and our write: whether somebody else
 /// did so with this record, around the time of the other.
 fn was_raced(
     core: &Core,
     (system, key): (usize, i64),
+    unit: usize,
     time: RangeInclusive<i64>,
     other: impl Fn(Author) -> bool,
 ) -> bool {
     let is_race = |change: &crate::ledger::Change| {
         change.system == system && change.key == key && other(change.author) && time.contains(&change.at)
     };
-    !core.plan.systems[system].conditional && core.ledger.changes.iter().any(is_race)
+    !core.plan.systems[system].guards(&core.plan.units[unit]) && core.ledger.changes.iter().any(is_race)
 }
 
 /// Whether the owner of a field that is to be restored has nothing there either.
@@ -212,12 +228,15 @@ fn is_owners_null(core: &Core, class: usize, fields: &[usize], values: &[Value])
 }
 
 /// Invariants 3, 7 and 8: a value is never replaced by one that whoever wrote it had seen.
-fn nothing_older(core: &mut Core, system: usize, key: i64, before: &Values, after: &Values) {
+fn nothing_older(core: &mut Core, (system, key): (usize, i64), before: &Values, after: &Values, is_outdated: bool) {
     let plan = core.plan.clone();
     let class = core.ledger.class(after);
     for unit in 0..plan.units.len() {
         let (was, is) = (core.ledger.unit_tokens(unit, before), core.ledger.unit_tokens(unit, after));
         let ledger = &core.ledger;
+        if is_outdated && !plan.systems[system].guards(&plan.units[unit]) {
+            continue;
+        }
         if was == is || !ledger.is_traced(unit) || ledger.is_ambiguous(unit, &was) || ledger.is_ambiguous(unit, &is) {
             continue;
         }
@@ -306,6 +325,18 @@ pub fn amplification(core: &mut Core) {
 }
 
 impl Core {
+    /// Whether the hub may have forgotten what was deleted then.
+    pub fn is_forgotten(&self, deleted_at: i64) -> bool {
+        let horizon = i64::try_from(self.plan.def.tombstones.as_micros()).unwrap_or(i64::MAX);
+        self.now.saturating_sub(deleted_at) >= horizon
+    }
+
+    /// The class of the record a reference points to; none if it is empty or nothing is left of the other.
+    pub fn target(&self, system: usize, value: &Value) -> Option<usize> {
+        let Value::Int(key) = value else { return None };
+        self.systems[system].last_values(*key).map(|values| self.ledger.class(values))
+    }
+
     /// Whether a person has decided about this record: then older values may come back.
     fn is_parted(&self, class: usize) -> bool {
         self.parted.iter().any(|parted| self.ledger.class_now(*parted) == class)

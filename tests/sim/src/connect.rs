@@ -15,7 +15,8 @@ use lockstep::error::codes;
 use lockstep::record::{Batch, Changes, Field, LogicalType, Properties, Stream, Value, values_of};
 
 use crate::cover::{Mark, Op};
-use crate::plan::{Key, Position, SECOND};
+use crate::field::Kind;
+use crate::plan::{Key, ORIGIN, Position, SECOND};
 use crate::process::{Moment, Power};
 use crate::quirks::Quirk;
 use crate::system::Cursor;
@@ -122,8 +123,15 @@ pub fn stream(core: &Core, system: usize) -> Stream {
     }
     for (at, planned) in plan.fields.iter().enumerate() {
         if let Some(column) = &profile.columns[at] {
-            fields.push(field(column, planned.kind.logical()));
+            let logical = match (planned.kind, profile.key) {
+                (Kind::Boss, Key::Client) => LogicalType::Text,
+                (kind, _) => profile.dialects[at].logical(kind),
+            };
+            fields.push(field(column, logical));
         }
+    }
+    if profile.has_origin {
+        fields.push(field(ORIGIN, LogicalType::Text));
     }
     fields.push(field("updated", LogicalType::Timestamp));
     let modes = if profile.conditional { "upsert,delete,insert,update" } else { "upsert,delete" };
@@ -177,7 +185,7 @@ fn find(core: &mut Core, system: usize, request: &ReadRequest, keys: &Batch) -> 
     found.retain(|shown| {
         let has = |(column, values): &(Option<Column>, Vec<Option<Value>>), row: usize| {
             let wanted = values[row].as_ref().filter(|value| !value.is_null());
-            wanted.is_some() && column.map(|column| column.value(shown)).as_ref() == wanted
+            wanted.is_some() && column.map(|column| column.value(table, shown)).as_ref() == wanted
         };
         (0..keys.rows()).any(|row| columns.iter().all(|column| has(column, row)))
     });

@@ -7,14 +7,15 @@ use std::sync::Arc;
 use lockstep::connector::{PageLimits, Sink, Source};
 use lockstep::error::Explain as _;
 use lockstep::store::{HubStore, PluginUse, SqliteStore};
-use lockstep::sync::{Hub, HubEnd, HubOptions, HubRun, Interrupt, Silent, SyncError, run_hub};
+use lockstep::sync::{Hub, HubEnd, HubOptions, HubRun, Interrupt, Parent, Silent, SyncError, run_hub};
 
 use crate::connect::Conn;
 use crate::desk;
+use crate::field::Kind;
 use crate::plan::Plan;
 use crate::process::Power;
 use crate::store::SimStore;
-use crate::view::View;
+use crate::view::{self, View};
 use crate::world::{Sim, host_time};
 
 /// How a run ended.
@@ -75,10 +76,13 @@ pub fn hub(sim: &Sim, power: &Power) -> Hub {
             reports_times: true,
         }
     };
+    let names = plan.systems.iter().map(|system| Some(system.name.to_owned())).collect();
+    let to_each_other = Parent { sync: view::SYNC.to_owned(), endpoints: names };
+    let parents = plan.field(Kind::Boss).map(|_| (Kind::Boss.name().to_owned(), to_each_other)).into_iter().collect();
     Hub {
         def: plan.def.clone(),
         ends: plan.systems.iter().enumerate().map(end).collect(),
-        parents: std::collections::HashMap::new(),
+        parents,
         resolvers: HashMap::new(),
         page: PageLimits { rows: plan.page_rows, bytes: 1 << 20 },
     }

@@ -24,6 +24,8 @@ pub enum Kind {
     Note,
     Due,
     Active,
+    /// Another record, by the key the system knows it by; whoever asks a system whose keys are serials gets the serial.
+    Boss,
 }
 
 /// The tokens of a telephone number and a zip code have so many digits.
@@ -44,13 +46,14 @@ impl Kind {
             Self::Note => "note",
             Self::Due => "due",
             Self::Active => "active",
+            Self::Boss => "boss",
         }
     }
 
     pub fn logical(self) -> LogicalType {
         match self {
             Self::Amount => "decimal(12,2)".parse().expect("a type"),
-            Self::Visits => LogicalType::Int64,
+            Self::Visits | Self::Boss => LogicalType::Int64,
             Self::Due => LogicalType::Date,
             Self::Active => LogicalType::Bool,
             _ => LogicalType::Text,
@@ -59,11 +62,11 @@ impl Kind {
 
     /// Whether a value tells which write it came from.
     pub fn has_token(self) -> bool {
-        !matches!(self, Self::Serial | Self::Visits | Self::Tags | Self::Active)
+        !matches!(self, Self::Serial | Self::Visits | Self::Tags | Self::Active | Self::Boss)
     }
 
     pub fn may_be_null(self) -> bool {
-        matches!(self, Self::Note | Self::Due | Self::Phone)
+        matches!(self, Self::Note | Self::Due | Self::Phone | Self::Boss)
     }
 
     /// A value nobody has written before.
@@ -90,6 +93,8 @@ impl Kind {
             Self::Note => text(format!("n{token} {}", chance.pick(&["call back", "VIP", "never on Mondays, please"]))),
             Self::Due => Value::Int(i64::from(token)),
             Self::Active => Value::Bool(chance.coin()),
+            // Whom it may be depends on who is there.
+            Self::Boss => Value::Null,
         }
     }
 

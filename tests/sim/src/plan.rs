@@ -2,6 +2,7 @@
 
 mod agenda;
 mod definition;
+mod dialect;
 mod profile;
 
 use std::sync::Arc;
@@ -14,6 +15,8 @@ use crate::field::Kind;
 use crate::quirks::{Quirk, Quirks};
 
 pub use agenda::{Act, Edit};
+pub use definition::{ORIGIN, ORIGIN_VALUE};
+pub use dialect::Dialect;
 pub use profile::{Key, Normal, Position, Profile};
 
 pub const SECOND: i64 = 1_000_000;
@@ -124,7 +127,7 @@ impl Plan {
             runs,
             serial_matches,
             email_matches,
-            page_rows: chance.pick(&[1, 2, 5, 20, 100]),
+            page_rows: chance.pick(&[1, 3, 10, 30, 100, 100]),
             host_skew: if quirks.has(Quirk::SkewedClocks) { chance.between(-7 * DAY, 7 * DAY) } else { 0 },
             end,
         };

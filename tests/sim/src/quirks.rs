@@ -89,6 +89,12 @@ quirks! {
     Persons = "persons",
     /// Programs in two systems that never agree about a field.
     Bots = "bots",
+    /// Systems write values down in other words, units and types than the entity.
+    Dialects = "dialects",
+    /// Records point to each other.
+    References = "references",
+    /// The hub soon forgets what was deleted.
+    Forgetting = "forgetting",
 }
 
 /// A set of quirks.

@@ -56,7 +56,10 @@ fn insert(core: &mut Core, system: usize, chance: &mut Chance) {
     if core.systems[system].live().count() >= RECORDS_MAX {
         return;
     }
-    let patch = new_values(core, chance);
+    let mut patch = new_values(core, chance);
+    if let (Some(boss), Some(key), true) = (core.plan.field(Kind::Boss), any_key(core, system, chance), chance.coin()) {
+        patch[boss].1 = Value::Int(key);
+    }
     put(core, system, None, &patch, "inserts");
 }
 
@@ -157,6 +160,9 @@ fn new_value(
 ) -> Option<Value> {
     let (kind, decides) = (core.plan.fields[field].kind, core.plan.fields[field].decides);
     let token = core.ledger.next_token();
+    if kind == Kind::Boss && edit == Edit::Update {
+        return any_key(core, system, chance).map(Value::Int);
+    }
     let current = core.systems[system].get(key)?[field].clone();
     match (edit, decides) {
         (Edit::Null, _) => Some(Value::Null),
@@ -231,8 +237,8 @@ fn collide(core: &mut Core, chance: &mut Chance) {
     let first = chance.index(core.systems.len());
     let Some(key) = any_key(core, first, chance) else { return };
     let Some(wanted) = core.systems[first].get(key).map(|values| values[serial].clone()) else { return };
-    let fields: Vec<usize> =
-        (0..plan.fields.len()).filter(|at| !matches!(plan.fields[*at].kind, Kind::Serial | Kind::Email)).collect();
+    let may_differ = |at: &usize| !matches!(plan.fields[*at].kind, Kind::Serial | Kind::Email | Kind::Boss);
+    let fields: Vec<usize> = (0..plan.fields.len()).filter(may_differ).collect();
     let field = chance.pick(&fields);
     for system in 0..core.systems.len() {
         let Some(key) = core.systems[system].by_serial(&wanted) else { continue };

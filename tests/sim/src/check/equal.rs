@@ -6,6 +6,7 @@ use lockstep::project::HubDeletes;
 use lockstep::record::Value;
 
 use super::{is_delete_of, is_plain};
+use crate::field::Kind;
 use crate::plan::{Key, Restores};
 use crate::system::Values;
 use crate::view::View;
@@ -88,7 +89,10 @@ pub fn differences(core: &Core, view: &View) -> Vec<String> {
         }
         missing(core, *record, copies, &open, &mut found);
         for unit in 0..core.plan.units.len() {
-            differing(core, *record, unit, copies, &mut found);
+            match core.plan.fields[core.plan.units[unit][0]].kind {
+                Kind::Boss => pointing(core, *record, unit, copies, &open, &mut found),
+                _ => differing(core, *record, unit, copies, &mut found),
+            }
         }
     }
     unlinked(core, view, &records, &open, &mut found);
@@ -118,17 +122,47 @@ fn missing(core: &Core, record: i64, copies: &Copies, open: &Open, found: &mut V
     }
 }
 
+/// Whether a system has to say about a unit what the others say.
+fn counts(core: &Core, unit: usize, system: usize) -> bool {
+    let (plan, fields) = (&core.plan, &core.plan.units[unit]);
+    let owner = plan.fields[fields[0]].owner;
+    let keeps_own = owner.is_some_and(|(owner, restores)| owner != system && restores == Restores::No);
+    plan.systems[system].writes && fields.iter().all(|field| plan.systems[system].has(*field)) && !keeps_own
+}
+
+/// Copies whose references lead to different records. What leads to something that is gone says nothing, nor does an empty one
+/// where the other record is not.
+fn pointing(core: &Core, record: i64, unit: usize, copies: &Copies, open: &Open, found: &mut Vec<String>) {
+    let field = core.plan.units[unit][0];
+    let serial = core.plan.serial();
+    let mut targets: Vec<(usize, Option<usize>)> = Vec::new();
+    for (system, _, values) in copies.iter().filter(|(system, ..)| counts(core, unit, *system)) {
+        match &values[field] {
+            Value::Int(key) => match core.systems[*system].get(*key) {
+                Some(target) if open.mentions(&target[serial]) => return,
+                Some(target) => targets.push((*system, Some(core.ledger.class(target)))),
+                None => {}
+            },
+            _ => targets.push((*system, None)),
+        }
+    }
+    let Some(wanted) = targets.iter().find_map(|(_, target)| *target) else { return };
+    let has_it = |system: usize| core.systems[system].live().any(|(_, values)| core.ledger.class(values) == wanted);
+    let is_fine = |(system, target): &(usize, Option<usize>)| match target {
+        Some(target) => *target == wanted,
+        None => !has_it(*system),
+    };
+    if !targets.iter().all(is_fine) {
+        found.push(format!("`boss` of record {record} leads to different records: {targets:?}"));
+    }
+}
+
 fn differing(core: &Core, record: i64, unit: usize, copies: &Copies, found: &mut Vec<String>) {
     let plan = &core.plan;
     let fields = &plan.units[unit];
-    let owner = plan.fields[fields[0]].owner;
-    let counts = |system: usize| {
-        let keeps_own = owner.is_some_and(|(owner, restores)| owner != system && restores == Restores::No);
-        plan.systems[system].writes && fields.iter().all(|field| plan.systems[system].has(*field)) && !keeps_own
-    };
     let shown: Vec<(usize, Vec<Value>)> = copies
         .iter()
-        .filter(|(system, ..)| counts(*system))
+        .filter(|(system, ..)| counts(core, unit, *system))
         .map(|(system, _, values)| (*system, fields.iter().map(|field| values[*field].clone()).collect()))
         .collect();
     let Some((_, first)) = shown.first() else { return };

@@ -59,6 +59,7 @@ fn undead(core: &Core, view: &View) -> Vec<String> {
         let is_open = open.names(record, &first[core.plan.serial()])
             || core.is_hand_decided(class)
             || has_fixed_copy(core, class);
+        let is_open = is_open || core.is_forgotten(deletion.at);
         let is_anywhere = copies.iter().any(|(system, ..)| core.plan.systems[*system].writes);
         if !objects && !is_open && is_anywhere {
             let at = crate::trace::time(deletion.at);

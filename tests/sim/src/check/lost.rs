@@ -89,5 +89,5 @@ fn was_deleted_knowingly(core: &Core, write: &Write) -> bool {
 /// Whether we wrote without having seen it.
 fn is_overwritten(core: &Core, write: &Write) -> bool {
     let soon = write.at..=write.at + race_window(core, write.system);
-    was_raced(core, (write.system, write.key), soon, |author| author != Author::User)
+    was_raced(core, (write.system, write.key), write.unit, soon, |author| author != Author::User)
 }

@@ -10,7 +10,8 @@ use lockstep::record::{ChangeKind, Changes, Field, Value, batch_of_values};
 
 use super::{Conn, failure};
 use crate::cover::{Mark, Op};
-use crate::plan::{Key, Plan};
+use crate::field::Kind;
+use crate::plan::{Key, ORIGIN, Plan};
 use crate::system::{Cursor, Shown, System};
 use crate::world::{Core, written_time};
 
@@ -19,6 +20,7 @@ use crate::world::{Core, written_time};
 pub enum Column {
     Id,
     Updated,
+    Origin,
     Field(usize),
 }
 
@@ -27,6 +29,7 @@ impl Column {
         match name {
             "id" if plan.systems[system].key == Key::Generated => Some(Self::Id),
             "updated" => Some(Self::Updated),
+            ORIGIN if plan.systems[system].has_origin => Some(Self::Origin),
             name => {
                 let columns = &plan.systems[system].columns;
                 columns.iter().position(|column| column.as_deref() == Some(name)).map(Self::Field)
@@ -34,11 +37,16 @@ impl Column {
         }
     }
 
-    pub fn value(self, shown: &Shown) -> Value {
+    /// As the system writes it down.
+    pub fn value(self, table: &System, shown: &Shown) -> Value {
         match self {
             Self::Id => Value::Int(shown.key),
             Self::Updated => Value::Int(written_time(shown.version.updated)),
-            Self::Field(field) => shown.values[field].clone(),
+            Self::Origin => Value::Null,
+            Self::Field(field) if table.plan.fields[field].kind == Kind::Boss => table.pointer(&shown.values[field]),
+            Self::Field(field) => {
+                table.profile().dialects[field].encode(table.plan.fields[field].kind, &shown.values[field])
+            }
         }
     }
 }
@@ -58,7 +66,7 @@ pub fn changes(table: &System, shown: &[Shown], fields: &[Field], behind: Option
             (true, Column::Field(field), Some(behind)) => table.has_changed(shown, field, behind),
             (true, ..) => true,
         };
-        (is_said || is_key(column)).then(|| column.value(shown))
+        (is_said || is_key(column)).then(|| column.value(table, shown))
     };
     let rows: Vec<Vec<Option<Value>>> =
         shown.iter().map(|shown| columns.iter().map(|column| cell(shown, *column)).collect()).collect();

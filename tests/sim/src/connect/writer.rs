@@ -9,8 +9,9 @@ use lockstep::record::{ChangeKind, Changes, Value, values_of};
 use super::reader::Column;
 use super::{Conn, failure};
 use crate::cover::{Mark, Op};
+use crate::field::Kind;
 use crate::ledger::Author;
-use crate::plan::Key;
+use crate::plan::{Key, ORIGIN_VALUE};
 use crate::quirks::Quirk;
 use crate::system::{Patch, Refusal};
 use crate::users::{react, words};
@@ -85,8 +86,8 @@ impl RowWriter {
                 return Err(failure(FailureKind::Config, "there is no such column"));
             };
             for (row, value) in rows.iter_mut().zip(values_of(field, column)) {
-                let Some(value) = value else {
-                    core.fail("contract", format!("the column `{}` has absent values", field.name));
+                let Some(value) = value.and_then(|value| Self::understood(core, system, place, value)) else {
+                    core.fail("contract", format!("the column `{}` has values that are none", field.name));
                     continue;
                 };
                 match place {
@@ -94,13 +95,25 @@ impl RowWriter {
                     _ if is_expected => core.fail("contract", format!("`{}` cannot be expected", field.name)),
                     _ if *name == *key => row.key = Some(value).filter(|value| !value.is_null()),
                     Column::Field(field) => row.patch.push((field, value)),
-                    Column::Id | Column::Updated => {
+                    Column::Origin if row.op != Op::Update && value == Value::text(ORIGIN_VALUE) => {}
+                    Column::Id | Column::Updated | Column::Origin => {
                         core.fail("contract", format!("the column `{}` was written", field.name));
                     }
                 }
             }
         }
         Ok(rows)
+    }
+
+    /// A value as the system's users would have written it.
+    fn understood(core: &Core, system: usize, place: Column, value: Value) -> Option<Value> {
+        match place {
+            Column::Field(field) if core.plan.fields[field].kind == Kind::Boss => core.systems[system].pointed(&value),
+            Column::Field(field) => {
+                core.plan.systems[system].dialects[field].decode(core.plan.fields[field].kind, &value)
+            }
+            _ => Some(value),
+        }
     }
 
     /// The key of the record a row is about.

@@ -8,6 +8,7 @@ use lockstep::project::{
     HubEndpoint, HubField, MatchField, MatchRule, Matching, Normaliser, OnExit, Others, Owner, Place,
     TOMBSTONES_DEFAULT,
 };
+use lockstep::record::LogicalType;
 
 use super::{Decides, FieldPlan, Plan, Position, Profile, Restores};
 use crate::chance::Chance;
@@ -16,8 +17,11 @@ use crate::quirks::{Quirk, Quirks};
 
 /// The name of the hub.
 pub const SYNC: &str = "people";
+/// The column that the hub fills when it makes a record, and what with.
+pub const ORIGIN: &str = "origin";
+pub const ORIGIN_VALUE: &str = "hub";
 
-fn place() -> Place {
+pub(super) fn place() -> Place {
     Place::new(&"lockstep.toml".into(), 1)
 }
 
@@ -32,6 +36,9 @@ pub fn fields(chance: &mut Chance, quirks: Quirks, systems: usize) -> (Vec<Field
         if chance.permille(450) {
             kinds.push(kind);
         }
+    }
+    if quirks.has(Quirk::References) {
+        kinds.push(Kind::Boss);
     }
     let mut units: Vec<Vec<usize>> = Vec::new();
     let mut fields: Vec<FieldPlan> = Vec::new();
@@ -89,14 +96,16 @@ pub fn empty() -> HubDef {
 
 pub fn definition(plan: &Plan, chance: &mut Chance) -> HubDef {
     let deletes = if chance.permille(150) { HubDeletes::Ignore } else { HubDeletes::Propagate };
+    let horizon = Duration::from_secs(3600 * chance.pick(&[6, 12, 24, 72]));
     let delete_conflict = chance.pick(&[DeleteConflict::Manual, DeleteConflict::EditWins, DeleteConflict::DeleteWins]);
     HubDef {
         endpoints: plan.systems.iter().map(endpoint).collect(),
-        fields: plan.fields.iter().enumerate().map(|(at, field)| hub_field(plan, at, field)).collect(),
+        fields: hub_fields(plan),
         matching: matching(plan),
         deletes,
         delete_conflict,
         guard: Guard { rows: chance.between(3, 6).unsigned_abs(), share: 0.2 },
+        tombstones: if plan.quirks.has(Quirk::Forgetting) { horizon } else { TOMBSTONES_DEFAULT },
         clock_doubt: Duration::from_secs(chance.below(4)),
         ..empty()
     }
@@ -126,23 +135,52 @@ fn endpoint(profile: &Profile) -> HubEndpoint {
     }
 }
 
+fn hub_fields(plan: &Plan) -> Vec<HubField> {
+    let mut fields: Vec<HubField> =
+        plan.fields.iter().enumerate().map(|(at, field)| hub_field(plan, at, field)).collect();
+    let filled = plan.systems.iter().filter(|profile| profile.has_origin && profile.writes);
+    let columns: BTreeMap<String, HubColumn> = filled
+        .map(|profile| (profile.name.into(), HubColumn { constant: Some(ORIGIN_VALUE.into()), ..column(ORIGIN) }))
+        .collect();
+    if !columns.is_empty() {
+        fields.push(HubField {
+            name: ORIGIN.into(),
+            columns,
+            logical: Some(LogicalType::Text),
+            owner: None,
+            conflict: ConflictPolicy::Manual,
+            group: None,
+            reference: None,
+            tags: Vec::new(),
+            place: place(),
+        });
+    }
+    fields
+}
+
+fn column(name: &str) -> HubColumn {
+    HubColumn {
+        field: name.to_owned(),
+        read: None,
+        write: None,
+        values: Vec::new(),
+        default: None,
+        constant: None,
+        place: place(),
+    }
+}
+
 fn hub_field(plan: &Plan, at: usize, field: &FieldPlan) -> HubField {
     let column = |profile: &Profile| {
-        let column = HubColumn {
-            field: profile.columns[at].as_ref()?.to_string(),
-            read: None,
-            write: None,
-            values: Vec::new(),
-            default: None,
-            constant: None,
-            place: place(),
-        };
+        let mut column = column(profile.columns[at].as_ref()?);
+        profile.dialects[at].map(&mut column);
         Some((profile.name.to_owned(), column))
     };
+    let is_reference = field.kind == Kind::Boss;
     HubField {
         name: field.kind.name().into(),
         columns: plan.systems.iter().filter_map(column).collect(),
-        logical: Some(field.kind.logical()),
+        logical: Some(field.kind.logical()).filter(|_| !is_reference),
         owner: field.owner.map(|(system, restores)| Owner {
             endpoint: plan.systems[system].name.into(),
             others: if restores == Restores::Yes { Others::Restore } else { Others::Ignore },
@@ -158,7 +196,7 @@ fn hub_field(plan: &Plan, at: usize, field: &FieldPlan) -> HubField {
             Decides::Set => ConflictPolicy::Set { separator: Some(";".into()) },
         },
         group: (plan.units[field.unit].len() > 1).then(|| "address".into()),
-        reference: None,
+        reference: is_reference.then(|| SYNC.parse().expect("a name")),
         tags: Vec::new(),
         place: place(),
     }

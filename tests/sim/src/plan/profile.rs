@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use lockstep::record::Value;
 
-use super::{DAY, FieldPlan, MINUTE, SECOND};
+use super::{DAY, Dialect, FieldPlan, MINUTE, SECOND};
 use crate::chance::Chance;
 use crate::field::Kind;
 use crate::quirks::{Quirk, Quirks};
@@ -104,6 +104,10 @@ pub struct Profile {
     pub skew: i64,
     /// What it makes of values, by field.
     pub normal: Vec<Vec<Normal>>,
+    /// How it writes them down, by field.
+    pub dialects: Vec<Dialect>,
+    /// Whether it has a column that the hub fills when it makes a record.
+    pub has_origin: bool,
     /// Whether it knows inserts and conditional updates.
     pub conditional: bool,
     pub unique_email: bool,
@@ -167,12 +171,14 @@ fn profile(chance: &mut Chance, at: usize, quirks: Quirks, fields: &[FieldPlan])
         shuffled: own.has(Quirk::Shuffled),
         skew: if own.has(Quirk::SkewedClocks) { skew } else { chance.between(-SECOND / 2, SECOND / 2) },
         normal: fields.iter().map(|field| normal(chance, own, field.kind)).collect(),
+        dialects: fields.iter().map(|field| dialect(chance, own, field.kind)).collect(),
+        has_origin: own.has(Quirk::Dialects) && chance.coin(),
         conditional: !own.has(Quirk::PlainUpserts) || key == Key::Generated,
         unique_email: own.has(Quirk::UniqueEmails),
         validates: own.has(Quirk::Validation),
         all_or_nothing: own.has(Quirk::BatchRefusal),
         eager: chance.coin(),
-        page_rows: 1 + chance.below(7) as usize,
+        page_rows: chance.pick(&[1, 3, 7, 30, 30]),
         latency: chance.scaled(1_000, 200_000),
         faults: own,
     }
@@ -204,7 +210,18 @@ fn normal(chance: &mut Chance, own: Quirks, kind: Kind) -> Vec<Normal> {
     normals
 }
 
+fn dialect(chance: &mut Chance, own: Quirks, kind: Kind) -> Dialect {
+    let dialect = Dialect::draw(chance, kind);
+    if own.has(Quirk::Dialects) { dialect } else { Dialect::Plain }
+}
+
 impl Profile {
+    /// Whether a write of these fields can be made to depend on what was there: only values that are read as they stand can be
+    /// expected.
+    pub fn guards(&self, fields: &[usize]) -> bool {
+        self.conditional && fields.iter().all(|field| self.dialects[*field] == Dialect::Plain)
+    }
+
     pub fn has(&self, field: usize) -> bool {
         self.columns[field].is_some()
     }

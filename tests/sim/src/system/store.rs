@@ -6,6 +6,9 @@ use super::{System, Values, Version};
 use crate::field::{Kind, email_key, is_poison};
 use crate::plan::Key;
 
+/// A record of which there is nothing left but that it was pointed to.
+const GONE: &str = "gone";
+
 /// Fields and what they are to be.
 pub type Patch = Vec<(usize, Value)>;
 
@@ -75,6 +78,33 @@ impl System {
     fn buried_by_serial(&self, serial: &Value) -> Option<i64> {
         let field = self.plan.serial();
         self.trash().find(|(_, values)| values[field] == *serial).map(|(key, _)| key)
+    }
+
+    /// What the system calls a record that another points to.
+    pub fn pointer(&self, value: &Value) -> Value {
+        match (self.profile().key, value) {
+            (Key::Client, Value::Int(key)) => match self.last_values(*key) {
+                Some(values) => values[self.plan.serial()].clone(),
+                None => Value::text(&format!("{GONE}{key}")),
+            },
+            _ => value.clone(),
+        }
+    }
+
+    /// The other way; none if nothing here was ever called that.
+    pub fn pointed(&self, value: &Value) -> Option<Value> {
+        match value {
+            Value::Text(serial) => {
+                let key = self.by_serial(value).or_else(|| self.buried_by_serial(value));
+                key.or_else(|| serial.strip_prefix(GONE)?.parse().ok()).map(Value::Int)
+            }
+            _ => Some(value.clone()),
+        }
+    }
+
+    /// What a record is, or was.
+    pub fn last_values(&self, key: i64) -> Option<&Values> {
+        self.records.get(&key)?.iter().rev().find_map(|version| version.values.as_ref())
     }
 
     /// The key a new record is going to have.
