@@ -5,6 +5,7 @@
 
 mod absent;
 mod checks;
+mod components;
 mod deletes;
 mod endpoints;
 mod forms;

@@ -45,9 +45,9 @@ fn populated(modified: &str) -> Lab {
 
 /// What a side has done by its own: values that were written, and addresses that were made.
 #[derive(Default)]
-struct Deeds {
-    values: BTreeSet<String>,
-    made: BTreeSet<String>,
+pub struct Deeds {
+    pub values: BTreeSet<String>,
+    pub made: BTreeSet<String>,
 }
 
 /// Works on one side until told to stop: each step makes a record, edits some nobody of this side has edited before, and deletes one.
@@ -135,7 +135,7 @@ fn settle(lab: &Lab) {
 }
 
 /// Everything the state tells of values: conflicts and lineage.
-fn told(lab: &Lab) -> Vec<u8> {
+pub fn told(lab: &Lab) -> Vec<u8> {
     let store = SqliteStore::open_read_only(&lab.path("")).unwrap();
     let mut told = Vec::new();
     for conflict in lab.conflicts() {
@@ -148,6 +148,10 @@ fn told(lab: &Lab) -> Vec<u8> {
         after = Some(last.id);
         entries.iter().for_each(|entry| told.extend_from_slice(&entry.body));
     }
+}
+
+pub fn is_told(told: &[u8], value: &str) -> bool {
+    told.windows(value.len()).any(|window| window == value.as_bytes())
 }
 
 fn audit(lab: &Lab, deeds: &[Deeds]) {
@@ -165,8 +169,8 @@ fn audit(lab: &Lab, deeds: &[Deeds]) {
         deeds.iter().flat_map(|deeds| &deeds.made).filter(|made| !addresses.contains(made.as_str())).collect();
     assert!(lost.is_empty(), "these records are lost: {lost:?}");
     let told = told(lab);
-    let is_told = |value: &&String| told.windows(value.len()).any(|window| window == value.as_bytes());
-    let lost: Vec<&String> = deeds.iter().flat_map(|deeds| &deeds.values).filter(|value| !is_told(value)).collect();
+    let values = deeds.iter().flat_map(|deeds| &deeds.values);
+    let lost: Vec<&String> = values.filter(|value| !is_told(&told, value)).collect();
     assert!(lost.is_empty(), "these values are lost: {lost:?}");
     assert_eq!(lab.letters(), Vec::<serde_json::Value>::new());
     let open: Vec<_> =
