@@ -209,7 +209,7 @@ fn upsert(
     let Some(side) = state.sides.get(event.endpoint) else { return facts };
     match &side.link {
         Link::Left(_) => return facts,
-        Link::Gone(_) if side.fenced_until > event.now && rules.safety.has(Mechanism::DeleteFence) => {
+        Link::Gone(_) | Link::None if side.fenced_until > event.now && rules.safety.has(Mechanism::DeleteFence) => {
             // A list may still show what is deleted.
             facts.unsettled = Some(side.fenced_until);
             return facts;

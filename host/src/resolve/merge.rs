@@ -173,6 +173,8 @@ pub fn merge_group(
         // It may be somebody's who has made the same record: what it replaces is to be found.
         Judged::Clear(Verdict::Taken) if statement.is_found => (Verdict::Won, Ruling::Incoming),
         Judged::Clear(verdict) => (verdict, Ruling::Incoming),
+        // What others said before the owner was asked stands until the owner says something.
+        Judged::Collision if is_owners(definition, endpoint, rules) => (Verdict::Won, Ruling::Incoming),
         // What it added to is still to be decided about: that cannot be told apart from what it adds now.
         Judged::Collision if definition.policy.adds_up() && holds(state, endpoint, &definition.fields) => {
             (Verdict::Held, Ruling::Manual)
@@ -257,6 +259,10 @@ fn dispute(
         current_at: newest.and_then(|canon| canon.at),
         incoming_at: statement.at,
     }
+}
+
+fn is_owners(group: &Group, endpoint: usize, rules: &Rules) -> bool {
+    rules.safety.has(Mechanism::Ownership) && group.owner.is_some_and(|(owner, _)| owner == endpoint)
 }
 
 /// Whose group it is, and what others may do, if it is not the endpoint's.

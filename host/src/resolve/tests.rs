@@ -199,6 +199,11 @@ fn an_owner_is_never_overruled() {
     }
     lab.says(0, [Some("Dora"), None, None]);
     assert_eq!(lab.owed(1), Owed::Update(vec![0]));
+    let mut lab = Lab::new(Policy::Priority(vec![1, 0]));
+    lab.rules.groups[0].owner = Some((0, Others::Restore));
+    lab.says(1, [Some("Bert"), None, None]);
+    lab.says(0, [Some("Ann"), None, None]);
+    assert_eq!((lab.text(0), lab.owed(0), lab.owed(1)), ("Ann".into(), Owed::Nothing, Owed::Update(vec![0])));
 }
 
 #[test]

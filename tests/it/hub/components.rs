@@ -21,7 +21,7 @@ use super::systems::Lab;
 use crate::mirror::kills::Chance;
 
 /// Unless `LOCKSTEP_SEEDS` says otherwise.
-const SEEDS: u64 = 6;
+const SEEDS: u64 = 4;
 /// Runs under load.
 const RUNS: u32 = 12;
 /// No run is polled as often as this before it ends.
@@ -97,11 +97,15 @@ impl Story {
             }
             choice => {
                 let (field, mark) = if choice < 5 { ("name", "edit") } else { ("phone", "call") };
-                if let Some(id) = any("email is not null") {
-                    let value = format!("{mark} {step}.");
-                    if done(&format!("update person set {field} = '{value}' where id = {id}")) {
-                        self.deeds.values.insert(value);
-                    }
+                let Some(id) = any("email is not null") else { return };
+                let before = format!("select {field} from person where id = {id}");
+                let before: Option<String> = database.query_row(&before, [], |row| row.get(0)).unwrap_or_default();
+                let value = format!("{mark} {step}.");
+                let seen = before.as_ref().map_or("null".to_owned(), |before| format!("'{before}'"));
+                if done(&format!("update person set {field} = '{value}' where id = {id} and {field} is {seen}")) {
+                    self.deeds.values.insert(value);
+                    // Whoever replaces what stands there has seen it.
+                    before.map(|before| self.deeds.values.remove(&before));
                 }
             }
         }

@@ -43,6 +43,7 @@ pub fn on_write(
             nothing_invented(core, (system, key), after, after, patch);
         }
         (Some(before), Some(after)) => {
+            owners_rule(core, (system, key), before, after);
             nothing_invented(core, (system, key), before, after, patch);
             nothing_older(core, (system, key), before, after, is_outdated);
         }
@@ -179,8 +180,9 @@ fn nothing_invented(
             () if !is_whole => true,
             () if is_owners_null(core, class, fields, &values) => true,
             () if fields.len() > 1 && was_raced(core, (system, key), unit, lately.clone(), by_user) => true,
-            () if is_merged => values.iter().all(|value| !value.is_null()),
-            () => core.ledger.is_known(class, unit, &values),
+            () => {
+                (is_merged && values.iter().all(|value| !value.is_null())) || core.ledger.is_known(class, unit, &values)
+            }
         };
         let is_null = values.iter().any(Value::is_null);
         if !is_fine {
@@ -225,6 +227,26 @@ fn is_owners_null(core: &Core, class: usize, fields: &[usize], values: &[Value])
     let Some((owner, _)) = owner.filter(|_| values.iter().all(Value::is_null)) else { return false };
     let mut live = core.systems[owner].live();
     live.any(|(_, copy)| core.ledger.class(copy) == class && fields.iter().all(|field| copy[*field].is_null()))
+}
+
+/// Invariant 9: nobody changes what a system owns but the system itself, once it is there.
+fn owners_rule(core: &mut Core, (system, key): (usize, i64), before: &Values, after: &Values) {
+    let plan = core.plan.clone();
+    let is_own = |field: &usize| plan.fields[*field].owner.is_some_and(|(owner, _)| owner == system);
+    let by_user = |change: &&crate::ledger::Change| {
+        change.system == system && change.key == key && change.author == Author::User && change.after.is_some()
+    };
+    let class = core.ledger.class(after);
+    let owned = (0..plan.fields.len()).filter(is_own);
+    for field in owned.filter(|field| before[*field] != after[*field]) {
+        let said = core.ledger.changes.iter().rev().filter(by_user).find_map(|change| change.after.as_ref());
+        if said.is_some_and(|said| said[field] == before[field]) && !core.is_hand_decided(class) {
+            let (name, kind) = (plan.systems[system].name, plan.fields[field].kind.name());
+            let what =
+                format!("{name} owns `{kind}`; of {key} it was {:?} and became {:?}", before[field], after[field]);
+            core.fail("9 ownership", what);
+        }
+    }
 }
 
 /// Invariants 3, 7 and 8: a value is never replaced by one that whoever wrote it had seen.

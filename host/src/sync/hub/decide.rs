@@ -446,7 +446,7 @@ impl Work<'_> {
             "endpoint": end.map(|end| end.name.as_str()),
             "key": end.map(|end| remote_text(&row.remote, &end.key)),
             "event": if row.kind == EventKind::Delete { "delete" } else { "edit" },
-            "incoming": self.shown(&row.values),
+            "incoming": self.shown(&self.whole(endpoint, row, record, unit)),
             "values": self.shown(&values),
         });
         let resolution = (state == ConflictState::Decided)

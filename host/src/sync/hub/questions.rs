@@ -102,7 +102,9 @@ impl Work<'_> {
         let (body, subject) = (body.to_string(), self.letter_text(endpoint, &row.remote));
         let record = candidates.first().map_or(RecordId(0), |(record, _)| *record);
         self.wait(endpoint, row, self.now() + WAIT_FOR_PERSON, kind.name(), &mut decided.unit);
-        if row.has_waited || self.questions.get(&subject).is_some_and(|(_, asked)| *asked == body) {
+        // Who has waited may have waited for something else than an answer.
+        let asked = self.questions.get(&subject).map(|(_, asked)| asked);
+        if asked.is_some_and(|asked| row.has_waited || *asked == body) {
             return;
         }
         self.close_question(endpoint, &row.remote, &mut decided.unit);
@@ -184,6 +186,14 @@ impl Work<'_> {
             decided.unit.conflicts.push(ConflictChange::Put(renewed));
         }
         Ok(())
+    }
+
+    /// What an endpoint shows of a record when it says something of it: also what it does not say again.
+    pub fn whole(&self, endpoint: usize, row: &Incoming, record: RecordId, unit: &Unit) -> Row {
+        let side = unit.peek(record).and_then(|touched| touched.state.side(endpoint));
+        let Some(side) = side.filter(|_| row.kind != EventKind::Delete) else { return row.values.clone() };
+        let values = row.values.iter().enumerate();
+        values.map(|(field, value)| value.clone().or_else(|| side.shadow(field).shown().cloned())).collect()
     }
 
     fn open_conflicts(&self, record: RecordId) -> Result<Vec<Conflict>, SyncError> {

@@ -130,8 +130,8 @@ fn counts(core: &Core, unit: usize, system: usize) -> bool {
     plan.systems[system].writes && fields.iter().all(|field| plan.systems[system].has(*field)) && !keeps_own
 }
 
-/// Copies whose references lead to different records. What leads to something that is gone says nothing, nor does an empty one
-/// where the other record is not.
+/// Copies whose references lead to different records. What leads to something that is gone says nothing, nor does what a system
+/// says that does not have the other record.
 fn pointing(core: &Core, record: i64, unit: usize, copies: &Copies, open: &Open, found: &mut Vec<String>) {
     let field = core.plan.units[unit][0];
     let serial = core.plan.serial();
@@ -146,13 +146,13 @@ fn pointing(core: &Core, record: i64, unit: usize, copies: &Copies, open: &Open,
             _ => targets.push((*system, None)),
         }
     }
-    let Some(wanted) = targets.iter().find_map(|(_, target)| *target) else { return };
-    let has_it = |system: usize| core.systems[system].live().any(|(_, values)| core.ledger.class(values) == wanted);
-    let is_fine = |(system, target): &(usize, Option<usize>)| match target {
-        Some(target) => *target == wanted,
-        None => !has_it(*system),
+    let has = |system: usize, wanted: usize| {
+        core.systems[system].live().any(|(_, values)| core.ledger.class(values) == wanted)
     };
-    if !targets.iter().all(is_fine) {
+    let is_it = |wanted: Option<usize>| {
+        targets.iter().all(|(system, target)| *target == wanted || wanted.is_some_and(|wanted| !has(*system, wanted)))
+    };
+    if !targets.is_empty() && !targets.iter().any(|(_, target)| is_it(*target)) {
         found.push(format!("`boss` of record {record} leads to different records: {targets:?}"));
     }
 }
