@@ -193,6 +193,7 @@ fn forget_copy(state: &mut RecordState, endpoint: usize) {
     if let Some(side) = state.sides.get_mut(endpoint) {
         side.link = Link::None;
         side.shadow = vec![Shadow::Absent; fields];
+        side.late = None;
         side.sent = None;
         side.fences.clear();
         side.unsure_until = 0;

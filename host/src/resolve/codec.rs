@@ -156,6 +156,7 @@ fn write_side(out: &mut Vec<u8>, side: &Side, canon: &[Canon]) {
         Link::Left(remote) => (3, Some(remote)),
     };
     let has_more = side.sent.is_some()
+        || side.late.is_some()
         || !side.fences.is_empty()
         || !side.held.is_empty()
         || side.delete_held
@@ -235,7 +236,8 @@ fn write_more(out: &mut Vec<u8>, side: &Side) {
     write_int(out, side.fenced_until);
     write_int(out, side.missing_since);
     let flag = |is: bool, bit: u8| if is { bit } else { 0 };
-    out.push(flag(side.delete_held, 1) | flag(side.sent.is_some(), 2) | flag(side.unsure_until != 0, 4));
+    let (is_sent, is_late) = (flag(side.sent.is_some(), 2), flag(side.late.is_some(), 8));
+    out.push(flag(side.delete_held, 1) | is_sent | flag(side.unsure_until != 0, 4) | is_late);
     if side.unsure_until != 0 {
         write_int(out, side.unsure_until);
     }
@@ -247,7 +249,7 @@ fn write_more(out: &mut Vec<u8>, side: &Side) {
         write_int(out, fence.until);
         write_value(out, &fence.before);
     }
-    if let Some(sent) = &side.sent {
+    for sent in side.sent.iter().chain(&side.late) {
         out.push(match sent.kind {
             SentKind::Create => 0,
             SentKind::Update => 1,
@@ -316,6 +318,9 @@ fn read_more(bytes: &mut &[u8], side: &mut Side) -> Option<()> {
     }
     if flags & 2 != 0 {
         side.sent = Some(Box::new(read_sent(bytes)?));
+    }
+    if flags & 8 != 0 {
+        side.late = Some(Box::new(read_sent(bytes)?));
     }
     Some(())
 }

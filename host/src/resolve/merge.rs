@@ -134,7 +134,7 @@ pub fn merge_group(
     let mut echoes = false;
     let changed: Vec<&(usize, Value)> = fields
         .iter()
-        .filter(|(field, value)| match news(state, endpoint, *field, value, rules) {
+        .filter(|(field, value)| match news(state, (endpoint, statement.now), *field, value, rules) {
             News::Change => true,
             News::Echo => {
                 echoes = true;

@@ -52,7 +52,13 @@ pub(super) enum News {
 }
 
 /// Whether a value is news: not what the endpoint showed last, and not what we sent it.
-pub(super) fn news(state: &mut RecordState, endpoint: usize, field: usize, value: &Value, rules: &Rules) -> News {
+pub(super) fn news(
+    state: &mut RecordState,
+    (endpoint, now): (usize, i64),
+    field: usize,
+    value: &Value,
+    rules: &Rules,
+) -> News {
     let Some(side) = state.sides.get_mut(endpoint) else { return News::Nothing };
     if !rules.safety.has(Mechanism::EchoTest) {
         return News::Change;
@@ -61,7 +67,7 @@ pub(super) fn news(state: &mut RecordState, endpoint: usize, field: usize, value
         return News::Nothing;
     }
     let is_question = side.sent.as_ref().is_some_and(|sent| sent.kind.is_question());
-    if side.sent_value(field) == Some(value) && !is_question {
+    if (side.sent_value(field) == Some(value) && !is_question) || side.is_late(field, value, now) {
         side.set_shadow(field, Shadow::Value(value.clone()));
         return News::Echo;
     }

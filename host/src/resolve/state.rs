@@ -76,6 +76,8 @@ pub struct Side {
     pub shadow: Vec<Shadow>,
     /// A write whose outcome is not known.
     pub sent: Option<Box<Sent>>,
+    /// A write that had not arrived when it was looked for, and may yet: another process may have stood still with it.
+    pub late: Option<Box<Sent>>,
     /// Values from before our writes that may still be shown.
     pub fences: Vec<Fence>,
     /// Until when the record may not be shown, though it is there, or be shown, though it is gone.
@@ -148,6 +150,9 @@ impl Shadow {
         }
     }
 }
+
+/// How late a write may arrive: an hour in microseconds.
+const LATE_MAX: i64 = 3_600_000_000;
 
 /// A write that has left, or was about to when the process died.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -242,6 +247,12 @@ impl Side {
     pub fn sent_value(&self, field: usize) -> Option<&Value> {
         let sent = self.sent.as_ref()?;
         sent.patch.iter().find(|(sent, _)| *sent == field).map(|(_, value)| value)
+    }
+
+    /// Whether a value is our own write, which arrived after all. Written again meanwhile, or long ago, it is not.
+    pub fn is_late(&self, field: usize, value: &Value, now: i64) -> bool {
+        let late = self.late.as_ref().filter(|late| now.saturating_sub(late.at) < LATE_MAX);
+        late.is_some_and(|late| late.patch.iter().any(|(sent, of)| *sent == field && of == value))
     }
 
     /// Whether the endpoint was asked if this value is its form of what was written.

@@ -1,6 +1,8 @@
 //! What one record goes through.
 #![allow(clippy::needless_range_loop, reason = "endpoints are numbers")]
 
+mod deletes;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -207,34 +209,6 @@ fn an_owner_is_never_overruled() {
 }
 
 #[test]
-fn a_delete_goes_everywhere_unless_somebody_has_changed_the_record() {
-    let mut lab = Lab::agreed(Policy::Manual);
-    assert_eq!(lab.deletes(0).deleted, Some(Deletion::Everywhere));
-    assert_eq!(lab.owed(1), Owed::Delete);
-    let mut lab = Lab::agreed(Policy::Manual);
-    lab.says(1, [Some("Anna"), None, None]);
-    assert_eq!(lab.deletes(0).deleted, Some(Deletion::Held));
-    assert_eq!((lab.owed(0), lab.owed(1)), (Owed::Nothing, Owed::Nothing));
-    let mut lab = Lab::agreed(Policy::Manual);
-    lab.rules.delete_conflict = DeleteConflict::EditWins;
-    lab.deletes(0);
-    assert!(lab.says(1, [Some("Anna"), Some("A 1"), Some("10")]).revived);
-    assert_eq!(lab.owed(0), Owed::Create(vec![0, 1, 2]));
-}
-
-#[test]
-fn an_old_value_does_not_bring_a_record_back() {
-    let mut lab = Lab::agreed(Policy::Manual);
-    lab.deletes(0);
-    assert!(!lab.says(1, [Some("Ann"), Some("A 1"), Some("10")]).is_news());
-    assert_eq!(lab.owed(1), Owed::Delete);
-    lab.deliver(1);
-    // Made anew under its old id, it lives again, as it is now.
-    assert!(lab.says(1, [Some("Zoe"), None, None]).revived);
-    assert_eq!(lab.owed(0), Owed::Create(vec![0]));
-}
-
-#[test]
 fn a_value_from_before_our_own_write_is_no_change() {
     let mut lab = Lab::agreed(Policy::Manual);
     lab.says(0, [Some("Anna"), None, None]);
@@ -246,6 +220,24 @@ fn a_value_from_before_our_own_write_is_no_change() {
     lab.now = until;
     assert_eq!(lab.says(1, [Some("Ann"), None, None]).verdicts.len(), 1);
     assert_eq!((lab.text(0), lab.owed(0)), ("Ann".into(), Owed::Update(vec![0])));
+}
+
+#[test]
+fn our_own_write_is_known_also_when_it_arrives_after_it_was_given_up() {
+    let mut lab = Lab::agreed(Policy::Newest);
+    lab.says(0, [Some("Anna"), None, None]);
+    let patch = vec![(0, Value::text("Anna"))];
+    let sent = Sent { kind: SentKind::Update, patch, at: lab.now, shown: Vec::new(), shown_at: None };
+    lab.state.sides[1].late = Some(Box::new(sent));
+    lab.state = decode(&encode(&lab.state, &[1, 2]), &[1, 2], 3).unwrap();
+    lab.says(0, [Some("Zoe"), None, None]);
+    lab.says(1, [Some("Anna"), None, None]);
+    assert_eq!((lab.text(0), lab.owed(1)), ("Zoe".into(), Owed::Update(vec![0])));
+    // Written by us since, or by others after a long time, it is news.
+    lab.deliver(1);
+    lab.now += 2 * 3600 * SECOND;
+    lab.says(1, [Some("Anna"), None, None]);
+    assert_eq!(lab.text(0), "Anna");
 }
 
 #[test]
@@ -307,51 +299,6 @@ fn what_goes_back_and_forth_is_left_alone() {
     assert!(quarantined > 0 && lab.state.canon[0].quarantined);
 }
 
-#[test]
-fn who_is_made_anew_is_not_deleted_under_the_old_id() {
-    let mut lab = Lab::agreed(Policy::Manual);
-    lab.state.sides[1].link = Link::Linked([9].into());
-    assert!(!lab.deletes(1).is_touched);
-    assert!(lab.state.is_live());
-}
-
-#[test]
-fn what_was_edited_counts_when_a_person_keeps_what_was_deleted_and_nothing_else_does() {
-    let mut lab = Lab::agreed(Policy::Manual);
-    lab.state.sides[0].set_shadow(0, Shadow::Value(Value::Null));
-    assert_eq!(lab.deletes(1).deleted, Some(Deletion::Everywhere));
-    let edit = lab.event(0, EventKind::Upsert, [None, Some("B 2"), Some("10")], None);
-    assert_eq!(edit.deleted, Some(Deletion::Held));
-    assert_eq!(revive(&mut lab.state, 7), vec![1, 2]);
-    assert_eq!((lab.text(0), lab.text(1), lab.text(2)), ("Ann".into(), "B 2".into(), "10".into()));
-    assert!(lab.state.sides[0].held.is_empty());
-}
-
-#[test]
-fn edits_of_fields_a_deleter_does_not_have_are_seen_if_they_were_made_before_it_was_read() {
-    let delete = |read_before: i64| {
-        let mut lab = Lab::agreed(Policy::Manual);
-        lab.state.lineage = 1;
-        lab.rules.endpoints[1].reads[0] = false;
-        lab.rules.endpoints[1].writes[0] = false;
-        lab.says(0, [Some("Anna"), None, None]);
-        let silent = [None, None, None];
-        let event = Event {
-            endpoint: 1,
-            kind: EventKind::Delete,
-            remote: &[1],
-            values: &silent,
-            at: None,
-            now: lab.now + SECOND,
-            read_before: lab.now + read_before,
-            lineage: lab.now,
-        };
-        apply(&mut lab.state, &event, &lab.rules, &|_| None).deleted
-    };
-    assert_eq!(delete(-SECOND), Some(Deletion::Held));
-    assert_eq!(delete(0), Some(Deletion::Everywhere));
-}
-
 /// A record that `crm` has said and that is on its way to `erp`, which has not answered.
 fn under_way(policy: Policy) -> Lab {
     let mut lab = Lab::new(policy);
@@ -372,15 +319,6 @@ fn who_changes_what_we_made_has_seen_it() {
     let mut lab = under_way(Policy::Priority(vec![0, 1]));
     lab.says(1, [Some("Bob"), Some("B 2"), Some("20")]);
     assert_eq!((lab.text(0), lab.text(1)), ("Ann".into(), "A 1".into()));
-}
-
-#[test]
-fn our_own_create_brings_nothing_back() {
-    let mut lab = under_way(Policy::Manual);
-    lab.deletes(0);
-    assert!(!lab.says(1, [Some("Ann"), Some("A 1"), Some("10")]).revived);
-    lab.state.sides[1].sent = None;
-    assert_eq!(lab.owed(1), Owed::Delete);
 }
 
 #[test]

@@ -62,7 +62,7 @@ impl Work<'_> {
         let is_live = touched.state.is_live();
         let fields = touched.state.canon.len();
         let Some(side) = touched.state.sides.get_mut(endpoint) else { return };
-        side.sent = None;
+        (side.sent, side.late) = (None, None);
         let items = show(side, &job.patch, now, lag);
         let kind = match job.action {
             Action::Create => {

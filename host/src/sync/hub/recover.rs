@@ -143,7 +143,7 @@ impl Work<'_> {
             // The guard counts what is going to be deleted.
             let action = if touched.state.life == Life::Live { Action::Update } else { Action::Delete };
             let row = self.intent(IntentState::Planned, self.now(), 0, action);
-            side.sent = None;
+            side.late = side.sent.take().filter(|sent| sent.kind == SentKind::Update);
             touched.is_dirty = true;
             unit.intents.insert((record, endpoint), row);
         }
