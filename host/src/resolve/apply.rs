@@ -241,6 +241,7 @@ fn relink(state: &mut RecordState, event: &Event<'_>, rules: &Rules, facts: &mut
     // It may be new there: who does not show it may be behind.
     side.fenced_until = event.now.saturating_add(rules.lag(event.endpoint));
     side.shadow = vec![Shadow::Absent; fields];
+    side.late = None;
     if let Some(sent) = side.sent.take().filter(|sent| sent.kind == SentKind::Create) {
         let found = found_create(*sent, side, event, rules);
         side.sent = found.sent;

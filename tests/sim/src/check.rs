@@ -237,7 +237,9 @@ fn owners_rule(core: &mut Core, (system, key): (usize, i64), before: &Values, af
         change.system == system && change.key == key && change.author == Author::User && change.after.is_some()
     };
     let class = core.ledger.class(after);
-    let owned = (0..plan.fields.len()).filter(is_own);
+    // What points to a record that was not there yet is written as soon as it is.
+    let is_late = |field: &usize| plan.fields[*field].kind == Kind::Boss && before[*field].is_null();
+    let owned = (0..plan.fields.len()).filter(|field| is_own(field) && !is_late(field));
     for field in owned.filter(|field| before[*field] != after[*field]) {
         let said = core.ledger.changes.iter().rev().filter(by_user).find_map(|change| change.after.as_ref());
         if said.is_some_and(|said| said[field] == before[field]) && !core.is_hand_decided(class) {
@@ -266,7 +268,12 @@ fn nothing_older(core: &mut Core, (system, key): (usize, i64), before: &Values, 
         let is_fought_over = ledger.fought_over.iter().any(|(c, f)| ledger.class_now(*c) == class && *f == field);
         let writer = ledger.writes.iter().rev().find(|write| write.unit == unit && write.tokens == was);
         let is_foreign = plan.fields[field].owner.is_some_and(|(owner, _)| writer.is_some_and(|w| w.system != owner));
-        if is_fought_over || is_foreign || core.is_hand_decided(class) || !ledger.had_seen(unit, &was, &is) {
+        if is_fought_over
+            || is_foreign
+            || ledger.is_doubtful((system, key), unit, &is)
+            || core.is_hand_decided(class)
+            || !ledger.had_seen(unit, &was, &is)
+        {
             continue;
         }
         let (name, kind) = (plan.systems[system].name, plan.fields[field].kind.name());

@@ -55,6 +55,8 @@ pub struct Write {
 pub struct Ledger {
     plan: Arc<Plan>,
     pub changes: Vec<Change>,
+    /// Those of the hub's that it knows of: their answers have arrived.
+    pub confirmed: HashSet<usize>,
     pub writes: Vec<Write>,
     /// Who saw what when writing: by unit and tokens.
     parents: HashMap<(usize, Tokens), Option<Tokens>>,
@@ -107,6 +109,7 @@ impl Ledger {
         Self {
             plan: plan.clone(),
             changes: Vec::new(),
+            confirmed: HashSet::new(),
             writes: Vec::new(),
             parents: HashMap::new(),
             ambiguous: HashSet::new(),
@@ -207,6 +210,16 @@ impl Ledger {
         }
         let run = self.run;
         self.changes.push(Change { at, system, key, author: Author::Hub(process), before, after, run });
+    }
+
+    /// Whether the hub has written these values there once and never heard of it: nobody can tell then whether whoever wrote after that
+    /// has seen them.
+    pub fn is_doubtful(&self, (system, key): (usize, i64), unit: usize, tokens: &Tokens) -> bool {
+        self.changes.iter().enumerate().any(|(number, change)| {
+            let is_there = change.system == system && change.key == key && change.author != Author::User;
+            let is_it = |after: &Values| self.unit_tokens(unit, after) == *tokens;
+            is_there && !self.confirmed.contains(&number) && change.after.as_ref().is_some_and(is_it)
+        })
     }
 
     /// What a system made of a value that is known is known too.

@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 
 pub use self::merging::{Leftovers, Merged};
 use super::book::{Book, normaliser};
+use super::questions::outdated;
 use crate::error::Explain as _;
 use crate::lineage::{Entry, EntryKind, Item};
 use crate::project::HubDef;
@@ -248,6 +249,14 @@ impl<'a> Decision<'a> {
             }
             _ => return Err(self.unfit(conflict, "`--keep`, `--delete`")),
         };
+        // It is decided for all endpoints: whoever edited the record or missed it as well need not be asked.
+        for other in self.book.conflicts_of(record)? {
+            let is_about_it = other.conflict.kind == ConflictKind::Delete
+                || (told == "deleted" && other.conflict.kind == ConflictKind::Field);
+            if is_about_it && other.id != conflict.id && other.conflict.state == ConflictState::Open {
+                self.commit.conflicts.push(outdated(other.id));
+            }
+        }
         let kind = if told == "kept" { EntryKind::Revived } else { EntryKind::Deleted };
         let items = changes(&before, &state).into_iter().map(item).collect();
         self.keep(record, &before, &mut state, kind, items, told);

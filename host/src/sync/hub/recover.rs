@@ -332,7 +332,9 @@ impl Work<'_> {
             // What cannot be understood may be the one.
             return Ok(Search::Impossible);
         }
-        let free = self.unlinked(endpoint, rows)?;
+        // Looked up just now: there is no more to be had of them.
+        let free = self.unlinked(endpoint, rows)?.into_iter().map(|row| Incoming { has_waited: true, ..row });
+        let free: Vec<Incoming> = free.collect();
         Ok(Search::Found(free))
     }
 

@@ -135,22 +135,23 @@ fn counts(core: &Core, unit: usize, system: usize) -> bool {
 fn pointing(core: &Core, record: i64, unit: usize, copies: &Copies, open: &Open, found: &mut Vec<String>) {
     let field = core.plan.units[unit][0];
     let serial = core.plan.serial();
-    let mut targets: Vec<(usize, Option<usize>)> = Vec::new();
+    let mut targets: Vec<(usize, Option<(usize, &Value)>)> = Vec::new();
     for (system, _, values) in copies.iter().filter(|(system, ..)| counts(core, unit, *system)) {
         match &values[field] {
             Value::Int(key) => match core.systems[*system].get(*key) {
                 Some(target) if open.mentions(&target[serial]) => return,
-                Some(target) => targets.push((*system, Some(core.ledger.class(target)))),
+                Some(target) => targets.push((*system, Some((core.ledger.class(target), &target[serial])))),
                 None => {}
             },
             _ => targets.push((*system, None)),
         }
     }
-    let has = |system: usize, wanted: usize| {
-        core.systems[system].live().any(|(_, values)| core.ledger.class(values) == wanted)
-    };
-    let is_it = |wanted: Option<usize>| {
-        targets.iter().all(|(system, target)| *target == wanted || wanted.is_some_and(|wanted| !has(*system, wanted)))
+    let has = |system: usize, wanted: &Value| core.systems[system].by_serial(wanted).is_some();
+    let is_it = |wanted: Option<(usize, &Value)>| {
+        let class = |target: Option<(usize, &Value)>| target.map(|(class, _)| class);
+        targets.iter().all(|(system, target)| {
+            class(*target) == class(wanted) || wanted.is_some_and(|(_, wanted)| !has(*system, wanted))
+        })
     };
     if !targets.is_empty() && !targets.iter().any(|(_, target)| is_it(*target)) {
         found.push(format!("`boss` of record {record} leads to different records: {targets:?}"));

@@ -37,6 +37,8 @@ pub struct RowWriter {
     /// Since the last flush.
     pending: Vec<Row>,
     flushed: Flushed,
+    /// What was done and is not answered for yet, by its number in the ledger.
+    done: Vec<usize>,
     is_broken: bool,
 }
 
@@ -45,7 +47,14 @@ type Done = (WriteStatus, Option<Refusal>, Option<i64>);
 
 impl RowWriter {
     pub fn new(conn: &Conn, request: WriteRequest) -> Self {
-        Self { conn: conn.clone(), request, pending: Vec::new(), flushed: Flushed::default(), is_broken: false }
+        Self {
+            conn: conn.clone(),
+            request,
+            pending: Vec::new(),
+            flushed: Flushed::default(),
+            done: Vec::new(),
+            is_broken: false,
+        }
     }
 
     fn op(&self, changes: &Changes) -> Op {
@@ -189,6 +198,9 @@ impl RowWriter {
             format!("{name} {:?} {key} by process {process}: {}", row.op, words(&row.patch))
         });
         crate::check::on_write(core, process, system, (key, &before, &after), &row.patch);
+        if row.unknown.is_none() {
+            self.done.push(core.ledger.changes.len());
+        }
         core.ledger.hub_change(process, (system, key), before, after, now);
         react(core, system, key, Author::Hub(process));
         Ok(key)
@@ -367,6 +379,7 @@ impl Writer for RowWriter {
         self.conn.answer(Op::Flush).await?;
         self.is_broken = done.is_err();
         done?;
+        sim.core().ledger.confirmed.extend(self.done.drain(..));
         Ok(std::mem::take(&mut self.flushed))
     }
 }
