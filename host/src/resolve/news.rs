@@ -1,7 +1,7 @@
 //! What of a statement is news: not what the endpoint showed last, not our own write, not from before either.
 
 use super::merge::Statement;
-use super::{Mechanism, RecordState, Rules, Shadow};
+use super::{Fence, Mechanism, RecordState, Rules, Shadow};
 use crate::record::Value;
 
 /// Whether each field is one the event says nothing about, or is what the endpoint showed last: most fields of most events, so this
@@ -68,6 +68,11 @@ pub(super) fn news(
     }
     let is_question = side.sent.as_ref().is_some_and(|sent| sent.kind.is_question());
     if (side.sent_value(field) == Some(value) && !is_question) || side.is_late(field, value, now) {
+        // It has arrived, and may not be shown everywhere yet.
+        let (before, lag) = (side.shadow(field).shown().cloned(), rules.lag(endpoint));
+        if let Some(before) = before.filter(|_| lag > 0) {
+            side.fences.push(Fence { field, before, until: now.saturating_add(lag) });
+        }
         side.set_shadow(field, Shadow::Value(value.clone()));
         return News::Echo;
     }

@@ -233,6 +233,22 @@ fn our_own_write_is_known_also_when_it_arrives_after_it_was_given_up() {
     lab.says(0, [Some("Zoe"), None, None]);
     lab.says(1, [Some("Anna"), None, None]);
     assert_eq!((lab.text(0), lab.owed(1)), ("Zoe".into(), Owed::Update(vec![0])));
+    // Lists that are behind may go on showing what was there before it.
+    lab.rules.endpoints[1].lag = 60 * SECOND;
+    lab.deliver(1);
+    let sent = Sent {
+        kind: SentKind::Update,
+        patch: vec![(0, Value::text("Zoe"))],
+        at: lab.now,
+        shown: Vec::new(),
+        shown_at: None,
+    };
+    lab.state.sides[1].set_shadow(0, Shadow::Value(Value::text("Anna")));
+    lab.state.sides[1].late = Some(Box::new(sent));
+    lab.says(1, [Some("Zoe"), None, None]);
+    assert!(lab.says(1, [Some("Anna"), None, None]).unsettled.is_some());
+    assert_eq!(lab.text(0), "Zoe");
+    lab.now += 100 * SECOND;
     // Written by us since, or by others after a long time, it is news.
     lab.deliver(1);
     lab.now += 2 * 3600 * SECOND;
