@@ -135,6 +135,11 @@ fn counts(core: &Core, unit: usize, system: usize) -> bool {
 fn pointing(core: &Core, record: i64, unit: usize, copies: &Copies, open: &Open, found: &mut Vec<String>) {
     let field = core.plan.units[unit][0];
     let serial = core.plan.serial();
+    let has_owner = |owner: usize| copies.iter().any(|(system, ..)| *system == owner);
+    if core.plan.fields[field].owner.is_some_and(|(owner, _)| !has_owner(owner)) {
+        // Nobody is left who could say where it leads.
+        return;
+    }
     let mut targets: Vec<(usize, Option<(usize, &Value)>)> = Vec::new();
     for (system, _, values) in copies.iter().filter(|(system, ..)| counts(core, unit, *system)) {
         match &values[field] {
