@@ -179,11 +179,14 @@ impl Projection {
 
     /// Translates one record of the entity into the endpoint's values, one entry per field of [`Self::remote_fields`].
     pub fn write(&self, row: &[Option<Value>], purpose: Purpose) -> Result<Vec<Option<Value>>, RejectedValue> {
-        let mut written = self.write_rows(&[row], purpose);
-        match written.rows.pop().flatten() {
-            Some(row) => Ok(row.into_vec()),
-            None => Err(written.rejected.pop().unwrap_or_else(no_row)),
-        }
+        let mut rejected = Vec::new();
+        let write = |write: &Write| match (write, purpose) {
+            (Write::Nothing, _) | (Write::Constant(_), Purpose::Update) => None,
+            (Write::Constant(value), Purpose::Create) => Some(value.clone()),
+            (Write::Converted(conversion), _) => conversion.write_one(row, &mut rejected),
+        };
+        let written = self.writes.iter().map(write).collect();
+        rejected.pop().map_or(Ok(written), Err)
     }
 
     /// Translates records of the entity, column by column: quicker than one by one.
@@ -224,10 +227,6 @@ impl ReadRows {
         }
         self.rejected.append(&mut rejected);
     }
-}
-
-fn no_row() -> RejectedValue {
-    RejectedValue { row: 0, field: String::new(), reason: "the record could not be translated".into() }
 }
 
 fn check_names(remote: &[Field]) -> Result<(), ProjectionError> {

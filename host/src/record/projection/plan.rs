@@ -83,6 +83,15 @@ impl Conversion {
         }
     }
 
+    /// The endpoint's value of one record: mostly the very same.
+    pub fn write_one(&self, row: &[Option<Value>], rejected: &mut Rejected) -> Option<Value> {
+        let value = row.get(self.entity_index)?.as_ref()?;
+        match &self.step {
+            Step::Plain if self.entity.logical == self.remote.logical => Some(value.clone()),
+            _ => self.write(&[row], rejected).pop().flatten(),
+        }
+    }
+
     fn cast_values(&self, mut values: Vec<Option<Value>>, rejected: &mut Rejected) -> Vec<Option<Value>> {
         if values.iter().flatten().all(Value::is_null) {
             return values;
