@@ -27,8 +27,9 @@ const LOG_BYTES_MAX: i64 = 16 << 20;
 const STATEMENTS_MAX: usize = 160;
 /// A commit of ten thousand records of a hub changes some thousand pages: what does not fit here is written more than once.
 const CACHE_KIB: i64 = 32 << 10;
-/// Pages of the log above which it is folded into the file. Pages that are changed by several commits are then written once.
-const LOG_PAGES: i64 = 4096;
+/// Pages of the log above which it is folded into the file: 64 MiB. A page that is changed by several commits is then written once,
+/// and most runs of a hub change the same records half a dozen times and come to an end before.
+const LOG_PAGES: i64 = 16 << 10;
 const PAGES_PER_STEP: i32 = 1000;
 
 pub fn for_writing(project: &Path, command: &str, now: DateTime<Utc>) -> Result<SqliteStore> {
