@@ -138,7 +138,7 @@ pub struct LoadedRecords {
     pub links: Vec<Option<RecordId>>,
     pub match_keys: Vec<Vec<RecordId>>,
     /// The bodies of all records the query names or that are found by it.
-    pub bodies: std::collections::HashMap<RecordId, Vec<u8>>,
+    pub bodies: std::collections::BTreeMap<RecordId, Vec<u8>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,8 +11,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::seen::{Digester, Seen};
 use super::work::Work;
-use crate::connector::{Page, ReadMode, ReadRequest, Source};
+use crate::connector::{Page, PageStatus, ReadMode, ReadRequest, Source};
+use crate::record::{Field, Value, values_of, write_value};
+use crate::resolve::Mechanism;
 use crate::sync::error::SyncError;
 use crate::sync::read::Reading;
 
@@ -45,19 +48,75 @@ impl Drop for Fetching {
     }
 }
 
-/// What an endpoint is read for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Purpose {
-    Changes,
-    Keys,
+/// The keys of an endpoint on their way into a set, which goes on by itself: beside the deciding about its last page.
+pub(super) struct Listing(JoinHandle<Result<Seen, SyncError>>);
+
+impl Listing {
+    /// What it has shown.
+    pub async fn end(mut self) -> Result<Result<Seen, SyncError>, tokio::task::JoinError> {
+        (&mut self.0).await
+    }
+}
+
+impl Drop for Listing {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Keys that are read: how they are told apart, and when the reading has shown all of them.
+struct Keys {
+    key: Vec<Field>,
+    digester: Digester,
+    /// Whether only a source that says so has shown everything.
+    needs_proof: bool,
+}
+
+impl Keys {
+    async fn list(self, mut pages: mpsc::Receiver<Page>) -> Seen {
+        let mut seen = Seen::from_beginning(self.digester);
+        while let Some(page) = pages.recv().await {
+            let ends = page.status != PageStatus::More;
+            seen.is_complete |= page.status == PageStatus::EnumerationComplete || (ends && !self.needs_proof);
+            seen.is_readable &= page.rejected.is_empty();
+            self.note(&page, &mut seen);
+        }
+        seen
+    }
+
+    fn note(&self, page: &Page, seen: &mut Seen) {
+        let columns: Vec<Vec<Option<Value>>> = self
+            .key
+            .iter()
+            .filter_map(|field| page.changes.data.iter().find(|(known, _)| known.name == field.name))
+            .map(|(field, column)| values_of(field, column))
+            .collect();
+        let mut remote = Vec::new();
+        for row in 0..page.changes.rows() {
+            remote.clear();
+            columns
+                .iter()
+                .filter_map(|column| column.get(row)?.as_ref())
+                .for_each(|value| write_value(&mut remote, value));
+            seen.note(&remote);
+        }
+    }
 }
 
 impl Work<'_> {
     /// Begins to read, unless it has begun already. None if the endpoint is not read.
-    pub fn fetch(&mut self, endpoint: usize, purpose: Purpose) -> Result<Option<Fetching>, SyncError> {
-        match self.ahead.remove(&(endpoint, purpose)) {
+    pub fn fetch(&mut self, endpoint: usize) -> Result<Option<Fetching>, SyncError> {
+        match self.ahead.remove(&endpoint) {
             Some(begun) => Ok(Some(begun)),
-            None => self.begin_fetching(endpoint, purpose),
+            None => self.begin_fetching(endpoint),
+        }
+    }
+
+    /// Begins to read all keys, unless that has begun already. None if the endpoint is not read.
+    pub fn list_keys(&mut self, endpoint: usize) -> Result<Option<Listing>, SyncError> {
+        match self.listings.remove(&endpoint) {
+            Some(begun) => Ok(Some(begun)),
+            None => self.begin_listing(endpoint),
         }
     }
 
@@ -70,7 +129,12 @@ impl Work<'_> {
         if !goes_on || self.end(next)?.mode != ReadMode::Incremental || !self.may_read_ahead(next)? {
             return Ok(());
         }
-        self.fetch_ahead(next, Purpose::Changes)
+        if !self.ahead.contains_key(&next)
+            && let Some(begun) = self.begin_fetching(next)?
+        {
+            self.ahead.insert(next, begun);
+        }
+        Ok(())
     }
 
     /// Begins to fetch the keys of an endpoint whose last page is about to be decided about.
@@ -78,7 +142,12 @@ impl Work<'_> {
         if !self.needs_enumeration(endpoint) || !self.may_read_ahead(endpoint)? {
             return Ok(());
         }
-        self.fetch_ahead(endpoint, Purpose::Keys)
+        if !self.listings.contains_key(&endpoint)
+            && let Some(begun) = self.begin_listing(endpoint)?
+        {
+            self.listings.insert(endpoint, begun);
+        }
+        Ok(())
     }
 
     fn may_read_ahead(&self, endpoint: usize) -> Result<bool, SyncError> {
@@ -87,28 +156,28 @@ impl Work<'_> {
             && self.run.store.next_event(self.endpoint_id(endpoint))?.is_none())
     }
 
-    fn fetch_ahead(&mut self, endpoint: usize, purpose: Purpose) -> Result<(), SyncError> {
-        if !self.ahead.contains_key(&(endpoint, purpose))
-            && let Some(begun) = self.begin_fetching(endpoint, purpose)?
-        {
-            self.ahead.insert((endpoint, purpose), begun);
-        }
-        Ok(())
-    }
-
-    fn begin_fetching(&self, endpoint: usize, purpose: Purpose) -> Result<Option<Fetching>, SyncError> {
+    fn begin_fetching(&self, endpoint: usize) -> Result<Option<Fetching>, SyncError> {
         let Some(source) = self.end(endpoint)?.source.clone() else { return Ok(None) };
-        let request = match purpose {
-            Purpose::Changes => self.changes_request(endpoint)?,
-            Purpose::Keys => self.keys_request(endpoint)?,
-        };
-        Ok(Some(self.spawn_reading(source, request)))
+        let (sender, pages) = mpsc::channel(1);
+        let reading = self.reading(source, self.changes_request(endpoint)?);
+        let has_lost_place = reading.has_lost_place();
+        Ok(Some(Fetching { pages, reader: tokio::spawn(reading.run(sender)), has_lost_place }))
     }
 
-    fn spawn_reading(&self, source: Arc<dyn Source>, request: ReadRequest) -> Fetching {
-        let (sender, pages) = mpsc::channel(1);
-        let reading = Reading::new(self.caution.clone(), source, request, self.hub.page);
-        let has_lost_place = reading.has_lost_place();
-        Fetching { pages, reader: tokio::spawn(reading.run(sender)), has_lost_place }
+    fn begin_listing(&self, endpoint: usize) -> Result<Option<Listing>, SyncError> {
+        let end = self.end(endpoint)?;
+        let Some(source) = end.source.clone() else { return Ok(None) };
+        let needs_proof = self.has(Mechanism::CompletenessProof);
+        let keys = Keys { key: end.key.clone(), digester: self.digester, needs_proof };
+        let reading = self.reading(source, self.keys_request(endpoint)?);
+        Ok(Some(Listing(tokio::spawn(async move {
+            let (sender, pages) = mpsc::channel(1);
+            let (outcome, seen) = tokio::join!(reading.run(sender), keys.list(pages));
+            outcome.map(|()| seen)
+        }))))
+    }
+
+    fn reading(&self, source: Arc<dyn Source>, request: ReadRequest) -> Reading {
+        Reading::new(self.caution.clone(), source, request, self.hub.page)
     }
 }

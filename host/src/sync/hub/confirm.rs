@@ -6,6 +6,7 @@ use super::decide::Incoming;
 use super::deliver::{Action, Job, back_off};
 use super::work::{Unit, Work, remote_text};
 use super::write::Outcome;
+use super::writing::Written;
 use crate::connector::Failure;
 use crate::lineage::{Entry, EntryKind, Item};
 use crate::record::Value;
@@ -19,8 +20,7 @@ impl Work<'_> {
     pub async fn settle_outcomes(
         &mut self,
         endpoint: usize,
-        jobs: Vec<Job>,
-        outcomes: Vec<Outcome>,
+        Written { jobs, outcomes, shown }: Written,
     ) -> Result<(), SyncError> {
         self.free_ids(endpoint, &jobs, &outcomes).await?;
         let mut unit = self.load_unit(jobs.iter().map(|job| job.record))?;
@@ -43,7 +43,7 @@ impl Work<'_> {
                 Outcome::Unknown(_) => self.leave_open(endpoint, job, &mut unit),
             }
         }
-        let (differing, looked) = self.read_back(endpoint, &written, &mut unit).await;
+        let (differing, looked) = self.compare_shown(endpoint, &written, shown, &mut unit);
         self.commit(unit)?;
         looked?;
         if !collided.is_empty() {
@@ -114,10 +114,7 @@ impl Work<'_> {
         let mut entry = Entry::new(kind, self.ids.get(endpoint).copied().unwrap_or_default(), 0);
         entry.items = items;
         self.tell(unit, job.record, entry);
-        let key = self.write_letter_key(endpoint, job.record);
-        if self.open_letters.contains(&key) {
-            unit.written_keys.push(key);
-        }
+        unit.written_keys.extend(self.open_write_letter(endpoint, job.record));
     }
 
     /// Nothing was written: what is owed is computed anew, after a while.
@@ -191,6 +188,12 @@ impl Work<'_> {
     pub fn write_letter_key(&self, endpoint: usize, record: RecordId) -> KeyDigest {
         let name = self.settled.ends.get(endpoint).map(|end| end.name.as_str()).unwrap_or_default();
         super::letters::write_key(name, record)
+    }
+
+    /// The same, if there is such a dead letter and it is open: mostly there is none at all.
+    pub fn open_write_letter(&self, endpoint: usize, record: RecordId) -> Option<KeyDigest> {
+        let open = Some(&self.open_letters).filter(|open| !open.is_empty())?;
+        Some(self.write_letter_key(endpoint, record)).filter(|key| open.contains(key))
     }
 
     /// A record that could not be taken in because a filter makes nothing of it.

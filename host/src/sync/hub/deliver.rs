@@ -9,7 +9,8 @@ use chrono::{DateTime, Utc};
 
 use super::setup::End;
 use super::work::{Unit, Work, remote_text, remote_values};
-use super::write::{Outcome, write_jobs};
+use super::write::Outcome;
+use super::writing::{Batch, Writing, Written};
 use crate::connector::{Failure, FailureKind};
 use crate::record::{Field, Purpose, Value};
 use crate::resolve::{Mechanism, Owed, RecordState, Sent, SentKind};
@@ -17,7 +18,7 @@ use crate::store::{Intent, IntentRow, IntentState, RecordId, RecordQuery};
 use crate::sync::error::SyncError;
 
 /// Intents handled together.
-const BATCH: u32 = 5_000;
+const BATCH: u32 = 10_000;
 
 /// What is done to one remote record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -106,16 +107,12 @@ impl Work<'_> {
         if intents.is_empty() {
             return Ok(Vec::new());
         }
-        self.warm.make_room(intents.len());
+        self.warm.make_room(intents.iter().map(|intent| intent.record));
         self.refresh_unguarded(endpoint, intents).await?;
         let (unit, jobs) = self.plan_jobs(endpoint, intents)?;
         let (mut unit, jobs) = if jobs.iter().any(|job| job.action == Action::Create) {
             self.commit(unit)?;
-            // What was refused or parked is settled.
-            let planned: HashSet<RecordId> = jobs.iter().map(|job| job.record).collect();
-            self.look_before_create(endpoint, jobs).await?;
-            let is_planned = |intent: &&Intent| planned.contains(&intent.record);
-            self.plan_jobs(endpoint, &intents.iter().filter(is_planned).copied().collect::<Vec<_>>())?
+            self.plan_again_unless_missing(endpoint, intents, jobs).await?
         } else {
             (unit, jobs)
         };
@@ -132,6 +129,22 @@ impl Work<'_> {
         Ok(jobs)
     }
 
+    /// Looks for the records that are to be made. If any are there, what was planned is planned anew; what was refused or parked is
+    /// settled.
+    async fn plan_again_unless_missing(
+        &mut self,
+        endpoint: usize,
+        intents: &[Intent],
+        jobs: Vec<Job>,
+    ) -> Result<(Unit, Vec<Job>), SyncError> {
+        if self.look_before_create(endpoint, &jobs).await? == 0 {
+            return Ok((self.load_unit(jobs.iter().map(|job| job.record))?, jobs));
+        }
+        let planned: HashSet<RecordId> = jobs.iter().map(|job| job.record).collect();
+        let is_planned = |intent: &&Intent| planned.contains(&intent.record);
+        self.plan_jobs(endpoint, &intents.iter().filter(is_planned).copied().collect::<Vec<_>>())
+    }
+
     /// Whether all writes to an endpoint depend on what its records show, so that they may wait for a moment: whoever changes a
     /// record meanwhile is noticed.
     pub fn is_guarded(&self, endpoint: usize) -> bool {
@@ -142,29 +155,32 @@ impl Work<'_> {
         is_read
             && self.has(Mechanism::ConditionalWrite)
             && self.settled.rules.lag(endpoint) == 0
-            && self.settled.ends.get(endpoint).is_some_and(guards)
+            && self.settled.ends.get(endpoint).is_some_and(|end| guards(end))
     }
 
-    /// Makes the writes; they are durable as sent.
-    pub async fn write_batch(&self, endpoint: usize, jobs: &[Job]) -> Result<Vec<Outcome>, SyncError> {
-        let end = self.end(endpoint)?;
-        Ok(write_jobs(end, jobs, self.run.options.safety, &|| self.holds_lease()).await)
+    /// Begins to make the writes, which are durable as sent.
+    pub fn begin_writing(&self, endpoint: usize, jobs: Vec<Job>) -> Result<Writing, SyncError> {
+        let end = self.settled.ends.get(endpoint).ok_or_else(|| self.fault("an endpoint is missing"))?;
+        Ok(Writing::begin(Batch {
+            end: end.clone(),
+            jobs,
+            safety: self.run.options.safety,
+            lease: self.lease(),
+            caution: self.caution.clone(),
+            is_read_back: self.is_read_back(endpoint),
+        }))
     }
 
     /// Notes what became of writes. Answers whether the endpoint gets more in this pass.
-    pub async fn settle_batch(
-        &mut self,
-        turn: &mut Turn,
-        jobs: Vec<Job>,
-        outcomes: Vec<Outcome>,
-    ) -> Result<bool, SyncError> {
+    pub async fn settle_batch(&mut self, turn: &mut Turn, written: Written) -> Result<bool, SyncError> {
+        let outcomes = &written.outcomes;
         let done = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Ok { .. })).count() as u64;
         turn.delivered.done += done;
         turn.delivered.failure = outcomes.iter().find_map(|outcome| match outcome {
             Outcome::Unknown(failure) | Outcome::Retry(failure) if stops(failure) => Some(failure.clone()),
             _ => None,
         });
-        self.settle_outcomes(turn.endpoint, jobs, outcomes).await?;
+        self.settle_outcomes(turn.endpoint, written).await?;
         self.run.observer.written(done);
         Ok(turn.delivered.failure.is_none())
     }

@@ -3,12 +3,10 @@
 //! Invariant 5: a delete is inferred only from a complete enumeration, twice where reads may be stale, and stays below the guard
 //! or waits for approval.
 
-use super::ahead::Purpose;
 use super::decide::Incoming;
-use super::ingest::Seen;
-use super::work::{Unit, Work, remote_id, remote_text};
-use crate::connector::{PageStatus, ReadMode, ReadRequest};
-use crate::record::{Value, values_of};
+use super::seen::Seen;
+use super::work::{Unit, Work, remote_text};
+use crate::connector::{ReadMode, ReadRequest};
 use crate::resolve::{EventKind, Link, Mechanism};
 use crate::store::{EndpointUpdate, HoldId, HoldState, KeyDigest, Link as StoredLink, NewHold};
 use crate::sync::error::SyncError;
@@ -60,29 +58,11 @@ impl Work<'_> {
 
     /// Reads all keys of an endpoint.
     pub async fn enumerate(&mut self, endpoint: usize) -> Result<Seen, SyncError> {
-        let key = self.end(endpoint)?.key.clone();
-        let Some(mut pages) = self.fetch(endpoint, Purpose::Keys)? else { return Ok(Seen::none()) };
-        let mut seen = Seen::from_beginning();
-        while let Some(page) = pages.next().await {
-            let ends = page.status != PageStatus::More;
-            seen.is_complete |=
-                page.status == PageStatus::EnumerationComplete || (ends && !self.has(Mechanism::CompletenessProof));
-            seen.is_readable &= page.rejected.is_empty();
-            let columns: Vec<Vec<Option<Value>>> = key
-                .iter()
-                .filter_map(|field| page.changes.data.iter().find(|(known, _)| known.name == field.name))
-                .map(|(field, column)| values_of(field, column))
-                .collect();
-            for row in 0..page.changes.rows() {
-                let values: Vec<&Value> = columns.iter().filter_map(|column| column.get(row)?.as_ref()).collect();
-                seen.note(&remote_id(&values));
-            }
+        let Some(listing) = self.list_keys(endpoint)? else { return Ok(Seen::of_part(self.digester)) };
+        match listing.end().await {
+            Ok(seen) => seen,
+            Err(error) => Err(self.fault(error)),
         }
-        match pages.end().await {
-            Ok(outcome) => outcome?,
-            Err(error) => return Err(self.fault(error)),
-        }
-        Ok(seen)
     }
 
     /// Takes what a complete enumeration did not show for deleted. Answers deletes that wait for approval.

@@ -9,40 +9,43 @@ use super::setup::micros;
 use super::work::{Unit, Work};
 use super::write::{Outcome, write_jobs};
 use crate::lineage::{Entry, EntryKind, Item};
-use crate::record::{Field, Purpose, Row, Value};
+use crate::record::{Changes, Field, Purpose, Row, Value};
 use crate::resolve::{Mechanism, Sent, SentKind, Shadow, Verdict, is_like};
 use crate::store::{IntentState, RecordId};
 use crate::sync::error::SyncError;
 
+/// What records show, by their remote ids.
+type Shown = HashMap<Vec<u8>, Incoming>;
+
 impl Work<'_> {
-    /// Looks at what was just written and is not durable yet: an endpoint that shows something else has a form of its own, or somebody
-    /// was quick. Until that is known it is on record that it is not (ADR 8): the form must not be taken for a change if the process
-    /// dies before it has asked. Answers what is to be asked about; an endpoint that cannot be looked at says so after all is noted.
-    pub async fn read_back(
-        &mut self,
+    /// What is to be asked about of what was written and is shown otherwise. Until that is known it is on record that it is not
+    /// (ADR 8): the form must not be taken for a change if the process dies before it has asked. An endpoint that cannot be looked at
+    /// says so after all is noted.
+    pub fn compare_shown(
+        &self,
         endpoint: usize,
         written: &[&Job],
+        shown: Result<Option<Changes>, SyncError>,
         unit: &mut Unit,
     ) -> (Vec<Differing>, Result<(), SyncError>) {
         if !self.is_read_back(endpoint) {
             return (Vec::new(), Ok(()));
         }
-        let written: Vec<&Job> =
-            written.iter().copied().filter(|job| matches!(job.action, Action::Create | Action::Update)).collect();
-        let remote = |job: &&Job| Some(unit.peek(job.record)?.state.side(endpoint)?.link.remote()?.to_vec());
-        let remotes: Vec<Vec<u8>> = written.iter().filter_map(remote).collect();
-        let (mut found, looked) = match self.look_up_remotes(endpoint, &remotes).await {
-            Ok((found, _)) => (found, Ok(())),
-            Err(error) => (HashMap::new(), Err(error)),
+        let understood = |changes: Option<Changes>| match changes {
+            Some(changes) => Ok(self.incoming(endpoint, &changes)?.0),
+            None => Ok(Vec::new()),
         };
-        let mut differing = Vec::new();
-        for job in written {
-            differing.extend(self.compare(endpoint, job, &mut found, unit));
-        }
-        (differing, looked)
+        let (rows, looked) = match shown.and_then(understood) {
+            Ok(rows) => (rows, Ok(())),
+            Err(error) => (Vec::new(), Err(error)),
+        };
+        let mut shown: Shown = rows.into_iter().map(|row| (row.remote.clone(), row)).collect();
+        let is_compared = |job: &&&Job| matches!(job.action, Action::Create | Action::Update);
+        let compare = |job: &&Job| self.compare(endpoint, job, &mut shown, unit);
+        (written.iter().filter(is_compared).filter_map(compare).collect(), looked)
     }
 
-    fn is_read_back(&self, endpoint: usize) -> bool {
+    pub fn is_read_back(&self, endpoint: usize) -> bool {
         let is_read = self.settled.rules.endpoints.get(endpoint).is_some_and(|rule| rule.is_read);
         is_read && self.can_look(endpoint).unwrap_or(false) && self.has(Mechanism::CanonicalForms)
     }
@@ -50,13 +53,7 @@ impl Work<'_> {
     /// The written fields a record shows in what may be a form of the endpoint's own. What it shows in other fields is somebody's change
     /// and none of our business here: the next reading takes it in. What may be from before the write, what is nothing like it and a
     /// record that is not shown at all are looked at once more when the endpoint's lag is over.
-    fn compare(
-        &self,
-        endpoint: usize,
-        job: &Job,
-        found: &mut HashMap<Vec<u8>, Incoming>,
-        unit: &mut Unit,
-    ) -> Option<Differing> {
+    fn compare(&self, endpoint: usize, job: &Job, found: &mut Shown, unit: &mut Unit) -> Option<Differing> {
         let now = self.now();
         let side = unit.peek(job.record)?.state.side(endpoint)?;
         let row = found.remove(side.link.remote()?);

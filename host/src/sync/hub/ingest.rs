@@ -1,11 +1,8 @@
 //! Reading an endpoint: its pages become events, each page is decided about and durable with its cursor before the next.
 
-use std::collections::HashSet;
-use std::hash::{BuildHasherDefault, Hasher};
-
-use super::ahead::Purpose;
 use super::decide::{Answers, Incoming};
 use super::letters::name_origin;
+use super::seen::Seen;
 use super::work::{Unit, Work, remote_id, remote_text};
 use crate::connector::{Cursor, Page, PageStatus, ReadMode, ReadRequest};
 use crate::error::codes;
@@ -18,88 +15,16 @@ use crate::store::{
 use crate::sync::error::SyncError;
 use crate::sync::letters;
 
-/// Remote ids that a complete reading has shown.
-pub(super) struct Seen {
-    ids: HashSet<u128, BuildHasherDefault<Uniform>>,
-    /// Whether the reading began at the beginning, was complete, and everything in it could be read.
-    pub is_complete: bool,
-    pub is_readable: bool,
-    from_beginning: bool,
-    /// Changes between the last reading and this one may never be shown.
-    has_gap: bool,
-}
-
-impl Seen {
-    pub fn none() -> Self {
-        Self::new(false)
-    }
-
-    pub fn from_beginning() -> Self {
-        Self::new(true)
-    }
-
-    fn new(from_beginning: bool) -> Self {
-        Self { ids: HashSet::default(), is_complete: false, is_readable: true, has_gap: false, from_beginning }
-    }
-
-    /// Whether every record was shown, or refused.
-    pub fn is_whole(&self) -> bool {
-        self.from_beginning && self.is_complete
-    }
-
-    /// Whether a record that is not among the ids is gone (Invariant 5).
-    pub fn is_proof(&self) -> bool {
-        self.is_whole() && self.is_readable
-    }
-
-    /// A reading that did not begin at the beginning proves nothing, and nobody will ask.
-    pub fn note(&mut self, remote: &[u8]) {
-        if self.from_beginning {
-            self.ids.insert(digest(remote));
-        }
-    }
-
-    pub fn has(&self, remote: &[u8]) -> bool {
-        self.ids.contains(&digest(remote))
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.ids.is_empty()
-    }
-}
-
-/// Takes digests, which look like chance already, as they are.
-#[derive(Default)]
-struct Uniform(u64);
-
-impl Hasher for Uniform {
-    fn write(&mut self, bytes: &[u8]) {
-        let head = bytes.first_chunk().copied().unwrap_or_default();
-        self.0 = u64::from_le_bytes(head);
-    }
-
-    fn write_u128(&mut self, digest: u128) {
-        self.0 = digest as u64;
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
-
-pub(super) fn digest(remote: &[u8]) -> u128 {
-    let hash = blake3::hash(remote);
-    let head = hash.as_bytes().first_chunk::<16>().copied().unwrap_or_default();
-    u128::from_le_bytes(head)
-}
-
 impl Work<'_> {
     /// Takes in what an endpoint has to say since it was last asked. Answers what it has shown.
     pub async fn ingest(&mut self, endpoint: usize) -> Result<Seen, SyncError> {
         let request = self.changes_request(endpoint)?;
-        let Some(mut pages) = self.fetch(endpoint, Purpose::Changes)? else { return Ok(Seen::new(false)) };
+        let Some(mut pages) = self.fetch(endpoint)? else { return Ok(Seen::of_part(self.digester)) };
         self.fetch_next(endpoint)?;
-        let mut seen = Seen::new(request.cursor.is_none());
+        let mut seen = match request.cursor {
+            None => Seen::from_beginning(self.digester),
+            Some(_) => Seen::of_part(self.digester),
+        };
         let reports_deletes = self.end(endpoint)?.reports_deletes;
         let is_new = |state: &EndpointState| state.progress_at.is_none() || state.baselined;
         seen.has_gap = reports_deletes && !self.endpoints.get(endpoint).is_some_and(is_new);

@@ -1,12 +1,13 @@
 //! Passes over the endpoints that are written: a delivery may show what has to be delivered elsewhere.
 //!
-//! What is durable as sent leaves for several endpoints at once, and each is settled before anybody gets more. Only writes that
-//! depend on what their records show wait for each other: whoever changes a record meanwhile is noticed.
+//! What is durable as sent leaves at once, also while it is worked out what another endpoint gets, and each is settled before anybody
+//! gets more. Only writes that depend on what their records show go on side by side: whoever changes a record meanwhile is noticed.
 
-use futures_util::future::join_all;
+use std::collections::VecDeque;
 
-use super::deliver::{Job, Turn};
+use super::deliver::Turn;
 use super::work::Work;
+use super::writing::Writing;
 use crate::sync::error::SyncError;
 use crate::sync::report::HeldDeletes;
 use crate::sync::retry::Patience;
@@ -62,39 +63,62 @@ impl Work<'_> {
         let mut done = 0;
         turns.retain(|turn| self.gets_more(turn.endpoint, fates));
         while !turns.is_empty() {
-            let batches = self.next_batches(turns, fates, &mut done).await?;
-            let writes = batches.iter().map(|(turn, jobs)| self.write_batch(turn.endpoint, jobs));
-            let outcomes = join_all(writes).await;
-            turns = Vec::with_capacity(batches.len());
-            for ((mut turn, jobs), outcomes) in batches.into_iter().zip(outcomes) {
-                let settled = self.settle_batch(&mut turn, jobs, outcomes?).await;
-                match self.unless_failed(turn.endpoint, settled, fates)? {
-                    Some(true) => turns.push(turn),
-                    Some(false) => done += self.end_turn(turn, fates).await?,
-                    None => {}
-                }
+            let mut under_way = VecDeque::with_capacity(turns.len());
+            let begun = self.begin_batches(turns, &mut under_way, fates, &mut done).await;
+            let settled = match begun {
+                Ok(()) => self.settle_batches(&mut under_way, fates, &mut done).await,
+                Err(error) => Err(error),
+            };
+            // Nothing goes on behind a run that has failed.
+            for (_, writing) in under_way {
+                let _ = writing.end().await;
             }
+            turns = settled?;
         }
         Ok(done)
     }
 
-    /// What each gets next; turns that have come to their end are counted.
-    async fn next_batches(
+    /// Begins to write what each gets next, while it is worked out what the next one gets. Turns that have come to their end are
+    /// counted.
+    async fn begin_batches(
         &mut self,
         turns: Vec<Turn>,
+        under_way: &mut VecDeque<(Turn, Writing)>,
         fates: &mut Fates,
         done: &mut u64,
-    ) -> Result<Vec<(Turn, Vec<Job>)>, SyncError> {
-        let mut batches = Vec::with_capacity(turns.len());
+    ) -> Result<(), SyncError> {
         for mut turn in turns {
             let jobs = self.next_batch(&mut turn).await;
             match self.unless_failed(turn.endpoint, jobs, fates)? {
                 Some(jobs) if jobs.is_empty() => *done += self.end_turn(turn, fates).await?,
-                Some(jobs) => batches.push((turn, jobs)),
+                Some(jobs) => {
+                    let writing = self.begin_writing(turn.endpoint, jobs)?;
+                    under_way.push_back((turn, writing));
+                }
                 None => {}
             }
         }
-        Ok(batches)
+        Ok(())
+    }
+
+    /// Settles what was written, one endpoint after the other; others go on being written meanwhile. Answers the turns that go on.
+    async fn settle_batches(
+        &mut self,
+        under_way: &mut VecDeque<(Turn, Writing)>,
+        fates: &mut Fates,
+        done: &mut u64,
+    ) -> Result<Vec<Turn>, SyncError> {
+        let mut turns = Vec::with_capacity(under_way.len());
+        while let Some((mut turn, writing)) = under_way.pop_front() {
+            let written = writing.end().await.map_err(|error| self.fault(error))?;
+            let settled = self.settle_batch(&mut turn, written).await;
+            match self.unless_failed(turn.endpoint, settled, fates)? {
+                Some(true) => turns.push(turn),
+                Some(false) => *done += self.end_turn(turn, fates).await?,
+                None => {}
+            }
+        }
+        Ok(turns)
     }
 
     fn gets_more(&self, endpoint: usize, fates: &Fates) -> bool {

@@ -2,15 +2,15 @@
 //! that arrived, and when an event that had to wait is due.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
 use super::decide::Incoming;
 use super::deliver::{Action, Job, back_off};
 use super::forms::Differing;
 use super::identify::spellings;
+use super::look_up::LookUp;
 use super::work::{Unit, Work, remote_text, remote_values};
-use crate::connector::{Failure, ReadMode, ReadRequest};
-use crate::record::{Field, Properties, Purpose, Row, Value, batch_of_values};
+use crate::connector::Failure;
+use crate::record::{Field, Purpose, Row, Value};
 use crate::resolve::{EventKind, Life, Link, Mechanism, Normaliser, Sent, SentKind, Shadow, is_like};
 use crate::store::{
     ConflictChange, ConflictKind, ConflictState, Intent, IntentState, NewConflict, NewDeadLetter, RecordId, RecordQuery,
@@ -26,33 +26,11 @@ impl Work<'_> {
         key: &[Field],
         keys: &[Vec<Value>],
     ) -> Result<(Vec<Incoming>, Vec<NewDeadLetter>), SyncError> {
-        let end = self.end(endpoint)?;
-        let Some(source) = end.source.clone() else { return Ok((Vec::new(), Vec::new())) };
-        if keys.is_empty() || source.lookup().is_none() {
-            return Ok((Vec::new(), Vec::new()));
+        let look_up = LookUp { sync: self.name(), end: self.end(endpoint)?, caution: &self.caution };
+        match look_up.ask(key, keys).await? {
+            Some(changes) => self.incoming(endpoint, &changes),
+            None => Ok((Vec::new(), Vec::new())),
         }
-        let mut fields = end.read_fields.clone();
-        fields
-            .extend(key.iter().filter(|field| !end.read_fields.iter().any(|known| known.name == field.name)).cloned());
-        let request = ReadRequest {
-            stream: end.stream.name.clone(),
-            key: key.iter().map(|field| field.name.clone()).collect(),
-            fields,
-            mode: ReadMode::Full,
-            cursor: None,
-            options: Properties::default(),
-        };
-        let rows: Vec<Vec<Option<Value>>> = keys.iter().map(|key| key.iter().cloned().map(Some).collect()).collect();
-        let slices: Vec<&[Option<Value>]> = rows.iter().map(Vec::as_slice).collect();
-        let batch = batch_of_values(&Arc::from(key), &slices).map_err(|error| self.fault(error))?;
-        let look = || async {
-            match source.lookup() {
-                Some(lookup) => lookup.lookup(&request, &batch).await,
-                None => Err(super::decide::nothing_to_look_up(&end.plugin.label)),
-            }
-        };
-        let changes = self.caution.attempt(look).await?;
-        self.incoming(endpoint, &changes)
     }
 
     /// Whether an endpoint's records can be looked up.
@@ -340,12 +318,12 @@ impl Work<'_> {
 
     /// Before records are made it is asked whether somebody has made them meanwhile: what is found by its match fields and belongs to
     /// nobody is taken in, and matching finds the record it belongs to, or asks somebody.
-    pub async fn look_before_create(&mut self, endpoint: usize, jobs: Vec<Job>) -> Result<(), SyncError> {
+    pub async fn look_before_create(&mut self, endpoint: usize, jobs: &[Job]) -> Result<usize, SyncError> {
         let can_look = self.can_look(endpoint)?;
         let is_read = self.settled.rules.endpoints.get(endpoint).is_some_and(|rule| rule.is_read);
         let columns = self.match_columns(endpoint);
         if !can_look || !is_read || columns.is_empty() || !self.has(Mechanism::CreateLadder) {
-            return Ok(());
+            return Ok(0);
         }
         let value = |job: &Job, (name, normaliser): &(String, Normaliser)| {
             let (field, value) = job.columns.iter().find(|(field, _)| field.name == *name)?;
@@ -360,11 +338,12 @@ impl Work<'_> {
             fields = columns;
         }
         let (rows, letters) = self.look_up(endpoint, &fields, &keys).await?;
-        if rows.is_empty() {
-            return Ok(());
+        let found = rows.len();
+        if found > 0 {
+            let free = self.unlinked(endpoint, rows)?;
+            self.take_rows(endpoint, &free, letters, None).await?;
         }
-        let free = self.unlinked(endpoint, rows)?;
-        self.take_rows(endpoint, &free, letters, None).await
+        Ok(found)
     }
 
     /// Of the records that were found those that belong to nobody, each once.

@@ -26,7 +26,8 @@ pub(super) struct Settled {
     /// In the order of the bodies that are stored.
     pub entity: Arc<[Field]>,
     pub rules: Rules,
-    pub ends: Vec<End>,
+    /// Shared with what goes on beside the run.
+    pub ends: Vec<Arc<End>>,
     pub matching: Matching,
     /// What is told to others.
     pub flow: Told,
@@ -114,6 +115,7 @@ pub(super) async fn settle(
     let matching = Matching::of(&hub.def, &entity);
     let pin = PinnedStream::of(&[], &entity).to_text();
     let flow = flow(hub, &entity, &ends);
+    let ends = ends.into_iter().map(Arc::new).collect();
     Ok(Settled { entity, rules, ends, matching, flow, pin, actions, absent })
 }
 

@@ -1,13 +1,11 @@
 //! Comparing every endpoint with what is agreed, whatever was read before: drift is told, and repaired through ordinary events and
 //! intents if that is wanted.
 
-use std::collections::HashSet;
-
 use tokio::sync::mpsc;
 
 use super::decide::Incoming;
-use super::ingest::digest;
 use super::references::{Pointed, leads_nowhere, pointed};
+use super::seen::RemoteIds;
 use super::work::{Work, remote_text};
 use super::{Absence, Hub, HubRun, begin, open_conflicts, settle};
 use crate::connector::{Effect, PageStatus, ReadMode, ReadRequest};
@@ -119,13 +117,13 @@ impl Work<'_> {
         let (sender, mut pages) = mpsc::channel(1);
         let reading = Reading::new(self.caution.clone(), source, request, self.hub.page);
         let reader = tokio::spawn(reading.run(sender));
-        let (mut seen, mut is_complete) = (HashSet::new(), false);
+        let (mut seen, mut is_complete) = (RemoteIds::new(self.digester), false);
         while let Some(page) = pages.recv().await {
             is_complete |= page.status == PageStatus::EnumerationComplete;
             let (rows, letters) = self.incoming(endpoint, &page.changes)?;
             drift.read += page.changes.rows() as u64;
             drift.differing += letters.len() as u64;
-            seen.extend(rows.iter().map(|row| digest(&row.remote)));
+            rows.iter().for_each(|row| seen.insert(&row.remote));
             let pointed = pointed(self.end(endpoint)?, &page.changes);
             let found = self.compare_rows(endpoint, &rows, &pointed, drift)?;
             if repair == Repair::Everything {
@@ -265,7 +263,7 @@ impl Work<'_> {
     async fn find_missing(
         &mut self,
         endpoint: usize,
-        seen: &HashSet<u128>,
+        seen: &RemoteIds,
         repair: Repair,
         drift: &mut Drift,
     ) -> Result<(), SyncError> {
@@ -274,7 +272,7 @@ impl Work<'_> {
             let links = self.run.store.links(self.endpoint_id(endpoint), after.as_deref(), CHUNK)?;
             let Some(last) = links.last() else { return Ok(()) };
             after = Some(last.remote.clone());
-            let missing: Vec<_> = links.into_iter().filter(|link| !seen.contains(&digest(&link.remote))).collect();
+            let missing: Vec<_> = links.into_iter().filter(|link| !seen.has(&link.remote)).collect();
             let mut unit = self.load_unit(missing.iter().map(|link| link.record))?;
             let is_written =
                 self.settled.rules.endpoints.get(endpoint).is_some_and(|rule| rule.is_written && !rule.is_read);

@@ -5,9 +5,10 @@
 //! (Invariant 10): what is here is what the store has. A state enters after its commit has succeeded, leaves when it is taken to be
 //! worked on, and is not put back unless it was only looked at.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
+use super::by_record::ByRecord;
 use crate::resolve::RecordState;
 use crate::store::RecordId;
 
@@ -15,7 +16,7 @@ use crate::store::RecordId;
 const RECORDS_MAX: usize = 16_384;
 
 #[derive(Default)]
-pub(super) struct Warm(Mutex<HashMap<RecordId, RecordState>>);
+pub(super) struct Warm(Mutex<ByRecord<RecordState>>);
 
 impl Warm {
     pub fn take(&self, id: RecordId) -> Option<RecordState> {
@@ -29,11 +30,13 @@ impl Warm {
         kept.extend(states.into_iter().take(room));
     }
 
-    /// Makes room for others, if it is needed.
-    pub fn make_room(&self, records: usize) {
+    /// Makes room for these, as far as they are not there yet: others have to go.
+    pub fn make_room(&self, ids: impl Iterator<Item = RecordId>) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() + records > RECORDS_MAX {
-            kept.clear();
+        let ids: HashSet<RecordId> = ids.collect();
+        let cold = ids.iter().filter(|id| !kept.contains_key(id)).count();
+        if kept.len() + cold > RECORDS_MAX {
+            kept.retain(|id, _| ids.contains(id));
         }
     }
 }
@@ -63,7 +66,11 @@ mod tests {
         warm.keep(states(10..10 + max));
         assert!(warm.take(RecordId(0)).is_some());
         assert!(warm.take(RecordId(9 + max)).is_none());
-        warm.make_room(2);
-        assert!(warm.take(RecordId(1)).is_none());
+        warm.make_room([1, 2].map(RecordId).into_iter());
+        assert!(warm.take(RecordId(3)).is_some());
+        warm.keep(states(0..1));
+        warm.make_room([1, max + 20, max + 21].map(RecordId).into_iter());
+        assert!(warm.take(RecordId(2)).is_none());
+        assert!(warm.take(RecordId(1)).is_some());
     }
 }

@@ -2,10 +2,14 @@
 
 use std::collections::hash_map::Entry as Place;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
-use super::ahead::{Fetching, Purpose};
+use super::ahead::{Fetching, Listing};
+use super::by_record::{ByCopy, ByRecord};
+use super::seen::Digester;
 use super::setup::{End, Settled};
 use super::warm::Warm;
+use super::writing::Lease;
 use super::{Hub, HubRun};
 use crate::lineage::{EndRows, Entry, EntryKind};
 use crate::record::{Field, Value, read_value, write_value};
@@ -55,14 +59,16 @@ pub(super) struct Work<'a> {
     /// Records as they were last made durable.
     pub warm: Warm,
     /// Readings that have begun before their turn.
-    pub ahead: HashMap<(usize, Purpose), Fetching>,
+    pub ahead: HashMap<usize, Fetching>,
+    pub listings: HashMap<usize, Listing>,
+    pub digester: Digester,
 }
 
 /// Records that are decided about together, and everything that becomes durable with them.
 #[derive(Default)]
 pub(super) struct Unit {
     order: Vec<RecordId>,
-    records: HashMap<RecordId, Touched>,
+    records: ByRecord<Touched>,
     pub lineage: Vec<NewLineage>,
     links: BTreeMap<EndpointId, BTreeMap<Vec<u8>, Option<RecordId>>>,
     /// Match keys of records this unit made or changed.
@@ -73,7 +79,7 @@ pub(super) struct Unit {
     pub letters: Vec<NewDeadLetter>,
     pub written_keys: Vec<KeyDigest>,
     /// Intents that are what they are whatever the record says: sent, unknown, refused.
-    pub intents: HashMap<(RecordId, usize), IntentRow>,
+    pub intents: ByCopy<IntentRow>,
     pub hold_applied: Option<crate::store::HoldId>,
     pub resolved: Vec<crate::store::DeadLetterId>,
 }
@@ -99,6 +105,11 @@ impl Unit {
 
     pub fn peek(&self, id: RecordId) -> Option<&Touched> {
         self.records.get(&id)
+    }
+
+    fn reserve(&mut self, records: usize) {
+        self.order.reserve(records);
+        self.records.reserve(records);
     }
 
     /// Puts in a record that is not there yet.
@@ -170,6 +181,8 @@ impl<'a> Work<'a> {
             approved: std::collections::HashSet::new(),
             warm: Warm::default(),
             ahead: HashMap::new(),
+            listings: HashMap::new(),
+            digester: Digester::new(&*run.world.random),
         }
     }
 
@@ -188,8 +201,12 @@ impl<'a> Work<'a> {
 
     /// Whether nobody has taken over meanwhile.
     pub fn holds_lease(&self) -> bool {
-        let is_ours = |state: HubState| state.epoch == self.epoch;
-        !self.has(Mechanism::Fencing) || self.run.store.hub_state(self.name(), &[]).is_ok_and(is_ours)
+        self.lease().is_held()
+    }
+
+    pub fn lease(&self) -> Lease {
+        let (store, sync) = (self.run.store.clone(), self.name().to_owned());
+        Lease { store, sync, epoch: self.epoch, is_checked: self.has(Mechanism::Fencing) }
     }
 
     /// Microseconds since 1970.
@@ -198,7 +215,7 @@ impl<'a> Work<'a> {
     }
 
     pub fn end(&self, endpoint: usize) -> Result<&End, SyncError> {
-        self.settled.ends.get(endpoint).ok_or_else(|| self.fault("an endpoint is missing"))
+        self.settled.ends.get(endpoint).map(Arc::as_ref).ok_or_else(|| self.fault("an endpoint is missing"))
     }
 
     pub fn endpoint_id(&self, endpoint: usize) -> EndpointId {
@@ -216,10 +233,8 @@ impl<'a> Work<'a> {
     }
 
     /// Puts records into a unit that are not there yet.
-    pub fn take_bodies(&self, unit: &mut Unit, bodies: HashMap<RecordId, Vec<u8>>) -> Result<(), SyncError> {
-        // In one order whatever the order of the map.
-        let mut bodies: Vec<(RecordId, Vec<u8>)> = bodies.into_iter().collect();
-        bodies.sort_unstable_by_key(|(id, _)| *id);
+    pub fn take_bodies(&self, unit: &mut Unit, bodies: BTreeMap<RecordId, Vec<u8>>) -> Result<(), SyncError> {
+        unit.reserve(bodies.len());
         for (id, body) in bodies {
             if unit.peek(id).is_none() {
                 let state = self.warm.take(id).map_or_else(|| self.decode(id, &body), Ok)?;
@@ -413,9 +428,7 @@ impl<'a> Work<'a> {
                 touched.is_dirty = true;
                 commit.intents.push((endpoint_id, id, None));
                 // Nobody has to help with a write that is no longer needed.
-                commit
-                    .written_keys
-                    .extend(Some(self.write_letter_key(endpoint, id)).filter(|key| self.open_letters.contains(key)));
+                commit.written_keys.extend(self.open_write_letter(endpoint, id));
             }
             _ => {}
         }

@@ -95,7 +95,7 @@ impl Change<'_> {
         if takes_ids && next != newest {
             return Err(StoreErrorKind::senseless("another hub took new ids meanwhile, open this one again"));
         }
-        self.put_records()?;
+        self.put_records(next.record)?;
         self.put_links()?;
         self.put_match_keys()?;
         self.put_intents()?;
@@ -107,10 +107,12 @@ impl Change<'_> {
         Ok(NextIds { record, lineage, conflict })
     }
 
-    fn put_records(&self) -> Stored<()> {
-        let sql = "INSERT INTO record (id, sync, body) VALUES (?, ?, ?)
+    /// Records before `first_new` are mostly there: then it is quicker not to ask first.
+    fn put_records(&self, first_new: i64) -> Stored<()> {
+        let sql = "INSERT INTO record (id, sync, body) VALUES (?1, ?2, ?3)
                    ON CONFLICT (id) DO UPDATE SET body = excluded.body WHERE sync = excluded.sync";
-        let mut statement = self.transaction.prepare_cached(sql)?;
+        let mut put = self.transaction.prepare_cached(sql)?;
+        let mut change = self.transaction.prepare_cached("UPDATE record SET body = ?3 WHERE id = ?1 AND sync = ?2")?;
         let mut records: Vec<_> = self.commit.records.iter().collect();
         records.sort_by_key(|(id, _)| *id);
         let mut sealed = Vec::new();
@@ -118,7 +120,9 @@ impl Change<'_> {
             sealed.clear();
             sealed.extend_from_slice(body);
             seal(TABLE, &record_numbers(*id, self.sync.id), &mut sealed);
-            if *id < 1 || statement.execute((id, self.sync.id, sealed.as_slice()))? != 1 {
+            let row = (id, self.sync.id, sealed.as_slice());
+            let is_changed = *id < first_new && change.execute(row)? == 1;
+            if *id < 1 || !(is_changed || put.execute(row)? == 1) {
                 let name = &self.sync.name;
                 return Err(StoreErrorKind::senseless(format!("record {id} is not one of sync `{name}`")));
             }

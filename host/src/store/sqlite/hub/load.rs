@@ -1,6 +1,6 @@
 //! Records by their ids, by their links and by their match keys.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use rusqlite::{CachedStatement, Connection};
 
@@ -31,7 +31,7 @@ pub fn load(connection: &Connection, query: &RecordQuery) -> Stored<LoadedRecord
 
 fn none_of(query: &RecordQuery) -> LoadedRecords {
     let (links, match_keys) = (vec![None; query.links.len()], vec![Vec::new(); query.match_keys.len()]);
-    LoadedRecords { links, match_keys, bodies: HashMap::new() }
+    LoadedRecords { links, match_keys, bodies: BTreeMap::new() }
 }
 
 /// Why a record is loaded: one that a link or a key leads to must be there. It comes first in the order.
@@ -108,9 +108,9 @@ pub fn matching(connection: &Connection, sync: &str, key: MatchKey) -> Stored<Ve
 }
 
 /// `ids` are in order, each once. One that was asked for and does not exist in this sync is left out.
-fn bodies(connection: &Connection, sync: i64, ids: &[(RecordId, Origin)]) -> Stored<HashMap<RecordId, Vec<u8>>> {
+fn bodies(connection: &Connection, sync: i64, ids: &[(RecordId, Origin)]) -> Stored<BTreeMap<RecordId, Vec<u8>>> {
     let mut statement = connection.prepare_cached("SELECT sync, body FROM record WHERE id = ?")?;
-    let mut bodies = HashMap::with_capacity(ids.len());
+    let mut bodies = BTreeMap::new();
     for (id, origin) in ids {
         let mut rows = statement.query([id.0])?;
         match (rows.next()?, origin) {
