@@ -3,8 +3,13 @@
 use std::error::Error;
 use std::path::Path;
 
-const GUESTS: &[&str] =
-    &["lockstep-guest-crooked", "lockstep-guest-faulty", "lockstep-guest-numbers", "lockstep-hello-plugin"];
+const GUESTS: &[&str] = &[
+    "lockstep-guest-crooked",
+    "lockstep-guest-faulty",
+    "lockstep-guest-numbers",
+    "lockstep-guest-requests",
+    "lockstep-hello-plugin",
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let components = lockstep_guest_build::build(GUESTS)?;

@@ -4,21 +4,20 @@
 //! It knows everything below the command line and nothing of it.
 
 mod datasets;
+mod grants;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use self::datasets::job;
-use crate::connector::{Failure, PageLimits};
+use self::grants::Grantor;
+use crate::connector::PageLimits;
 use crate::error::{Error, Result};
-use crate::plugin::{
-    Access, Bundled, Catalog, Database, FilesRoot, Grants, HttpOrigin, LimitWish, Limits, PluginBinary,
-    PluginConnector, PluginError, PrivateAddresses, Runtime,
-};
+use crate::plugin::{Access, Bundled, Catalog, LimitWish, Limits, PluginBinary, PluginConnector, PluginError, Runtime};
 use crate::project::{
-    self, ConflictPolicy, Connection, ConnectionName, HubDef, LimitOverrides, Lock, LockCheck, MirrorDef, Pin,
-    PluginRef, Project, TransformRef,
+    ConflictPolicy, Connection, ConnectionName, HubDef, LimitOverrides, Lock, LockCheck, MirrorDef, Pin, PluginRef,
+    Project, TransformRef,
 };
 use crate::store::PluginUse;
 use crate::sync::{Hub, HubEnd, Mirror, Parent, SourceEnd, TargetEnd, TransformEnd};
@@ -30,7 +29,7 @@ pub struct Assembly {
     runtime: Runtime,
     catalog: Catalog,
     world: World,
-    access: Access,
+    grantor: Grantor,
     lock: Lock,
     binaries: HashMap<PluginRef, PluginBinary>,
     connectors: HashMap<ConnectionName, PluginConnector>,
@@ -48,11 +47,11 @@ impl Assembly {
     ) -> Result<Self> {
         let lock = Lock::load(&project.dir)?;
         Ok(Self {
-            project,
             runtime: Runtime::new(cache_dir, Limits::default())?,
             catalog: Catalog::new(bundled),
+            grantor: Grantor::new(&project.dir, access, world.clone()),
+            project,
             world,
-            access,
             lock,
             binaries: HashMap::new(),
             connectors: HashMap::new(),
@@ -166,7 +165,7 @@ impl Assembly {
         };
         let binary = self.binary(&connection.plugin)?;
         check_grants(connection, &binary)?;
-        let grants = grants(connection, self.access)?;
+        let grants = self.grantor.grants(connection)?;
         let limits = self.runtime.limits().lowered(&wish(&connection.limits));
         let clock = self.world.clock.clone();
         let connector = PluginConnector::system(&self.runtime, &binary, &connection.config, grants, limits, clock)
@@ -263,38 +262,6 @@ fn check_grants(connection: &Connection, binary: &PluginBinary) -> Result<(), Pl
         }
     }
     Ok(())
-}
-
-fn grants(connection: &Connection, access: Access) -> Result<Grants> {
-    let mut grants = Grants::none(connection.name.as_str());
-    for (alias, grant) in &connection.files {
-        grants.files.insert(alias.clone(), FilesRoot { path: grant.path.clone(), access });
-    }
-    for (alias, grant) in &connection.sql {
-        grants.sql.insert(alias.clone(), database(connection, alias, grant, access)?);
-    }
-    for (alias, grant) in &connection.http {
-        let private = if grant.allow_private { PrivateAddresses::Allowed } else { PrivateAddresses::Refused };
-        let origin = url::Url::parse(&grant.origin.to_string())
-            .map_err(|error| PluginError::Engine(format!("`{}` is not a URL: {error}", grant.origin)))?;
-        grants.http.insert(alias.clone(), HttpOrigin::new(origin, private)?);
-    }
-    Ok(grants)
-}
-
-fn database(connection: &Connection, alias: &str, grant: &project::SqlGrant, access: Access) -> Result<Database> {
-    let origin = format!("{}.{alias}", connection.name);
-    match &grant.database {
-        project::Database::Path(path) => Ok(Database::sqlite(path, &origin, access)?),
-        project::Database::Url(reference) => {
-            let usage = project::SecretUse::of_database(reference, &connection.name, alias, &grant.place);
-            let url = usage.resolve()?;
-            Ok(Database::at(url.expose(), &origin).map_err(|failure| {
-                let message = format!("`{}`: {}", usage.path, failure.message);
-                Failure { origin: grant.place.to_string(), message, ..failure }
-            })?)
-        }
-    }
 }
 
 /// Where in the project file a configuration is wrong.

@@ -22,7 +22,9 @@ mod manifest;
 mod output;
 
 pub use binary::{Authority, BinaryReport};
-pub use capability::http::{HttpOrigin, PrivateAddresses};
+pub use capability::http::{
+    Breaker, Budget, CredentialError, HttpOrigin, HttpSettings, PrivateAddresses, client as http_client,
+};
 pub use capability::sql::{Database, DatabasePlace};
 pub use catalog::{Bundled, Catalog, PluginBinary, PluginError, PluginOrigin};
 pub use connector::PluginConnector;

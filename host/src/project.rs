@@ -25,7 +25,9 @@ mod tests;
 mod units;
 
 pub use connection::{
-    Connection, Database, FilesGrant, HttpGrant, LimitOverrides, Origin, OriginError, PluginRef, Scheme, SqlGrant,
+    Auth, AuthScheme, ClientAuth, Connection, Database, FilesGrant, Given, HttpGrant, JwtAlgorithm, JwtBearer,
+    LimitOverrides, OAuth2, Origin, OriginError, PluginRef, RESERVE_DEFAULT, RateHeaders, Reference, RequestBudget,
+    Scheme, SqlGrant, TRANSPORT_HEADERS,
 };
 pub use error::{PROBLEMS_MAX, ProjectError, ProjectErrors};
 pub use lineage::{EXPORT_TIMEOUT_DEFAULT, HttpTransport, OpenLineage, Transport};
@@ -125,7 +127,11 @@ impl Project {
                 Database::Path(_) => None,
             })
         });
-        databases.chain(self.openlineage.iter().filter_map(OpenLineage::secret))
+        let requests = self.connections_in_order().flat_map(|connection| {
+            let auths = connection.http.values().filter_map(|grant| grant.auth.as_ref());
+            auths.flat_map(Auth::references).map(SecretUse::of_request)
+        });
+        databases.chain(requests).chain(self.openlineage.iter().filter_map(OpenLineage::secret))
     }
 }
 
@@ -146,6 +152,11 @@ impl<'a> SecretUse<'a> {
         place: &'a Place,
     ) -> SecretUse<'a> {
         SecretUse { reference, path: format!("connection.{connection}.sql.{alias}.url"), place }
+    }
+
+    /// What a request needs.
+    pub fn of_request(reference: &'a Reference) -> SecretUse<'a> {
+        SecretUse { reference: &reference.secret, path: reference.path.clone(), place: &reference.place }
     }
 
     /// Follows the reference; an error says where in the project it stands.

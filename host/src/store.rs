@@ -15,6 +15,7 @@ mod error;
 mod named;
 mod hub;
 mod lock;
+mod private;
 mod rows;
 mod sqlite;
 mod witness;
@@ -29,6 +30,7 @@ pub use hub::{
     RecordId, RecordQuery, WaitingEvent,
 };
 pub use lock::Holder;
+pub use private::{PrivateFiles, PrivateLock};
 pub use rows::{
     Cause, Closing, Counters, CursorUpdate, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterState, Decision,
     Hold, HoldFilter, HoldId, HoldState, NewDeadLetter, NewHold, NewRun, Outcome, PageCommit, Phase, PinUpdate,

@@ -7,10 +7,12 @@ use lockstep::connector::{
     Failure, PageLimits, ReadMode, ReadRequest, Sink, Source, Transform, WriteMode, WriteRequest,
 };
 use lockstep::plugin::{
-    Access, Catalog, FilesRoot, Grants, HttpOrigin, LimitWish, Limits, PluginBinary, PluginConnector, PrivateAddresses,
-    Runtime,
+    Access, Budget, Catalog, FilesRoot, Grants, HttpOrigin, HttpSettings, LimitWish, Limits, PluginBinary,
+    PluginConnector, PrivateAddresses, Runtime,
 };
+use lockstep::project::RequestBudget;
 use lockstep::record::{Changes, Field, Properties, Stream, batch_from_json, row_to_json};
+use lockstep::store::PrivateFiles;
 use lockstep::world::World;
 use serde_json::json;
 
@@ -40,8 +42,15 @@ fn faulty(behaviour: &str) -> (PluginConnector, tempfile::TempDir) {
     std::fs::write(folder.path().parent().unwrap().join("secret"), "secret").unwrap();
     let mut grants = Grants::none("test");
     grants.files.insert("data".into(), FilesRoot { path: folder.path().to_owned(), access: Access::ReadWrite });
-    let origin = HttpOrigin::new(url::Url::parse("http://127.0.0.1:9").unwrap(), PrivateAddresses::Allowed).unwrap();
-    grants.http.insert("api".into(), origin);
+    let origin = HttpOrigin::new(HttpSettings {
+        origin: url::Url::parse("http://127.0.0.1:9").unwrap(),
+        private: PrivateAddresses::Allowed,
+        authorities: Vec::new(),
+        budget: Arc::new(Budget::new("test", &RequestBudget::default(), PrivateFiles::of(folder.path(), "http"))),
+        breaker: Arc::default(),
+        world: World::real(),
+    });
+    grants.http.insert("api".into(), origin.unwrap_or_else(|failure| panic!("{failure}")));
     let config = json!({ "behaviour": behaviour });
     let clock = World::real().clock;
     let connector = PluginConnector::system(&RUNTIME, &load("faulty"), &config, grants, limits(), clock).unwrap();

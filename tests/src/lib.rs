@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// The component of a test guest: `crooked`, `faulty`, `numbers`.
+/// The component of a test guest: `crooked`, `faulty`, `numbers`, `requests`.
 pub fn guest(name: &str) -> PathBuf {
     PathBuf::from(env!("OUT_DIR")).join(format!("lockstep_guest_{name}.wasm"))
 }

@@ -7,6 +7,7 @@ use crate::Error;
 use crate::project::{PROJECT_FILE, Project};
 
 mod connections;
+mod http;
 mod hubs;
 mod lineage;
 mod syncs;

@@ -236,7 +236,8 @@ fn grants(connection: &Connection) -> Vec<String> {
     });
     let http = connection.http.iter().map(|(alias, grant)| {
         let private = if grant.allow_private { " (private addresses too)" } else { "" };
-        format!("http.{alias}: {}{private}", grant.origin)
+        let auth = grant.auth.as_ref().map(|auth| format!(", {}", auth.kinds().join(" and "))).unwrap_or_default();
+        format!("http.{alias}: {}{private}{auth}", grant.origin)
     });
     files.chain(sql).chain(http).collect()
 }

@@ -63,6 +63,11 @@ codes! {
     SQL_LOST = "LS0510" Environment "a database went away";
     SQL_STATEMENT = "LS0511" Plugin "a database refused a statement";
     SQL_DENIED = "LS0512" Plugin "a plugin tried to leave its database";
+    HTTP_AUTH = "LS0513" Environment "an upstream refused the credentials";
+    HTTP_LIMITED = "LS0514" Environment "an upstream asks to be asked less";
+    HTTP_SUSPENDED = "LS0515" Environment "an origin fails time after time and is left alone for a while";
+    HTTP_UNKNOWN = "LS0516" Environment "a request may or may not have been carried out";
+    HTTP_BUDGET = "LS0517" Environment "a connection has used up its requests of the day";
 
     DATA_MALFORMED = "LS0601" Data "a record could not be read";
     DATA_RANGE = "LS0602" Data "a value is out of range";

@@ -9,6 +9,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, StatusCode};
 
 use super::error::ExportError;
+use crate::plugin::http_client::{builder, innermost};
 use crate::project::{HttpTransport, OpenLineage};
 
 /// A consumer that is there answers a connection at once.
@@ -27,7 +28,8 @@ impl HttpSender {
             Some(secret) => Some(bearer(secret.resolve()?.expose())?),
             None => None,
         };
-        let client = client(transport.timeout).map_err(|error| ExportError::Client(innermost(&error)))?;
+        let client = builder(CONNECT_TIMEOUT.min(transport.timeout), transport.timeout).build();
+        let client = client.map_err(|error| ExportError::Client(innermost(&error)))?;
         Ok(Self { client, transport: transport.clone(), authorization })
     }
 
@@ -59,26 +61,4 @@ fn bearer(key: &str) -> Result<HeaderValue, ExportError> {
         .map_err(|_| ExportError::Client("the `api_key` holds a character no header can have".to_owned()))?;
     value.set_sensitive(true);
     Ok(value)
-}
-
-fn client(timeout: Duration) -> Result<Client, reqwest::Error> {
-    // Somebody may have installed a provider already; either is fine.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    Client::builder()
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .referer(false)
-        .connect_timeout(CONNECT_TIMEOUT.min(timeout))
-        .timeout(timeout)
-        .user_agent(concat!("lockstep/", env!("CARGO_PKG_VERSION")))
-        .build()
-}
-
-/// The outer ones repeat the URL or say `error sending request`.
-fn innermost(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
-    cause.to_string()
 }

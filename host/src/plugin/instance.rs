@@ -11,6 +11,7 @@ use wasmtime::{ResourceLimiter, Store, UpdateDeadline};
 use wasmtime_wasi::random::{Deterministic, WasiRandomCtx};
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxView, WasiView};
 
+use super::capability::http::Lane;
 use super::catalog::PluginBinary;
 use super::engine::{EPOCH_TICK, Runtime};
 use super::fault::{Circumstances, CpuExceeded};
@@ -30,6 +31,8 @@ pub(super) struct State {
     pub output: Output,
     /// `csv@0.1.0`.
     pub plugin: Arc<str>,
+    /// What the present call is for.
+    pub lane: Lane,
     memory: MemoryLimiter,
     /// Epoch ticks left in this call.
     ticks_left: u64,
@@ -124,6 +127,7 @@ impl Blueprint {
             limits: self.limits.clone(),
             output,
             plugin: self.plugin.clone(),
+            lane: Lane::Bulk,
             memory: MemoryLimiter::new(&self.limits),
             ticks_left: 0,
         }
@@ -158,6 +162,7 @@ impl Guest {
         let state = self.store.data_mut();
         state.ticks_left = ticks(limits.cpu_per_call);
         state.memory.refused = false;
+        state.lane = lane(function);
         state.output.begin_call();
         self.store.set_epoch_deadline(1);
         let outcome = tokio::time::timeout(limits.wall_per_call, body(&mut self.store, ())).await;
@@ -192,6 +197,11 @@ impl Guest {
         let memory_refused = state.memory.refused;
         Circumstances { plugin: &state.plugin, function, stderr: &stderr, memory_refused }.failure(error)
     }
+}
+
+/// Reading and comparing streams asks for as much as there is; for everything else somebody waits.
+fn lane(function: &str) -> Lane {
+    if function.starts_with("sink.") || function.starts_with("lookup.") { Lane::Edit } else { Lane::Bulk }
 }
 
 fn ticks(time: Duration) -> u64 {

@@ -10,8 +10,13 @@ use super::paste::below;
 use super::place::Place;
 use super::secret::SecretRef;
 
+mod http;
 mod read;
 
+pub use self::http::{
+    Auth, AuthScheme, ClientAuth, Given, HttpGrant, JwtAlgorithm, JwtBearer, OAuth2, RESERVE_DEFAULT, RateHeaders,
+    Reference, RequestBudget, TRANSPORT_HEADERS,
+};
 pub(super) use read::{path_of, read_config, read_connection, read_plugin, read_reference};
 
 /// One configured instance of a plugin: `[connection.NAME]`.
@@ -27,6 +32,8 @@ pub struct Connection {
     pub sql: BTreeMap<String, SqlGrant>,
     /// By alias.
     pub http: BTreeMap<String, HttpGrant>,
+    /// Of all requests by HTTP together.
+    pub budget: RequestBudget,
     pub limits: LimitOverrides,
     /// Where the connection begins in the file.
     pub place: Place,
@@ -65,15 +72,6 @@ pub enum Database {
     Url(SecretRef),
     /// A database file. Absolute, or relative to the working directory like the project's folder itself.
     Path(PathBuf),
-}
-
-/// An origin a connection may send requests to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HttpGrant {
-    pub origin: Origin,
-    /// Whether the origin may have a private or loopback address.
-    pub allow_private: bool,
-    pub place: Place,
 }
 
 /// Scheme, host and port, in the one way they are compared: lower case, the port always there.

@@ -8,6 +8,9 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+mod command;
+
+use self::command::CommandError;
 use super::paste::{below, shell_word};
 use crate::error::{Code, Explain, codes};
 
@@ -21,17 +24,26 @@ pub enum SecretRef {
     Env(String),
     /// `file:PATH`: a file; one line break at its end does not belong to the secret.
     File(PathBuf),
+    /// `command:PROGRAM ARGUMENT…`: what a program prints, without one line break at its end. No shell is involved.
+    Command {
+        /// The program and its arguments; never empty.
+        words: Vec<String>,
+        /// Where it runs: the project's folder.
+        dir: PathBuf,
+    },
 }
 
 /// Why a text is not a secret reference. It never holds the text: that may be the secret itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotAReference {
-    /// No `env:` or `file:` in front: perhaps the secret.
+    /// No `env:`, `file:` or `command:` in front: perhaps the secret.
     Literal,
     /// `env:` with something that is not the name of a variable.
     VariableName,
     /// `file:` with nothing behind it.
     EmptyPath,
+    /// `command:` with nothing behind it, or with a quote that does not end.
+    CommandLine,
 }
 
 /// A value that is not to be shown.
@@ -57,13 +69,23 @@ pub enum SecretError {
     FileEmpty(PathBuf),
     #[error("the secret file `{}` has more than {SECRET_BYTES_MAX} bytes", .0.display())]
     FileTooBig(PathBuf),
+    #[error("the command `{program}` gives no secret")]
+    Command {
+        program: String,
+        #[source]
+        source: CommandError,
+    },
 }
 
 impl SecretRef {
-    /// Reads `env:NAME` or `file:PATH`; a relative path is relative to `dir`.
+    /// Reads `env:NAME`, `file:PATH` or `command:PROGRAM ARGUMENT…`; a relative path is relative to `dir`.
     pub fn parse(text: &str, dir: &Path) -> Result<Self, NotAReference> {
         if let Some(name) = text.strip_prefix("env:") {
             return is_variable_name(name).then(|| Self::Env(name.to_owned())).ok_or(NotAReference::VariableName);
+        }
+        if let Some(line) = text.strip_prefix("command:") {
+            let words = command::split(line).ok_or(NotAReference::CommandLine)?;
+            return Ok(Self::Command { words, dir: dir.to_owned() });
         }
         match text.strip_prefix("file:") {
             None => Err(NotAReference::Literal),
@@ -77,6 +99,9 @@ impl SecretRef {
         match self {
             Self::Env(name) => from_variable(name, std::env::var_os(name)),
             Self::File(path) => from_file(path),
+            Self::Command { words, dir } => command::output(words, dir)
+                .map(Secret)
+                .map_err(|source| SecretError::Command { program: words.first().cloned().unwrap_or_default(), source }),
         }
     }
 }
@@ -86,6 +111,8 @@ impl fmt::Display for SecretRef {
         match self {
             Self::Env(name) => write!(f, "env:{name}"),
             Self::File(path) => write!(f, "file:{}", path.display()),
+            // An argument may be more than others should see.
+            Self::Command { words, .. } => write!(f, "command:{}", words.first().map_or("", String::as_str)),
         }
     }
 }
@@ -128,6 +155,9 @@ impl Explain for SecretError {
             Self::File { path, .. } | Self::FileEmpty(path) | Self::FileTooBig(path) => {
                 format!("see what is there: `ls -l {}`", shell_word(path))
             }
+            Self::Command { program, .. } => {
+                format!("see whether it is there: `command -v {}`", shell_word(Path::new(program)))
+            }
         }]
     }
 }
@@ -155,11 +185,15 @@ fn from_file(path: &Path) -> Result<Secret, SecretError> {
     if text.len() > SECRET_BYTES_MAX {
         return Err(SecretError::FileTooBig(path.to_owned()));
     }
-    let line = text.strip_suffix('\n').unwrap_or(&text);
-    match line.strip_suffix('\r').unwrap_or(line) {
+    match without_line_break(&text) {
         "" => Err(SecretError::FileEmpty(path.to_owned())),
         secret => Ok(Secret(secret.to_owned())),
     }
+}
+
+fn without_line_break(text: &str) -> &str {
+    let line = text.strip_suffix('\n').unwrap_or(text);
+    line.strip_suffix('\r').unwrap_or(line)
 }
 
 #[cfg(test)]
@@ -181,6 +215,16 @@ mod tests {
         check("file:", Err(NotAReference::EmptyPath));
         check("postgres://shop:hunter2@db/shop", Err(NotAReference::Literal));
         check("", Err(NotAReference::Literal));
+        check("command:", Err(NotAReference::CommandLine));
+        check("command:pass 'crm", Err(NotAReference::CommandLine));
+        let words = ["pass", "show", "crm token"].map(str::to_owned).to_vec();
+        check("command:pass show 'crm token'", Ok(SecretRef::Command { words, dir: "/shop".into() }));
+    }
+
+    #[test]
+    fn arguments_of_a_command_are_not_shown() {
+        let reference = SecretRef::parse("command:vault read hunter2", Path::new("")).unwrap();
+        assert_eq!(reference.to_string(), "command:vault");
     }
 
     #[test]

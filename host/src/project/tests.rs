@@ -27,6 +27,10 @@ plugin = "plugins/mine.wasm"
 sql.main = { url = "env:DATABASE_URL" }
 sql.copy = { path = "/var/copy.db" }
 http.api = { origin = "http://localhost:8080/", allow_private = true }
+http.crm = { origin = "https://crm.example.com", ca = "ca.pem", auth = { oauth2 = { token_url = "https://login.example.com/token?tenant=1", client_id = "env:CRM_ID", secret = "file:crm", refresh_token = "command:pass show 'crm token'", client_auth = "body", scope = "a b", audience = "x" }, header = { X-Tenant = "env:TENANT" }, query = { "api key" = "env:KEY" } } }
+http.erp = { origin = "https://erp.example.com", auth = { jwt_bearer = { token_url = "https://erp.example.com/token", issuer = "lockstep", subject = "sync", audience = "erp", key = "file:/run/erp.pem", key_id = "1", algorithm = "ES256", scope = "s" } } }
+http.shop = { origin = "https://shop.example.com", auth = { basic = { user = "env:SHOP_KEY" } } }
+budget = { requests_per_second = 0.5, concurrency = 4, daily = 50_000, reserve = 0.25, headers = { daily_used = "Sforce-Limit-Info", remaining = "X-Left", reset = "X-Reset" } }
 
 [sync.orders]
 mode = "mirror"
@@ -162,7 +166,7 @@ fn order_and_places_are_those_of_the_file() {
     assert_eq!(files.config_place("/nested/list/1").line(), 7);
     assert_eq!(files.config_place("/nowhere").line(), 7);
     assert_eq!(project.connections["db"].config_place("/x").line(), 11);
-    assert_eq!(mirror(&project, "orders").fields[2].place.line(), 32);
+    assert_eq!(mirror(&project, "orders").fields[2].place.line(), 36);
 }
 
 #[test]
@@ -170,10 +174,44 @@ fn plugins_and_secrets_are_listed_once() {
     let project = everything();
     let plugins: Vec<String> =
         project.plugins().iter().map(|(plugin, place)| format!("{plugin} {}", place.line())).collect();
-    assert_eq!(plugins, ["csv 6", "plugins/mine.wasm 12", "clean 21", "./own.wasm 21"]);
+    assert_eq!(plugins, ["csv 6", "plugins/mine.wasm 12", "clean 25", "./own.wasm 25"]);
     let secrets: Vec<String> =
         project.secrets().map(|secret| format!("{} {}", secret.path, secret.reference)).collect();
-    assert_eq!(secrets, ["connection.db.sql.main.url env:DATABASE_URL"]);
+    assert_eq!(
+        secrets,
+        [
+            "connection.db.sql.main.url env:DATABASE_URL",
+            "connection.db.http.crm.auth.oauth2.client_id env:CRM_ID",
+            "connection.db.http.crm.auth.oauth2.secret file:shop/crm",
+            "connection.db.http.crm.auth.oauth2.refresh_token command:pass",
+            "connection.db.http.crm.auth.header.X-Tenant env:TENANT",
+            "connection.db.http.crm.auth.query.\"api key\" env:KEY",
+            "connection.db.http.erp.auth.jwt_bearer.key file:/run/erp.pem",
+            "connection.db.http.shop.auth.basic.user env:SHOP_KEY",
+        ]
+    );
+}
+
+#[test]
+fn endpoints_and_budgets_are_read() {
+    let project = everything();
+    let db = &project.connections["db"];
+    let crm = &db.http["crm"];
+    assert_eq!(crm.authorities.as_deref(), Some(Path::new("shop/ca.pem")));
+    let auth = crm.auth.as_ref().unwrap();
+    assert_eq!(auth.kinds(), ["oauth2", "header", "query"]);
+    assert_eq!((auth.headers[0].0.as_str(), auth.query[0].0.as_str()), ("x-tenant", "api key"));
+    let Some(AuthScheme::OAuth2(oauth2)) = &auth.scheme else { panic!("{auth:?}") };
+    assert_eq!(oauth2.token_url.as_str(), "https://login.example.com/token?tenant=1");
+    assert_eq!((oauth2.client_auth, oauth2.scope.as_deref()), (ClientAuth::Body, Some("a b")));
+    let Some(AuthScheme::JwtBearer(jwt)) = &db.http["erp"].auth.as_ref().unwrap().scheme else { panic!() };
+    assert_eq!((jwt.algorithm, jwt.key_id.as_deref()), (JwtAlgorithm::Es256, Some("1")));
+    assert_eq!((&jwt.issuer, &jwt.subject), (&Given::Text("lockstep".into()), &Some(Given::Text("sync".into()))));
+    let budget = &db.budget;
+    assert_eq!((budget.requests_per_second, budget.concurrency), (Some(0.5), Some(4)));
+    assert_eq!((budget.daily, budget.reserve), (Some(50_000), 0.25));
+    assert_eq!(budget.headers.daily_used.as_deref(), Some("sforce-limit-info"));
+    assert_eq!(project.connections["files"].budget, RequestBudget::default());
 }
 
 #[test]

@@ -30,21 +30,6 @@ fn a_number_where_a_string_belongs() {
 }
 
 #[test]
-fn grants_of_later_versions_are_not_unknown() {
-    let report = check(
-        r#"sql.main = { path = "copy.db" }"#,
-        "budget = { requests_per_second = 10 }\nhttp.api = { origin = \"https://a.example\", auth = { bearer = \"env:TOKEN\" } }",
-    );
-    insta::assert_snapshot!(report, @r#"
-    error[LS0209]: lockstep.toml:10: `connection.db.budget` sets a budget of requests, which this version does not do yet
-    hint: `lockstep explain LS0209` says what can be done instead
-
-    error[LS0209]: lockstep.toml:11: `connection.db.http.api.auth` lets the host add credentials to requests, which this version does not do yet
-    hint: `lockstep explain LS0209` says what can be done instead
-    "#);
-}
-
-#[test]
 fn a_secret_as_a_value() {
     let report = check(r#"{ path = "copy.db" }"#, r#"{ url = "postgres://shop:hunter2@db/shop" }"#);
     insta::assert_snapshot!(report, @r#"

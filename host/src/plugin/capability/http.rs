@@ -2,53 +2,73 @@
 //!
 //! The final URL is checked against the granted origin; names are resolved once and every address must be public unless the
 //! grant says otherwise, and the vetted address is the one that is dialled; proxies from the environment are ignored, redirects
-//! are returned rather than followed; headers that belong to the host are refused; responses are bounded.
+//! are returned rather than followed; headers that belong to the host are refused; responses are bounded. Behind the last of these
+//! checks credentials are added, and what comes back is searched for them. Pace, quota, repeats and pauses are the host's.
 
 mod address;
+mod advice;
+mod breaker;
+mod budget;
+pub mod client;
+mod credential;
+mod exchange;
+mod scrub;
 
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Client, Method};
+use reqwest::{Certificate, Client, Method};
 use url::{Host, Url};
 
+pub use self::breaker::Breaker;
+pub use self::budget::{Budget, Lane};
+pub use self::credential::CredentialError;
+use self::credential::{Credential, Surroundings};
+use self::exchange::{Prepared, is_idempotent};
 use crate::connector::{Failure, FailureKind};
-use crate::error::{Code, codes};
+use crate::error::codes;
 use crate::plugin::limits::Limits;
+use crate::project::{Auth, TRANSPORT_HEADERS};
+use crate::store::PrivateFiles;
+use crate::world::World;
 
 const ORIGIN: &str = "http";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// From the first byte sent to the last byte received.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Headers only the host may set: they decide where a request goes, as whom, and where it ends.
-const HOST_OWNED: &[&str] = &[
-    "authorization",
-    "connection",
-    "content-length",
-    "cookie",
-    "expect",
-    "host",
-    "keep-alive",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
+/// Headers that say on whose behalf a request comes: the host's, like those that say where it goes.
+const IDENTITY_HEADERS: &[&str] = &["authorization", "cookie"];
 
 /// An origin that requests may be sent to, with its own pool of connections.
-#[derive(Clone, Debug)]
-pub struct HttpOrigin {
+#[derive(Clone)]
+pub struct HttpOrigin(Arc<Inner>);
+
+struct Inner {
     origin: Url,
     allow_private: bool,
     client: Client,
+    credential: Option<Credential>,
+    budget: Arc<Budget>,
+    breaker: Arc<Mutex<Breaker>>,
+    world: World,
+}
+
+/// What an origin is reached with.
+pub struct HttpSettings {
+    /// `https://api.example.com`: a scheme, a host and perhaps a port, nothing else.
+    pub origin: Url,
+    pub private: PrivateAddresses,
+    /// To be trusted besides the system's.
+    pub authorities: Vec<Certificate>,
+    /// Of the connection.
+    pub budget: Arc<Budget>,
+    /// Of the origin, for all connections.
+    pub breaker: Arc<Mutex<Breaker>>,
+    pub world: World,
 }
 
 /// Whether private and loopback addresses may be reached.
@@ -64,27 +84,78 @@ pub struct Request {
     pub target: String,
     pub headers: Vec<(String, Vec<u8>)>,
     pub body: Option<Vec<u8>>,
+    /// Whether it may be sent twice; none = as the method says.
+    pub is_idempotent: Option<bool>,
 }
 
+#[derive(Debug)]
 pub struct Response {
     pub status: u16,
     pub headers: Vec<(String, Vec<u8>)>,
     pub body: Vec<u8>,
 }
 
+/// The call of a plugin that requests belong to.
+pub struct Call<'a> {
+    pub limits: &'a Limits,
+    pub lane: Lane,
+}
+
+impl Call<'_> {
+    /// How long waits and repeats may take: the call itself ends a little later, and by then the plugin must have an answer.
+    fn patience(&self) -> Duration {
+        self.limits.wall_per_call / 4 * 3
+    }
+}
+
 impl HttpOrigin {
-    /// `https://api.example.com`: a scheme, a host and perhaps a port, nothing else.
-    pub fn new(origin: Url, private: PrivateAddresses) -> Result<Self, Failure> {
+    pub fn new(settings: HttpSettings) -> Result<Self, Failure> {
+        let HttpSettings { origin, private, authorities, budget, breaker, world } = settings;
         let bare = origin.path() == "/" && origin.query().is_none() && origin.fragment().is_none();
         if !matches!(origin.scheme(), "http" | "https") || !bare || has_credentials(&origin) {
             let message = format!("`{origin}` is not an origin such as `https://api.example.com`");
             return Err(Failure::new(FailureKind::Config, &codes::PROJECT_VALUE, ORIGIN, message));
         }
         let allow_private = private == PrivateAddresses::Allowed;
-        let client = client(allow_private).map_err(|error| {
-            Failure::new(FailureKind::Config, &codes::ENVIRONMENT, ORIGIN, format!("cannot prepare TLS: {error}"))
+        let builder = client::builder(CONNECT_TIMEOUT, REQUEST_TIMEOUT).tls_certs_merge(authorities);
+        let client = client::vetting(builder, allow_private).build().map_err(|error| {
+            let reason = client::innermost(&error);
+            Failure::new(FailureKind::Config, &codes::ENVIRONMENT, ORIGIN, format!("cannot prepare TLS: {reason}"))
         })?;
-        Ok(Self { origin, allow_private, client })
+        Ok(Self(Arc::new(Inner { origin, allow_private, client, credential: None, budget, breaker, world })))
+    }
+
+    /// With credentials for each request. A refresh token that a server hands out is kept in `files` under this name.
+    pub fn with_credential(self, auth: &Auth, files: PrivateFiles, name: &str) -> Result<Self, CredentialError> {
+        let Inner { origin, allow_private, client, budget, breaker, world, .. } = &*self.0;
+        let name = name.to_owned();
+        let surroundings = Surroundings { client: client.clone(), world: world.clone(), files, name };
+        let credential = Credential::new(auth, origin, surroundings)?;
+        Ok(Self(Arc::new(Inner {
+            origin: origin.clone(),
+            allow_private: *allow_private,
+            client: client.clone(),
+            credential: Some(credential),
+            budget: budget.clone(),
+            breaker: breaker.clone(),
+            world: world.clone(),
+        })))
+    }
+
+    async fn send(&self, request: Request, call: &Call<'_>) -> Result<Response, Failure> {
+        let url = self.0.resolve(&request.target)?;
+        let method = Method::from_bytes(request.method.as_bytes())
+            .map_err(|_| denied(format!("`{}` is not a method", request.method.escape_default())))?;
+        let is_idempotent = request.is_idempotent.unwrap_or_else(|| is_idempotent(&method));
+        let headers = headers(request.headers)?;
+        let prepared = Prepared { method, url, headers, body: request.body.map(Into::into), is_idempotent };
+        self.0.exchange(&prepared, call).await
+    }
+}
+
+impl Inner {
+    fn breaker(&self) -> MutexGuard<'_, Breaker> {
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The URL a target means, if it lies inside the origin.
@@ -107,35 +178,19 @@ impl HttpOrigin {
             _ => Ok(url),
         }
     }
-
-    async fn send(&self, request: Request, limits: &Limits) -> Result<Response, Failure> {
-        let url = self.resolve(&request.target)?;
-        let method = Method::from_bytes(request.method.as_bytes())
-            .map_err(|_| denied(format!("`{}` is not a method", request.method.escape_default())))?;
-        let mut outgoing = self.client.request(method, url.clone()).headers(headers(request.headers)?);
-        if let Some(body) = request.body {
-            outgoing = outgoing.body(body);
-        }
-        let response = outgoing.send().await.map_err(|error| failed(&url, &error))?;
-        let status = response.status().as_u16();
-        let headers =
-            response.headers().iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect();
-        let body = read_body(response, &url, limits.http_response_bytes).await?;
-        Ok(Response { status, headers, body })
-    }
 }
 
 /// Performs requests side by side, as many as the limit allows, and answers each in its place.
 pub async fn send_all(
     requests: Vec<Result<(HttpOrigin, Request), Failure>>,
-    limits: &Limits,
+    call: &Call<'_>,
 ) -> Vec<Result<Response, Failure>> {
     stream::iter(requests)
         .map(|prepared| async move {
             let (origin, request) = prepared?;
-            origin.send(request, limits).await
+            origin.send(request, call).await
         })
-        .buffered(limits.http_in_flight)
+        .buffered(call.limits.http_in_flight)
         .collect()
         .await
 }
@@ -144,7 +199,7 @@ async fn read_body(response: reqwest::Response, url: &Url, limit: u64) -> Result
     let mut body = Vec::new();
     let mut chunks = response.bytes_stream();
     while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|error| failed(url, &error))?;
+        let chunk = chunk.map_err(|error| client::failed(url, &error))?;
         if (body.len() + chunk.len()) as u64 > limit {
             let message = format!("the response of `{}` is larger than {limit} bytes", shown(url));
             return Err(Failure::new(FailureKind::Permanent, &codes::PLUGIN_LIMIT, ORIGIN, message));
@@ -154,12 +209,16 @@ async fn read_body(response: reqwest::Response, url: &Url, limit: u64) -> Result
     Ok(body)
 }
 
+fn header_list(headers: &HeaderMap) -> Vec<(String, Vec<u8>)> {
+    headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect()
+}
+
 fn headers(given: Vec<(String, Vec<u8>)>) -> Result<HeaderMap, Failure> {
     let mut headers = HeaderMap::new();
     for (name, value) in given {
         let refused = || denied(format!("the header `{}` cannot be set by a plugin", name.escape_default()));
         let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| refused())?;
-        if HOST_OWNED.contains(&parsed.as_str()) {
+        if TRANSPORT_HEADERS.contains(&parsed.as_str()) || IDENTITY_HEADERS.contains(&parsed.as_str()) {
             return Err(refused());
         }
         headers.append(parsed, HeaderValue::from_bytes(&value).map_err(|_| refused())?);
@@ -188,62 +247,29 @@ fn private(url: &Url) -> Failure {
         .with("hint", "grant it with `allow_private = true` beside the origin, if it is meant")
 }
 
-fn failed(url: &Url, error: &reqwest::Error) -> Failure {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
-    if cause.is::<address::NotPublic>() {
-        return private(url);
-    }
-    let code: &'static Code = &codes::HTTP_FAILED;
-    Failure::new(FailureKind::Transient, code, ORIGIN, format!("`{}`: {cause}", shown(url)))
-}
-
-fn client(allow_private: bool) -> Result<Client, reqwest::Error> {
-    // Somebody may have installed a provider already; either is fine.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    Client::builder()
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .referer(false)
-        .connect_timeout(CONNECT_TIMEOUT)
-        .timeout(REQUEST_TIMEOUT)
-        .dns_resolver(Arc::new(VettingResolver { allow_private }))
-        .user_agent(concat!("lockstep/", env!("CARGO_PKG_VERSION")))
-        .build()
-}
-
-/// Resolves a name and refuses it if any of its addresses is not public: an attacker who controls a name must not choose.
-struct VettingResolver {
-    allow_private: bool,
-}
-
-impl Resolve for VettingResolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let allow_private = self.allow_private;
-        Box::pin(async move {
-            let addresses: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            if !allow_private && addresses.iter().any(|address| !address::is_public(address.ip())) {
-                return Err(address::NotPublic.into());
-            }
-            let addresses: Addrs = Box::new(addresses.into_iter());
-            Ok(addresses)
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::project::RequestBudget;
+
+    fn settings(text: &str) -> HttpSettings {
+        HttpSettings {
+            origin: Url::parse(text).unwrap(),
+            private: PrivateAddresses::Refused,
+            authorities: Vec::new(),
+            budget: Arc::new(Budget::new("test", &RequestBudget::default(), PrivateFiles::of(".".as_ref(), "http"))),
+            breaker: Arc::default(),
+            world: World::real(),
+        }
+    }
 
     fn origin(text: &str) -> HttpOrigin {
-        HttpOrigin::new(Url::parse(text).unwrap(), PrivateAddresses::Refused).unwrap()
+        HttpOrigin::new(settings(text)).unwrap_or_else(|failure| panic!("{failure}"))
     }
 
     #[test]
     fn targets_stay_inside_the_origin() {
-        let granted = origin("https://api.example.com");
+        let granted = origin("https://api.example.com").0;
         for target in ["/a?b=c", "https://api.example.com/next", "https://API.example.com:443/x", "a/../b"] {
             assert!(granted.resolve(target).is_ok(), "{target}");
         }
@@ -268,15 +294,15 @@ mod tests {
         for text in
             ["http://127.0.0.1:80", "http://2130706433", "http://0x7f.1", "http://[::1]", "http://169.254.169.254"]
         {
-            assert_eq!(origin(text).resolve("/").unwrap_err().code.id, "LS0506", "{text}");
+            assert_eq!(origin(text).0.resolve("/").unwrap_err().code.id, "LS0506", "{text}");
         }
-        let allowed = HttpOrigin::new(Url::parse("http://127.0.0.1").unwrap(), PrivateAddresses::Allowed).unwrap();
-        assert!(allowed.resolve("/").is_ok());
+        let allowed = HttpSettings { private: PrivateAddresses::Allowed, ..settings("http://127.0.0.1") };
+        assert!(HttpOrigin::new(allowed).is_ok_and(|origin| origin.0.resolve("/").is_ok()));
     }
 
     #[test]
     fn the_hosts_headers_are_its_own() {
-        for name in ["Authorization", "host", "Content-Length", "x\r\ny", ""] {
+        for name in ["Authorization", "host", "Content-Length", "Cookie", "accept-encoding", "x\r\ny", ""] {
             assert!(headers(vec![(name.into(), b"v".to_vec())]).is_err(), "{name}");
         }
         assert!(headers(vec![("x-a".into(), b"a\r\nb".to_vec())]).is_err());
@@ -286,15 +312,16 @@ mod tests {
     #[test]
     fn an_origin_is_only_an_origin() {
         for text in ["https://a.com/path", "https://a.com/?q", "https://u@a.com", "ftp://a.com"] {
-            assert!(HttpOrigin::new(Url::parse(text).unwrap(), PrivateAddresses::Refused).is_err(), "{text}");
+            assert!(HttpOrigin::new(settings(text)).is_err(), "{text}");
         }
     }
 
     #[tokio::test]
     async fn a_name_that_leads_home_is_refused() {
-        let limits = Limits::default();
-        let request = Request { method: "GET".into(), target: "/".into(), headers: vec![], body: None };
-        let failure = origin("http://localhost:9").send(request, &limits).await.err().unwrap();
+        let call = Call { limits: &Limits::default(), lane: Lane::Bulk };
+        let request =
+            Request { method: "GET".into(), target: "/".into(), headers: vec![], body: None, is_idempotent: None };
+        let failure = origin("http://localhost:9").send(request, &call).await.err().unwrap();
         assert_eq!(failure.code.id, "LS0506", "{failure}");
     }
 }

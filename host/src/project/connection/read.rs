@@ -3,12 +3,16 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::{Connection, Database, FilesGrant, HttpGrant, LimitOverrides, Origin, OriginError, PluginRef, SqlGrant};
+use super::{Connection, Database, FilesGrant, LimitOverrides, PluginRef, SqlGrant};
 use crate::project::name::ConnectionName;
 use crate::project::paste::below;
 use crate::project::place::Place;
-use crate::project::reader::{Entry, Later, Read, Section};
+use crate::project::reader::{Entry, Read, Section};
 use crate::project::secret::{NotAReference, SecretRef};
+
+mod http;
+
+use http::{BUDGET_EXAMPLE, read_budget, read_http};
 
 const EXAMPLE: &str = "plugin = \"csv\"";
 
@@ -16,10 +20,6 @@ const FILES_EXAMPLE: &str = "files.data = { path = \"data\" }";
 const SQL_EXAMPLE: &str = "sql.main = { url = \"env:DATABASE_URL\" }";
 const HTTP_EXAMPLE: &str = "http.api = { origin = \"https://crm.example.com\" }";
 const LIMITS_EXAMPLE: &str = "limits = { memory = \"64MiB\", cpu = \"5s\" }";
-
-/// Keys of later versions.
-const LATER: &[Later] = &[("budget", "sets a budget of requests")];
-const HTTP_LATER: &[Later] = &[("auth", "lets the host add credentials to requests")];
 
 /// Configuration keys nobody uses for anything but a secret.
 const SECRET_KEYS: [&str; 10] = [
@@ -46,9 +46,10 @@ pub(in crate::project) fn read_connection(entry: &Entry<'_>, dir: &Path) -> Read
     let config = read_config(config.as_ref(), &mut config_places);
     let files = read_aliases(&section, "files", FILES_EXAMPLE, |entry| read_files(entry, dir));
     let sql = read_aliases(&section, "sql", SQL_EXAMPLE, |entry| read_sql(entry, dir));
-    let http = read_aliases(&section, "http", HTTP_EXAMPLE, read_http);
+    let http = read_aliases(&section, "http", HTTP_EXAMPLE, |entry| read_http(entry, dir));
+    let budget = section.optional("budget", BUDGET_EXAMPLE).map(|budget| read_budget(&budget)).transpose();
     let limits = section.optional("limits", LIMITS_EXAMPLE).map(|limits| read_limits(&limits)).transpose();
-    section.close(LATER);
+    section.close(&[]);
     Ok(Connection {
         name: name?,
         plugin: plugin?,
@@ -56,6 +57,7 @@ pub(in crate::project) fn read_connection(entry: &Entry<'_>, dir: &Path) -> Read
         files: files?,
         sql: sql?,
         http: http?,
+        budget: budget?.unwrap_or_default(),
         limits: limits?.unwrap_or_default(),
         place: entry.place.clone(),
         plugin_place,
@@ -177,11 +179,16 @@ fn read_url(entry: &Entry<'_>, dir: &Path) -> Read<SecretRef> {
 }
 
 /// A reference to a secret; `hints` are for those who write the secret itself.
-pub(in crate::project) fn read_reference(entry: &Entry<'_>, dir: &Path, hints: fn() -> Vec<String>) -> Read<SecretRef> {
+pub(in crate::project) fn read_reference(
+    entry: &Entry<'_>,
+    dir: &Path,
+    hints: impl FnOnce() -> Vec<String>,
+) -> Read<SecretRef> {
     SecretRef::parse(entry.filled_text()?, dir).map_err(|error| match error {
         NotAReference::Literal => entry.secret_value(hints()),
         NotAReference::VariableName => entry.invalid("must name an environment variable behind `env:`"),
         NotAReference::EmptyPath => entry.invalid("must name a file behind `file:`"),
+        NotAReference::CommandLine => entry.invalid("must name a program behind `command:`, with every quote closed"),
     })
 }
 
@@ -190,23 +197,6 @@ fn url_hints() -> Vec<String> {
         "put the URL into an environment variable and write `url = \"env:DATABASE_URL\"`".to_owned(),
         "or into a file only you can read and write `url = \"file:secrets/database-url\"`".to_owned(),
     ]
-}
-
-fn read_http(entry: &Entry<'_>) -> Read<HttpGrant> {
-    let section = entry.section()?;
-    let origin = section.required("origin", HTTP_EXAMPLE).and_then(|origin| read_origin(&origin));
-    let private_example = "http.api = { origin = \"http://localhost:8080\", allow_private = true }";
-    let allow_private = section.optional("allow_private", private_example).map(|flag| flag.flag()).transpose();
-    section.close(HTTP_LATER);
-    Ok(HttpGrant { origin: origin?, allow_private: allow_private?.unwrap_or(false), place: entry.place.clone() })
-}
-
-fn read_origin(entry: &Entry<'_>) -> Read<Origin> {
-    match entry.text()?.parse() {
-        Err(OriginError::Credentials) => Err(entry.secret_value(vec![format!("write `{HTTP_EXAMPLE}`")])),
-        Err(error) => Err(entry.invalid(format_args!("is not an origin: {error}"))),
-        Ok(origin) => Ok(origin),
-    }
 }
 
 fn read_limits(entry: &Entry<'_>) -> Read<LimitOverrides> {

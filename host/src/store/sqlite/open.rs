@@ -15,6 +15,7 @@ use super::migrate::{STEPS, check_version, migrate};
 use super::stored::Stored;
 use super::{Access, Inner, SqliteStore, changes, queries, scratch};
 use crate::store::lock::{Holder, ProjectLock, is_gone, lock_path};
+use crate::store::private::make_folder;
 use crate::store::witness::Witness;
 use crate::store::{Result, STATE_FOLDER, StoreErrorKind};
 
@@ -35,6 +36,7 @@ const PAGES_PER_STEP: i32 = 1000;
 pub fn for_writing(project: &Path, command: &str, now: DateTime<Utc>) -> Result<SqliteStore> {
     let folder = project.join(STATE_FOLDER);
     let opened = make_folder(&folder)
+        .map_err(|error| StoreErrorKind::io("make the folder", &folder, error))
         .and_then(|()| ProjectLock::acquire(&lock_path(&folder), &Holder::current(command, now)))
         .and_then(|lock| Ok((open_state(&folder)?, lock)));
     match opened {
@@ -65,19 +67,6 @@ fn store(inner: Inner, folder: PathBuf, access: Access, lock: Option<ProjectLock
 /// The file inside the folder.
 pub fn state_path(folder: &Path) -> PathBuf {
     folder.join("state.db")
-}
-
-/// Dead letters hold people's data: the folder is for its owner only, and not for version control.
-fn make_folder(folder: &Path) -> Stored<()> {
-    if folder.is_dir() {
-        return Ok(());
-    }
-    let mut builder = fs::DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder).map_err(|error| StoreErrorKind::io("make the folder", folder, error))?;
-    let ignore = folder.join(".gitignore");
-    fs::write(&ignore, "*\n").map_err(|error| StoreErrorKind::io("write", &ignore, error))
 }
 
 fn open_state(folder: &Path) -> Stored<Inner> {
