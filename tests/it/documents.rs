@@ -98,6 +98,36 @@ fn projects_are_well_formed() {
     assert!(found >= 3, "{found}");
 }
 
+/// Settings in code spans: `{ bearer = "env:CRM_TOKEN" }`.
+fn inline_tables(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().flat_map(|line| line.split('`').skip(1).step_by(2)).filter(|span| span.starts_with("{ "))
+}
+
+#[test]
+fn the_guide_on_http_shows_settings_that_are_understood() {
+    let text = std::fs::read_to_string(root().join("docs/guides/http-apis.md")).unwrap();
+    let blocks = blocks(&text, "toml").map(|block| match block.contains("[connection.crm]") {
+        true => block.to_owned(),
+        false => format!("[connection.crm]\nplugin = \"csv\"\n{block}"),
+    });
+    let inline = inline_tables(&text).map(|table| {
+        let is_auth = ["bearer", "basic", "header ", "query"].iter().any(|name| table.contains(name));
+        let key = if is_auth {
+            format!("http.api = {{ origin = \"https://a.example\", auth = {table} }}")
+        } else {
+            format!("budget.headers = {table}")
+        };
+        format!("[connection.crm]\nplugin = \"csv\"\n{key}\n")
+    });
+    let projects: Vec<String> = blocks.chain(inline).collect();
+    assert!(projects.len() >= 12, "{projects:?}");
+    for project in projects {
+        let text = format!("[project]\nname = \"a\"\n{project}");
+        let project = Project::parse(&text, Path::new("."), "lockstep.toml");
+        assert!(project.is_ok(), "{text}\n{:?}", project.err());
+    }
+}
+
 /// The checks can fail.
 #[test]
 fn what_is_looked_for_is_found() {

@@ -6,6 +6,7 @@ mod contract;
 mod demo;
 mod documents;
 mod examples;
+mod http;
 mod hub;
 mod mirror;
 mod mysql_plugin;

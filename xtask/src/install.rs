@@ -23,6 +23,10 @@ const NEEDS: &[Need] = &[
     // Only the server itself: the package around it would also start one.
     Need { program: "mariadbd", package: "mariadb-server-core", folders: &["/usr/sbin"] },
     Need { program: "mariadb", package: "mariadb-client-core", folders: &["/usr/bin"] },
+    // What comes from npm is installed by the tests themselves, in the versions their lock files pin.
+    Need { program: "node", package: "nodejs", folders: &[] },
+    Need { program: "npm", package: "npm", folders: &[] },
+    Need { program: "openssl", package: "openssl", folders: &[] },
 ];
 
 /// What only the benchmark starts, besides what the tests need: what hubs are measured against.

@@ -24,6 +24,10 @@ impl Account {
         Self { ids: Some(ids.unwrap_or_else(|| panic!("root needs a user `postgres` or `nobody` to run servers as"))) }
     }
 
+    pub fn ourselves() -> Self {
+        Self { ids: None }
+    }
+
     /// A folder the server may use. The guardian removes it.
     pub fn create_folder(&self, name: &str) -> PathBuf {
         let folder = Folder::new(name);

@@ -3,8 +3,38 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::Folder;
 use crate::account::Account;
 use crate::process::run;
+
+/// A certificate for `localhost` in a folder of its own, for a server that runs in the test itself.
+#[derive(Debug)]
+pub struct Certificate(Folder);
+
+impl Certificate {
+    /// # Panics
+    /// If `openssl` is not installed.
+    pub fn make() -> Self {
+        let folder = Folder::new("certificate");
+        make(&Account::ourselves(), folder.path());
+        Self(folder)
+    }
+
+    /// The authority that signed it, in PEM.
+    pub fn authority(&self) -> PathBuf {
+        authority(self.0.path())
+    }
+
+    /// In PEM.
+    pub fn certificate(&self) -> PathBuf {
+        certificate(self.0.path())
+    }
+
+    /// In PEM.
+    pub fn key(&self) -> PathBuf {
+        key(self.0.path())
+    }
+}
 
 pub fn authority(folder: &Path) -> PathBuf {
     folder.join("ca.crt")

@@ -9,9 +9,12 @@ mod certificate;
 mod folder;
 mod guardian;
 mod mariadb;
+mod oidc;
 mod postgres;
 mod process;
 
+pub use certificate::Certificate;
 pub use folder::Folder;
 pub use mariadb::{Mariadb, MariadbOptions};
+pub use oidc::Oidc;
 pub use postgres::{Options, Postgres, Shutdown};

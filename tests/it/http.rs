@@ -1,0 +1,10 @@
+//! Requests of plugins as the host sends them: with credentials no plugin sees, within a budget, repeated where that does no harm.
+
+mod budgets;
+mod credentials;
+mod lab;
+mod oauth;
+mod product;
+mod retries;
+mod server;
+mod tls;
