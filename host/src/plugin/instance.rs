@@ -334,3 +334,18 @@ impl HostMonotonicClock for FrozenClock {
         0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_writes_or_looks_up_is_waited_for() {
+        for function in ["sink.write", "sink.flush", "sink.prepare", "lookup.lookup"] {
+            assert_eq!(lane(function), Lane::Edit, "{function}");
+        }
+        for function in ["start", "source.open", "source.next", "compare.entries"] {
+            assert_eq!(lane(function), Lane::Bulk, "{function}");
+        }
+    }
+}

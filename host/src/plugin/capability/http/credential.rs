@@ -9,6 +9,7 @@ mod resolved;
 mod token;
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ use crate::project::{Auth, ProjectErrors};
 use crate::store::PrivateFiles;
 use crate::world::World;
 
-/// Secrets that were in use and may still be echoed.
+/// Tokens that were in use and may still be echoed.
 const REMEMBERED_MAX: usize = 32;
 
 /// What making credentials needs besides their definition.
@@ -52,6 +53,7 @@ struct Inner {
     surroundings: Surroundings,
     held: Arc<tokio::sync::Mutex<Held>>,
     remembered: RwLock<Remembered>,
+    has_echoed: AtomicBool,
 }
 
 struct Held {
@@ -64,7 +66,10 @@ struct Held {
 
 #[derive(Default)]
 struct Remembered {
-    secrets: VecDeque<String>,
+    /// What the references lead to now.
+    fixed: Vec<String>,
+    /// What was handed out or has been replaced, the oldest first.
+    passing: VecDeque<String>,
     scrubber: Arc<Scrubber>,
 }
 
@@ -87,8 +92,9 @@ impl Credential {
             surroundings,
             held: Arc::new(tokio::sync::Mutex::new(held)),
             remembered: RwLock::default(),
+            has_echoed: AtomicBool::new(false),
         };
-        inner.remember(secrets);
+        inner.use_fixed(secrets);
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -102,11 +108,11 @@ impl Credential {
         }
     }
 
-    /// What to give instead of what was refused; none if there is nothing else to give.
-    pub async fn renew(&self, refused: &Pass) -> Result<Option<Arc<Pass>>, Failure> {
+    /// Whether there is something else to give instead of what was refused.
+    pub async fn renew(&self, refused: &Pass) -> Result<bool, Failure> {
         let mut held = self.inner.held.clone().lock_owned().await;
-        if let Some((pass, _)) = held.pass.as_ref().filter(|(pass, _)| pass.generation != refused.generation) {
-            return Ok(Some(pass.clone()));
+        if held.pass.as_ref().is_some_and(|(pass, _)| pass.generation != refused.generation) {
+            return Ok(true);
         }
         let auth = self.inner.auth.clone();
         // A secret may have been changed where it is kept. Following a reference may start a program.
@@ -117,12 +123,12 @@ impl Credential {
             Err(error) => return Err(refused_credentials(format!("a secret cannot be followed: {error}"))),
         };
         if resolved == held.resolved && !resolved.asks_for_tokens() {
-            return Ok(None);
+            return Ok(false);
         }
-        self.inner.remember(resolved.secrets());
+        self.inner.use_fixed(resolved.secrets());
         held.resolved = resolved;
         held.pass = None;
-        self.issue(held).await.map(Some)
+        self.issue(held).await.map(|_| true)
     }
 
     /// In a task of its own: a caller that gives up must not interrupt what uses up one token to get the next.
@@ -147,6 +153,11 @@ impl Credential {
         Ok(())
     }
 
+    /// Whether nobody has yet been told that the upstream sends credentials back.
+    pub fn is_first_echo(&self) -> bool {
+        !self.inner.has_echoed.swap(true, Ordering::Relaxed)
+    }
+
     /// Finds what must not leave the host.
     pub fn scrubber(&self) -> Arc<Scrubber> {
         self.inner.remembered.read().unwrap_or_else(PoisonError::into_inner).scrubber.clone()
@@ -156,7 +167,7 @@ impl Credential {
 impl Inner {
     async fn issue(&self, held: &mut Held) -> Result<Arc<Pass>, Failure> {
         let Held { resolved, refresh, generation, .. } = &mut *held;
-        let token = token::ask(resolved, refresh, &self.surroundings, |secret| self.remember([secret])).await;
+        let token = token::ask(resolved, refresh, &self.surroundings, |secret| self.remember(secret)).await;
         let token = token.map_err(|failure| self.scrub(failure))?;
         *generation += 1;
         let authorization = match &token {
@@ -169,22 +180,38 @@ impl Inner {
         Ok(pass)
     }
 
-    fn remember(&self, secrets: impl IntoIterator<Item = String>) {
+    /// Secrets that are used from now on; those before them may still be echoed.
+    fn use_fixed(&self, secrets: Vec<String>) {
         let mut remembered = self.remembered.write().unwrap_or_else(PoisonError::into_inner);
-        for secret in secrets {
-            if !remembered.secrets.contains(&secret) {
-                remembered.secrets.push_back(secret);
-            }
-        }
-        while remembered.secrets.len() > REMEMBERED_MAX {
-            remembered.secrets.pop_front();
-        }
-        remembered.scrubber = Arc::new(Scrubber::new(remembered.secrets.iter().map(String::as_str)));
+        let before = std::mem::replace(&mut remembered.fixed, secrets);
+        before.into_iter().for_each(|secret| remembered.note(secret));
+        remembered.look_for_all();
+    }
+
+    fn remember(&self, secret: String) {
+        let mut remembered = self.remembered.write().unwrap_or_else(PoisonError::into_inner);
+        remembered.note(secret);
+        remembered.look_for_all();
     }
 
     fn scrub(&self, failure: Failure) -> Failure {
         let scrubber = self.remembered.read().unwrap_or_else(PoisonError::into_inner).scrubber.clone();
         scrub_failure(&scrubber, failure)
+    }
+}
+
+impl Remembered {
+    fn note(&mut self, secret: String) {
+        if !self.fixed.contains(&secret) && !self.passing.contains(&secret) {
+            self.passing.push_back(secret);
+        }
+        if self.passing.len() > REMEMBERED_MAX {
+            self.passing.pop_front();
+        }
+    }
+
+    fn look_for_all(&mut self) {
+        self.scrubber = Arc::new(Scrubber::new(self.fixed.iter().chain(&self.passing).map(String::as_str)));
     }
 }
 
@@ -253,6 +280,39 @@ fn set_parameter(url: &mut Url, name: &str, value: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn credentials_stay_at_their_origin() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("key"), "hunter2-hunter2").unwrap();
+        let text = "[project]\nname = \"a\"\n[connection.crm]\nplugin = \"csv\"\nhttp.api = { origin = \"https://a.example\", \
+                    auth = { bearer = \"file:key\", header = { X-Key = \"file:key\" }, query = { key = \"file:key\" } } }";
+        let project = crate::project::Project::parse(text, folder.path(), "lockstep.toml").unwrap();
+        let auth = project.connections["crm"].http["api"].auth.clone().unwrap();
+        let surroundings = Surroundings {
+            client: super::super::client::builder(std::time::Duration::ZERO, std::time::Duration::ZERO)
+                .build()
+                .unwrap(),
+            world: World::real(),
+            files: PrivateFiles::of(folder.path(), "http"),
+            name: "crm.api".into(),
+        };
+        let origin = Url::parse("https://a.example").unwrap();
+        let credential = Credential::new(&auth, &origin, surroundings).unwrap_or_else(|error| panic!("{error:?}"));
+        let pass = credential.pass().await.unwrap();
+        // However many tokens come and go, what the project refers to is not forgotten.
+        (0..100).for_each(|number| credential.inner.remember(format!("access-token-{number}")));
+        let scrubbed = |text: &str| credential.scrubber().scrub_text(text.to_owned());
+        assert_eq!(scrubbed("hunter2-hunter2 access-token-99"), "*************** ***************");
+        for other in ["http://a.example/x", "https://b.example/x", "https://a.example:444/x"] {
+            let (mut url, mut headers) = (Url::parse(other).unwrap(), HeaderMap::new());
+            assert_eq!(credential.apply(&pass, &mut url, &mut headers).unwrap_err().code.id, "LS0505", "{other}");
+            assert_eq!((url.as_str(), headers.len()), (other, 0));
+        }
+        let (mut url, mut headers) = (Url::parse("https://a.example:443/x").unwrap(), HeaderMap::new());
+        credential.apply(&pass, &mut url, &mut headers).unwrap();
+        assert_eq!((url.query(), headers.len()), (Some("key=hunter2-hunter2"), 2));
+    }
 
     #[test]
     fn a_parameter_takes_the_place_of_another_of_its_name() {

@@ -11,7 +11,7 @@ use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
 use url::Url;
 
 use super::advice::{self, Advice};
-use super::budget::{Lane, back_off};
+use super::budget::back_off;
 use super::credential::{quoted, scrub_failure};
 use super::{Call, Inner, ORIGIN, REQUEST_TIMEOUT, Response, client, header_list, read_body, shown};
 use crate::connector::{Failure, FailureKind};
@@ -73,60 +73,69 @@ fn judge(trouble: &Trouble, is_idempotent: bool, attempt: u32, chance: u64, left
     if is_harmless && attempt < ATTEMPTS_MAX && wait < left { Verdict::RepeatAfter(wait) } else { Verdict::GiveUp }
 }
 
+/// How an attempt ended.
+enum Progress {
+    Answered(Response),
+    InTrouble(Trouble),
+    /// The credentials were refused and there are new ones. Whoever says 401 has not looked at the request.
+    Renewed,
+}
+
 impl Inner {
     /// Answers with whatever the upstream said in the end, except for what passes: that is a failure.
     pub(super) async fn exchange(&self, prepared: &Prepared, call: &Call<'_>) -> Result<Response, Failure> {
         let clock = &self.world.clock;
         let deadline = clock.elapsed() + call.patience();
-        let mut attempt = 0;
+        let (mut attempt, mut may_renew) = (1, true);
+        self.budget.earn_repeat();
         loop {
-            attempt += 1;
-            let trouble = match self.attempt(prepared, call.lane, attempt, deadline, call).await? {
-                Ok(response) => return Ok(response),
-                Err(trouble) => trouble,
+            let trouble = match self.attempt(prepared, may_renew, deadline, call).await? {
+                Progress::Answered(response) => return Ok(response),
+                Progress::Renewed => {
+                    may_renew = false;
+                    continue;
+                }
+                Progress::InTrouble(trouble) => trouble,
             };
             let left = deadline.saturating_sub(clock.elapsed());
             match judge(&trouble, prepared.is_idempotent, attempt, self.world.random.next_u64(), left) {
                 Verdict::RepeatAfter(wait) if self.budget.spend_repeat() => clock.sleep(wait).await,
                 _ => return Err(self.scrubbed(ending(trouble, prepared))),
             }
+            attempt += 1;
         }
     }
 
-    /// The outer error ends the request whatever it is.
+    /// An error ends the request whatever it is.
     async fn attempt(
         &self,
         prepared: &Prepared,
-        lane: Lane,
-        attempt: u32,
+        may_renew: bool,
         deadline: Duration,
         call: &Call<'_>,
-    ) -> Result<Result<Response, Trouble>, Failure> {
+    ) -> Result<Progress, Failure> {
         self.admit_by_breaker(&prepared.url)?;
-        let _slot = self.budget.admit(lane, &self.world, deadline).await?;
-        if attempt == 1 {
-            self.budget.earn_repeat();
-        }
+        let _slot = self.budget.admit(call.lane, &self.world, deadline).await?;
         let pass = match &self.credential {
             Some(credential) => Some(credential.pass().await?),
             None => None,
         };
-        let mut outcome = self.send(prepared, pass.as_deref(), deadline, call).await?;
-        if let (Ok(response), Some(credential), Some(pass)) = (&outcome, &self.credential, &pass)
+        let outcome = self.send(prepared, pass.as_deref(), deadline, call).await?;
+        let advice = outcome.as_ref().ok().map(|response| self.advice(response)).unwrap_or_default();
+        self.note(&outcome, &advice);
+        let response = match outcome {
+            Ok(response) => response,
+            Err(trouble) if trouble.fate == Fate::Final => return Err(self.scrubbed(trouble.failure)),
+            Err(trouble) => return Ok(Progress::InTrouble(trouble)),
+        };
+        if let (Some(credential), Some(pass)) = (&self.credential, &pass)
             && response.status == 401
-            && let Some(pass) = credential.renew(pass).await?
+            && may_renew
+            && credential.renew(pass).await?
         {
-            // Whoever says 401 has not looked at the request.
-            outcome = self.send(prepared, Some(&pass), deadline, call).await?;
+            return Ok(Progress::Renewed);
         }
-        let advice = outcome.as_ref().ok().map(|response| self.advice(response));
-        self.note(&outcome, advice.as_ref());
-        match (outcome, advice) {
-            (Ok(response), Some(advice)) => Ok(sensible(response, &advice, &prepared.url)),
-            (Ok(response), None) => Ok(Ok(response)),
-            (Err(trouble), _) if trouble.fate == Fate::Final => Err(self.scrubbed(trouble.failure)),
-            (Err(trouble), _) => Ok(Err(trouble)),
-        }
+        Ok(sensible(response, &advice, &prepared.url))
     }
 
     async fn send(
@@ -176,21 +185,21 @@ impl Inner {
             found |= scrubber.scrub(value);
             *name = scrubber.scrub_text(std::mem::take(name));
         }
-        if found {
-            tracing::warn!(url = shown(url), "an upstream sent a credential back; it was overwritten");
+        if found && credential.is_first_echo() {
+            tracing::warn!(url = shown(url), "an upstream sends credentials back; they are overwritten");
         }
         Ok(response)
     }
 
+    /// `Retry-After` of an answer that is one (202, 301) is about what was asked for, not about asking.
     fn advice(&self, response: &Response) -> Advice {
-        advice::read(&response.headers, self.budget.headers(), self.world.clock.now())
+        let advice = advice::read(&response.headers, self.budget.headers(), self.world.clock.now());
+        if is_passing(response.status) { advice } else { Advice { retry_after: None, ..advice } }
     }
 
     /// What an attempt says about the origin and about the connection.
-    fn note(&self, outcome: &Result<Response, Trouble>, advice: Option<&Advice>) {
-        if let Some(advice) = advice {
-            self.budget.heed(advice, &self.world);
-        }
+    fn note(&self, outcome: &Result<Response, Trouble>, advice: &Advice) {
+        self.budget.heed(advice, &self.world);
         let now = self.world.clock.elapsed();
         match outcome {
             Ok(response) if !matches!(response.status, 502..=504) => self.breaker().succeeded(),
@@ -232,19 +241,24 @@ impl Trouble {
     }
 }
 
+/// Whether a status only says that there is no answer for now.
+fn is_passing(status: u16) -> bool {
+    matches!(status, 408 | 429 | 502..=504)
+}
+
 /// An answer for the plugin, unless it only says that there is none for now.
-fn sensible(response: Response, advice: &Advice, url: &Url) -> Result<Response, Trouble> {
+fn sensible(response: Response, advice: &Advice, url: &Url) -> Progress {
     let (kind, code, fate) = match response.status {
         429 => (FailureKind::RateLimited, &codes::HTTP_LIMITED, Fate::TurnedAway),
-        408 | 502..=504 => (FailureKind::Transient, &codes::HTTP_FAILED, Fate::Unknown),
-        _ => return Ok(response),
+        status if is_passing(status) => (FailureKind::Transient, &codes::HTTP_FAILED, Fate::Unknown),
+        _ => return Progress::Answered(response),
     };
     let message = format!("`{}` answered {}", shown(url), response.status);
     let detail = quoted(&String::from_utf8_lossy(&response.body));
     let failure =
         Failure::new(kind, code, ORIGIN, message).with("status", response.status.to_string()).with("detail", detail);
     let wait = advice.retry_after.max(advice.exhausted_for.filter(|_| response.status == 429));
-    Err(Trouble { failure, fate, wait })
+    Progress::InTrouble(Trouble { failure, fate, wait })
 }
 
 /// What the plugin is told when a request is given up.

@@ -30,6 +30,8 @@ const ANSWER_BYTES_MAX: u64 = 1 << 20;
 const STATEMENT_SECONDS: i64 = 180;
 /// A token that ends this soon is not used any more: a request takes its time.
 const EXPIRY_MARGIN_MAX: Duration = Duration::from_secs(30);
+/// Whoever gives tokens gives them at once; the call that waits for one has other things to do.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 /// Of what a server says about a refusal.
 const QUOTED_CHARS_MAX: usize = 300;
 
@@ -249,6 +251,7 @@ async fn post(
         .post(url.clone())
         .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
         .header(ACCEPT, "application/json")
+        .timeout(ANSWER_TIMEOUT)
         .body(body);
     if let Some(header) = header {
         request = request.header(AUTHORIZATION, header);
