@@ -120,3 +120,33 @@ async fn what_others_used_of_the_day_counts_too() {
     // After the first answer there are ten left, five of them for those who write.
     assert_eq!(answers, [200, 200, 200, 200, 200, 200, 0, 0]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_to_look_at_an_answer_again_is_no_reason_to_stop_asking() {
+    let server = Server::start(|_, _| Answer::status(202).header("retry-after", "30"));
+    let lab = Lab::new("");
+    let connector = lab.connect(&keys(&server, ""));
+    for _ in 0..2 {
+        assert_eq!(ask(&connector, "GET", "/job").await.status, 202);
+    }
+    assert_eq!(lab.clock.slept(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_with_new_credentials_counts_too() {
+    let server = Server::start(|_, request| {
+        Answer::status(if request.headers["authorization"] == "Bearer new-secret" { 200 } else { 401 })
+    });
+    let lab = Lab::new("old-secret");
+    let keys = format!(
+        "http.api = {{ origin = \"{}\", allow_private = true, auth = {{ bearer = \"file:secret\" }} }}\n\
+         budget = {{ daily = 3, reserve = 0, concurrency = 1 }}",
+        server.url()
+    );
+    let connector = lab.connect(&keys);
+    std::fs::write(lab.path().join("secret"), "new-secret").unwrap();
+    for expected in [200, 200, 0] {
+        assert_eq!(ask(&connector, "GET", "/x").await.status, expected);
+    }
+    assert_eq!(server.requests().len(), 3);
+}
