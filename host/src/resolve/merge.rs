@@ -132,17 +132,12 @@ pub fn merge_group(
     }
     let fields = stated(state, &definition.fields, statement, rules);
     let mut echoes = false;
-    let changed: Vec<&(usize, Value)> = fields
-        .iter()
-        .filter(|(field, value)| match news(state, (endpoint, statement.now), *field, value, rules) {
-            News::Change => true,
-            News::Echo => {
-                echoes = true;
-                false
-            }
-            News::Nothing => false,
-        })
-        .collect();
+    let is_change = |(field, value): &&(usize, Value)| {
+        let news = news(state, (endpoint, statement.now), *field, value, rules);
+        echoes |= matches!(news, News::Echo);
+        matches!(news, News::Change)
+    };
+    let changed: Vec<&(usize, Value)> = fields.iter().filter(is_change).collect();
     if changed.is_empty() {
         return if echoes { Merged::Echo } else { Merged::Nothing };
     }

@@ -138,7 +138,7 @@ impl Story {
                     return Poll::Ready(Some(report));
                 }
                 left = left.saturating_sub(1);
-                if !is_calm && self.chance.next() % 6 == 0 {
+                if !is_calm && self.chance.next().is_multiple_of(6) {
                     self.write();
                 }
                 if left == 0 { Poll::Ready(None) } else { Poll::Pending }
