@@ -92,8 +92,8 @@ pub fn apply(
 }
 
 fn forget_fences(state: &mut RecordState, event: &Event<'_>) {
+    state.sides.iter_mut().for_each(|side| side.fences.retain(|fence| event.now < fence.until));
     if let Some(side) = state.sides.get_mut(event.endpoint) {
-        side.fences.retain(|fence| event.now < fence.until);
         if side.unsure_until <= event.now {
             side.unsure_until = 0;
         }
@@ -189,13 +189,9 @@ fn bury(state: &mut RecordState, event: &Event<'_>) {
 
 /// The endpoint's copy is gone and is to be made anew.
 fn forget_copy(state: &mut RecordState, endpoint: usize) {
-    let fields = state.canon.len();
     if let Some(side) = state.sides.get_mut(endpoint) {
-        side.link = Link::None;
-        side.shadow = vec![Shadow::Absent; fields];
-        side.late = None;
-        side.sent = None;
-        side.fences.clear();
+        side.forget_copy();
+        (side.late, side.sent) = (None, None);
         side.unsure_until = 0;
     }
 }
@@ -224,9 +220,9 @@ fn upsert(
     if !facts.revived && !state.is_live() && !edit_of_deleted(state, event, rules, &mut facts) {
         return facts;
     }
-    if let Some(side) = state.sides.get_mut(event.endpoint).filter(|side| side.missing_since != 0) {
-        side.missing_since = 0;
-        facts.is_touched = true;
+    if let Some(side) = state.sides.get_mut(event.endpoint) {
+        facts.is_touched |= std::mem::take(&mut side.missing_since) != 0;
+        facts.is_touched |= see_written(side, event);
     }
     merge_all(state, event, rules, resolver, &mut facts);
     facts
@@ -241,11 +237,14 @@ fn relink(state: &mut RecordState, event: &Event<'_>, rules: &Rules, facts: &mut
     // It may be new there: who does not show it may be behind.
     side.fenced_until = event.now.saturating_add(rules.lag(event.endpoint));
     side.shadow = vec![Shadow::Absent; fields];
-    side.late = None;
+    let late = side.late.take().filter(|late| late.kind == SentKind::Create && late.may_arrive(event.now));
     if let Some(sent) = side.sent.take().filter(|sent| sent.kind == SentKind::Create) {
         let found = found_create(*sent, side, event, rules);
         side.sent = found.sent;
         facts.is_found = found.is_ours;
+    } else if let Some(late) = late.filter(|late| is_mostly_ours(late, event)) {
+        found_late(&late, side, event);
+        facts.is_found = true;
     }
     if std::mem::take(&mut side.delete_held) {
         side.held.clear();
@@ -255,30 +254,49 @@ fn relink(state: &mut RecordState, event: &Event<'_>, rules: &Rules, facts: &mut
         facts.revived = true;
         side.sent = None;
         let edited = revive(state, event.lineage);
-        forget_values(state, event, &edited);
+        forget_values(state, event, &edited, rules);
     }
 }
 
-/// What we made ourselves and did not hear of is found: it shows what was sent, or what the endpoint makes of it. What is nothing
-/// like it is somebody's, and news like any other. If most of the record is what was sent, they have changed ours; else they have
-/// made the same record.
-fn found_create(mut sent: Sent, side: &mut Side, event: &Event<'_>, rules: &Rules) -> Found {
-    let is_foreign = |(field, given): &&(usize, Value)| {
-        let shown = event.values.get(*field).and_then(Option::as_ref);
-        shown.is_some_and(|shown| shown != given && !is_like(shown, given))
-    };
-    let foreign: Vec<usize> = sent.patch.iter().filter(is_foreign).map(|(field, _)| *field).collect();
+/// Whether a value is nothing like what was sent: somebody's.
+fn is_foreign(event: &Event<'_>, field: usize, given: &Value) -> bool {
+    let shown = event.values.get(field).and_then(Option::as_ref);
+    shown.is_some_and(|shown| shown != given && !is_like(shown, given))
+}
+
+/// Whether most of a record is what was sent: who has changed the rest has changed ours, else they have made the same record.
+fn is_mostly_ours(sent: &Sent, event: &Event<'_>) -> bool {
     let given = sent.patch.iter().filter(|(_, value)| !value.is_null());
-    let is_ours = |field: &usize| !foreign.contains(field);
-    let is_mostly_ours = given.clone().filter(|(field, _)| is_ours(field)).count() * 2 > given.count();
+    given.clone().filter(|(field, value)| !is_foreign(event, *field, value)).count() * 2 > given.count()
+}
+
+/// What we made ourselves and did not hear of is found: it shows what was sent, or what the endpoint makes of it. What is nothing
+/// like it is somebody's, and news like any other.
+fn found_create(mut sent: Sent, side: &mut Side, event: &Event<'_>, rules: &Rules) -> Found {
+    let is_ours = is_mostly_ours(&sent, event);
+    let foreign = sent.patch.iter().filter(|(field, given)| is_foreign(event, *field, given));
+    let foreign: Vec<usize> = foreign.map(|(field, _)| *field).collect();
     let moved = sent.patch.extract_if(.., |(field, _)| rules.moves_with(*field, &foreign));
-    for (field, value) in moved.filter(|_| is_mostly_ours) {
+    for (field, value) in moved.filter(|_| is_ours) {
         side.set_shadow(field, Shadow::Value(value));
     }
     sent.kind = SentKind::Update;
     match sent.patch.is_empty() {
         true => Found::default(),
-        false => Found { sent: Some(Box::new(sent)), is_ours: is_mostly_ours },
+        false => Found { sent: Some(Box::new(sent)), is_ours },
+    }
+}
+
+/// What we made, had given up and may have decided about anew since has arrived after all. Nobody waits for its outcome: whatever
+/// is like what was sent is taken for the endpoint's form of it.
+fn found_late(late: &Sent, side: &mut Side, event: &Event<'_>) {
+    for (field, given) in &late.patch {
+        let shows = event.values.get(*field).and_then(Option::as_ref);
+        let shadow = match shows.filter(|shows| *shows != given && is_like(shows, given)) {
+            Some(shows) => Shadow::Form { shows: shows.clone(), of: given.clone() },
+            None => Shadow::Value(given.clone()),
+        };
+        side.set_shadow(*field, shadow);
     }
 }
 
@@ -291,20 +309,20 @@ struct Found {
 }
 
 /// What a record was before it died is no objection to what it is now, and where nobody shows it any more it does not come back.
-/// What somebody shows that was never agreed, because the record was dead, is agreed now. What was edited meanwhile stays.
-fn forget_values(state: &mut RecordState, event: &Event<'_>, edited: &[usize]) {
+/// What somebody shows that was never agreed, because the record was dead, is agreed now, as is what the owner of a field shows. What
+/// was edited meanwhile stays.
+fn forget_values(state: &mut RecordState, event: &Event<'_>, edited: &[usize], rules: &Rules) {
     for field in (0..state.canon.len()).filter(|field| !edited.contains(field)) {
-        let shown = state
-            .sides
-            .iter()
-            .enumerate()
-            .filter(|(_, side)| side.link.is_linked())
-            .find_map(|(endpoint, side)| Some((endpoint, side.shadow(field).shown()?.clone())));
+        let linked = state.sides.iter().enumerate().filter(|(_, side)| side.link.is_linked());
+        let shown = |(endpoint, side): (usize, &Side)| Some((endpoint, side.shadow(field).shown()?.clone()));
+        let owners = rules.owner(field).and_then(|owner| linked.clone().find(|(endpoint, _)| *endpoint == owner));
+        let owners = owners.and_then(shown);
+        let shown = owners.clone().or_else(|| linked.clone().find_map(shown));
         // Null from somebody who has never been given it says nothing against those who show it.
         let is_said = event.values.get(field).is_some_and(|said| said.as_ref().is_some_and(|value| !value.is_null()));
         let Some(canon) = state.canon.get_mut(field) else { continue };
         match shown {
-            Some((endpoint, value)) if !is_said && canon.value.is_none() => {
+            Some((endpoint, value)) if owners.is_some() || (!is_said && canon.value.is_none()) => {
                 canon.value = Some(value);
                 canon.source = Source::Endpoint(endpoint);
                 canon.lineage = event.lineage;
@@ -353,7 +371,10 @@ fn edit_of_deleted(state: &mut RecordState, event: &Event<'_>, rules: &Rules, fa
     let values = event.values.iter().enumerate();
     let news = values.filter(|(field, value)| value.as_ref().is_some_and(|value| is_news(*field, value)));
     let news: Vec<usize> = news.map(|(field, _)| field).collect();
-    if (event.kind == EventKind::Upsert || facts.is_found) && news.is_empty() {
+    // That it was made again is said as often as it is read; it says something if our delete may have been there before.
+    let was_gone = side.sent.as_ref().is_some_and(|sent| sent.kind == SentKind::Delete);
+    let is_undelete = event.kind == EventKind::Undelete && was_gone && !facts.is_found;
+    if news.is_empty() && !is_undelete {
         return false;
     }
     facts.is_touched = true;
@@ -401,6 +422,15 @@ fn see_all(state: &mut RecordState, event: &Event<'_>) {
             }
         }
     }
+}
+
+/// What is shown as it was written has arrived: whatever is shown later is somebody's, and no form of it. Answers whether there was
+/// anything of the kind.
+fn see_written(side: &mut Side, event: &Event<'_>) -> bool {
+    let Some(sent) = side.sent.as_mut().filter(|sent| sent.kind == SentKind::Unseen) else { return false };
+    let unseen = sent.patch.len();
+    sent.patch.retain(|(field, given)| event.values.get(*field).and_then(Option::as_ref) != Some(given));
+    sent.patch.len() < unseen
 }
 
 /// Whether the endpoint seems to have lost the record and got it back with nothing but what was written last: at least half of what it

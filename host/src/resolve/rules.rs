@@ -86,6 +86,12 @@ impl Rules {
         fields.contains(&field) || fields.iter().any(|other| group.is_some() && self.group_of.get(*other) == group)
     }
 
+    /// Whose field it is.
+    pub fn owner(&self, field: usize) -> Option<usize> {
+        let group = self.groups.get(*self.group_of.get(field)?)?;
+        group.owner.map(|(owner, _)| owner)
+    }
+
     pub fn reads(&self, endpoint: usize, field: usize) -> bool {
         self.endpoints.get(endpoint).and_then(|rule| rule.reads.get(field)).copied().unwrap_or(false)
     }

@@ -180,6 +180,13 @@ pub enum SentKind {
     Unseen,
 }
 
+impl Sent {
+    /// Whether a write nobody has seen arrive may still do so.
+    pub fn may_arrive(&self, now: i64) -> bool {
+        now.saturating_sub(self.at) < LATE_MAX
+    }
+}
+
 impl SentKind {
     /// Whether what the record shows later says something about its form.
     pub fn is_question(self) -> bool {
@@ -239,6 +246,15 @@ impl Side {
         }
     }
 
+    /// The copy is gone. A list that is behind may go on showing it, also once there is another one under the same id.
+    pub fn forget_copy(&mut self) {
+        self.link = Link::None;
+        for (field, shadow) in self.shadow.iter_mut().enumerate() {
+            let shown = std::mem::take(shadow).shown().cloned();
+            self.fences.extend(shown.map(|before| Fence { field, before, until: self.fenced_until }));
+        }
+    }
+
     pub fn is_held(&self, field: usize) -> bool {
         self.held.contains(&field)
     }
@@ -251,7 +267,7 @@ impl Side {
 
     /// Whether a value is our own write, which arrived after all. Written again meanwhile, or long ago, it is not.
     pub fn is_late(&self, field: usize, value: &Value, now: i64) -> bool {
-        let late = self.late.as_ref().filter(|late| now.saturating_sub(late.at) < LATE_MAX);
+        let late = self.late.as_ref().filter(|late| late.may_arrive(now));
         late.is_some_and(|late| late.patch.iter().any(|(sent, of)| *sent == field && of == value))
     }
 

@@ -60,7 +60,6 @@ impl Work<'_> {
         touched.is_dirty = true;
         touched.is_changed = true;
         let is_live = touched.state.is_live();
-        let fields = touched.state.canon.len();
         let Some(side) = touched.state.sides.get_mut(endpoint) else { return };
         (side.sent, side.late) = (None, None);
         let items = show(side, &job.patch, now, lag);
@@ -94,8 +93,7 @@ impl Work<'_> {
                 if let Some(remote) = remote {
                     if is_live {
                         // It left the segment: should it come back, it is made anew.
-                        side.link = Link::None;
-                        side.shadow = vec![Shadow::Absent; fields];
+                        side.forget_copy();
                         unit.link(endpoint_id, remote, None);
                     } else {
                         side.link = Link::Gone(remote.into());

@@ -121,7 +121,7 @@ impl Work<'_> {
             // The guard counts what is going to be deleted.
             let action = if touched.state.life == Life::Live { Action::Update } else { Action::Delete };
             let row = self.intent(IntentState::Planned, self.now(), 0, action);
-            side.late = side.sent.take().filter(|sent| sent.kind == SentKind::Update);
+            side.late = side.sent.take().filter(|sent| matches!(sent.kind, SentKind::Create | SentKind::Update));
             touched.is_dirty = true;
             unit.intents.insert((record, endpoint), row);
         }
