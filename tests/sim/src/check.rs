@@ -130,7 +130,7 @@ fn seen_by(core: &Core, change: &crate::ledger::Change, deletion: &crate::ledger
         let field = core.plan.units[unit][0];
         if core.plan.fields[field].kind == Kind::Boss {
             let is_same = core.target(change.system, &after[field]) == core.target(deletion.system, &last[field]);
-            return is_same || change.at + 12 * HOUR < deletion.at;
+            return is_same || (change.at + 12 * HOUR < deletion.at && !points_elsewhere(core, deletion, field));
         }
         let (wrote, saw) = (core.ledger.unit_tokens(unit, after), core.ledger.unit_tokens(unit, last));
         match core.ledger.is_traced(unit) && !core.ledger.is_ambiguous(unit, &wrote) {
@@ -148,6 +148,14 @@ fn is_disputed(core: &Core, unit: usize, last: &Values) -> bool {
     let mut copies = copies.filter(|(_, copy)| core.ledger.class(copy) == class);
     let is_plain = |field: &&usize| core.plan.fields[**field].kind != Kind::Boss;
     copies.any(|(_, copy)| core.plan.units[unit].iter().filter(is_plain).any(|field| copy[*field] != last[*field]))
+}
+
+/// Whether somebody's copy points to another record than the one that was deleted did.
+fn points_elsewhere(core: &Core, deletion: &crate::ledger::Change, field: usize) -> bool {
+    let Some(last) = &deletion.before else { return false };
+    let (class, target) = (core.ledger.class(last), core.target(deletion.system, &last[field]));
+    let mut copies = (0..core.systems.len()).flat_map(|at| core.systems[at].live().map(move |copy| (at, copy)));
+    copies.any(|(at, (_, copy))| core.ledger.class(copy) == class && core.target(at, &copy[field]) != target)
 }
 
 /// Invariants 13 and 14: every value the hub writes is one that a user gave this record, and nothing is null that nobody nulled.
@@ -178,6 +186,7 @@ fn nothing_invented(
         let is_fine = match () {
             () if is_reference => points_somewhere(core, system, &values[0]),
             () if !is_whole => true,
+            () if values[0].is_null() && points_to_dead(core, class, fields[0]) => true,
             () if is_owners_null(core, class, fields, &values) => true,
             () if fields.len() > 1 && was_raced(core, (system, key), unit, lately.clone(), by_user) => true,
             () => {
@@ -199,6 +208,21 @@ fn nothing_invented(
 fn points_somewhere(core: &Core, system: usize, value: &Value) -> bool {
     let Value::Int(key) = value else { return false };
     core.ledger.changes.iter().any(|change| change.system == system && change.key == *key)
+}
+
+/// Whether a record points, or pointed, to one that was deleted.
+fn points_to_dead(core: &Core, class: usize, field: usize) -> bool {
+    if core.plan.fields[field].kind != Kind::Boss {
+        return false;
+    }
+    let target = |change: &crate::ledger::Change| match change.after.as_ref().map(|after| &after[field]) {
+        Some(Value::Int(key)) => Some((change.system, *key)),
+        _ => None,
+    };
+    let of_class =
+        |change: &&crate::ledger::Change| change.after.as_ref().is_some_and(|after| core.ledger.class(after) == class);
+    let targets: Vec<(usize, i64)> = core.ledger.changes.iter().filter(of_class).filter_map(target).collect();
+    core.ledger.changes.iter().any(|change| change.after.is_none() && targets.contains(&(change.system, change.key)))
 }
 
 /// How long our look at a system may be over when our write arrives.

@@ -219,7 +219,7 @@ impl Work<'_> {
         };
         let patch: Vec<(usize, Value)> =
             fields.iter().filter_map(|field| Some((*field, state.value(*field)?.clone()))).collect();
-        let (patch, led) = self.follow_patch(end, state, patch, action)?;
+        let (patch, led) = self.follow_patch(endpoint, state, patch, action)?;
         if patch.is_empty() && matches!(action, Action::Create | Action::Update) {
             return Ok(Planned::Parked);
         }
@@ -296,26 +296,33 @@ impl Work<'_> {
     }
 
     /// What a patch points to, by the endpoint's ids. A reference to a record the endpoint does not have yet is left out, to be
-    /// written once it is there; if its column must not be empty, the whole record waits.
+    /// written once it is there; if its column must not be empty, the whole record waits. One to a record that is no more is emptied.
     #[allow(clippy::type_complexity, reason = "a patch and its columns")]
     fn follow_patch(
         &self,
-        end: &super::setup::End,
+        endpoint: usize,
         state: &RecordState,
         mut patch: Vec<(usize, Value)>,
         action: Action,
     ) -> Result<(Vec<(usize, Value)>, Vec<Cell>), Failure> {
-        if end.references.is_empty() {
+        let Some(end) = self.settled.ends.get(endpoint).filter(|end| !end.references.is_empty()) else {
             return Ok((patch, Vec::new()));
-        }
+        };
         let led = self.lead(end, &patch).map_err(|error| {
             Failure::new(FailureKind::Other, &crate::error::codes::INTERNAL, "lockstep", error.to_string())
         })?;
+        let side = state.side(endpoint);
+        let shown = |field: usize| side.and_then(|side| side.shadow(field).shown());
+        let points = |field: usize| patch.iter().any(|(patched, value)| *patched == field && !value.is_null());
         let missing: Vec<&super::references::Reference> = end
             .references
             .iter()
-            .filter(|reference| {
-                patch.iter().any(|(field, _)| *field == reference.field) && !led.contains_key(&reference.field)
+            .filter(|reference| match led.get(&reference.field) {
+                None => patch.iter().any(|(field, _)| *field == reference.field),
+                // What has never pointed anywhere is not emptied.
+                Some(value) => {
+                    value.is_null() && points(reference.field) && shown(reference.field).is_none_or(Value::is_null)
+                }
             })
             .collect();
         let must_wait = action == Action::Create
@@ -327,11 +334,13 @@ impl Work<'_> {
             return Ok((Vec::new(), Vec::new()));
         }
         patch.retain(|(field, _)| missing.iter().all(|missing| missing.field != *field));
-        let columns = end
-            .references
-            .iter()
-            .filter_map(|reference| Some((Arc::new(reference.remote.clone()), led.get(&reference.field)?.clone())));
-        Ok((patch, columns.collect()))
+        let columns = end.references.iter().filter_map(|reference| {
+            let is_left = patch.iter().any(|(field, _)| *field == reference.field);
+            let value = led.get(&reference.field).filter(|_| is_left)?;
+            Some((Arc::new(reference.remote.clone()), value.clone()))
+        });
+        let columns = columns.collect();
+        Ok((patch, columns))
     }
 
     /// The endpoint's columns for a patch.

@@ -164,8 +164,13 @@ impl Work<'_> {
             let query = RecordQuery { sync: reference.sync.clone(), records: vec![record], ..RecordQuery::default() };
             let bodies = self.run.store.load_records(&query)?.bodies;
             let state = bodies.get(&record).and_then(|body| decode(body, &[reference.parent.0], 0));
+            let is_dead = state.as_ref().is_some_and(|state| !state.is_live());
             let link = state.and_then(|state| state.sides.into_iter().next()).map(|side| side.link);
             match link {
+                // What points to a record that is no more points to nothing.
+                _ if is_dead && reference.remote.nullable && self.has(Mechanism::Parking) => {
+                    found.insert(reference.field, Value::Null);
+                }
                 Some(Link::Linked(remote)) => {
                     let value = remote_values(&remote).and_then(|values| values.into_iter().next());
                     found.extend(value.map(|value| (reference.field, value)));
