@@ -215,14 +215,19 @@ fn points_to_dead(core: &Core, class: usize, field: usize) -> bool {
     if core.plan.fields[field].kind != Kind::Boss {
         return false;
     }
-    let target = |change: &crate::ledger::Change| match change.after.as_ref().map(|after| &after[field]) {
-        Some(Value::Int(key)) => Some((change.system, *key)),
-        _ => None,
-    };
-    let of_class =
-        |change: &&crate::ledger::Change| change.after.as_ref().is_some_and(|after| core.ledger.class(after) == class);
-    let targets: Vec<(usize, i64)> = core.ledger.changes.iter().filter(of_class).filter_map(target).collect();
-    core.ledger.changes.iter().any(|change| change.after.is_none() && targets.contains(&(change.system, change.key)))
+    let values = |change: &crate::ledger::Change| change.after.clone().or_else(|| change.before.clone());
+    let class_of = |change: &crate::ledger::Change| values(change).map(|values| core.ledger.class(&values));
+    let own = core.ledger.changes.iter().filter(|change| class_of(change) == Some(class));
+    let targets: Vec<(usize, i64)> = own
+        .filter_map(|change| match values(change)?.get(field) {
+            Some(Value::Int(key)) => Some((change.system, *key)),
+            _ => None,
+        })
+        .collect();
+    let pointed = core.ledger.changes.iter().filter(|change| targets.contains(&(change.system, change.key)));
+    let pointed: Vec<usize> = pointed.filter_map(class_of).collect();
+    let mut gone = core.ledger.changes.iter().filter(|change| change.after.is_none());
+    gone.any(|change| class_of(change).is_some_and(|class| pointed.contains(&class)))
 }
 
 /// How long our look at a system may be over when our write arrives.

@@ -183,13 +183,8 @@ impl Work<'_> {
     /// Whether a row says nothing about some fields, and more can be had by looking the record up: who it is, and what else it is to
     /// begin with, is not decided by a part of it.
     fn is_part(&self, endpoint: usize, row: &Incoming) -> Result<bool, SyncError> {
-        let references = self.settled.ends.get(endpoint).map(|end| end.references.as_slice()).unwrap_or_default();
-        // What points to a record nobody knows yet, be it itself, is known no better by looking.
-        let leads_nowhere =
-            |field: usize| row.points_nowhere && references.iter().any(|reference| reference.field == field);
-        let is_silent = |(field, value): (usize, &Option<Value>)| {
-            value.is_none() && self.settled.rules.reads(endpoint, field) && !leads_nowhere(field)
-        };
+        let is_silent =
+            |(field, value): (usize, &Option<Value>)| value.is_none() && self.settled.rules.reads(endpoint, field);
         let is_part = !row.has_waited && row.values.iter().enumerate().any(is_silent);
         Ok(is_part && self.has(Mechanism::Inbox) && self.can_look(endpoint)?)
     }

@@ -310,10 +310,7 @@ impl Work<'_> {
             // What cannot be understood may be the one.
             return Ok(Search::Impossible);
         }
-        // Looked up just now: there is no more to be had of them.
-        let free = self.unlinked(endpoint, rows)?.into_iter().map(|row| Incoming { has_waited: true, ..row });
-        let free: Vec<Incoming> = free.collect();
-        Ok(Search::Found(free))
+        Ok(Search::Found(self.unlinked(endpoint, rows)?))
     }
 
     /// Before records are made it is asked whether somebody has made them meanwhile: what is found by its match fields and belongs to
@@ -346,7 +343,8 @@ impl Work<'_> {
         Ok(found)
     }
 
-    /// Of the records that were found those that belong to nobody, each once.
+    /// Of the records that were found those that belong to nobody, each once. They were looked up just now: there is no more to be had
+    /// of them.
     fn unlinked(&self, endpoint: usize, rows: Vec<Incoming>) -> Result<Vec<Incoming>, SyncError> {
         let id = self.endpoint_id(endpoint);
         let query = RecordQuery {
@@ -357,7 +355,8 @@ impl Work<'_> {
         let links = self.run.store.load_records(&query)?.links;
         let mut known = HashSet::new();
         let free = rows.into_iter().zip(links).filter(|(_, link)| link.is_none()).map(|(row, _)| row);
-        Ok(free.filter(|row| known.insert(row.remote.clone())).collect())
+        let free = free.filter(|row| known.insert(row.remote.clone()));
+        Ok(free.map(|row| Incoming { has_waited: true, ..row }).collect())
     }
 
     /// The endpoint's columns of the first rule by which its records can be matched.
