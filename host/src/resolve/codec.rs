@@ -235,6 +235,9 @@ fn read_shadows(bytes: &mut &[u8], canon: &[Canon], fields: usize) -> Option<Vec
 fn write_more(out: &mut Vec<u8>, side: &Side) {
     write_int(out, side.fenced_until);
     write_int(out, side.missing_since);
+    if side.missing_since != 0 {
+        write_int(out, side.missed_at);
+    }
     let flag = |is: bool, bit: u8| if is { bit } else { 0 };
     let (is_sent, is_late) = (flag(side.sent.is_some(), 2), flag(side.late.is_some(), 8));
     out.push(flag(side.delete_held, 1) | is_sent | flag(side.unsure_until != 0, 4) | is_late);
@@ -304,6 +307,9 @@ fn read_side(bytes: &mut &[u8], canon: &[Canon], fields: usize) -> Option<Side> 
 fn read_more(bytes: &mut &[u8], side: &mut Side) -> Option<()> {
     side.fenced_until = read_int(bytes)?;
     side.missing_since = read_int(bytes)?;
+    if side.missing_since != 0 {
+        side.missed_at = read_int(bytes)?;
+    }
     let flags = read_byte(bytes)?;
     side.delete_held = flags & 1 != 0;
     if flags & 4 != 0 {

@@ -84,8 +84,9 @@ pub struct Side {
     pub fenced_until: i64,
     /// Until when what it says anew may be older than what it has said: a reading may come from a copy that is behind the last one.
     pub unsure_until: i64,
-    /// Since when a complete enumeration has not shown it; 0 = it does.
+    /// Since when complete enumerations have not shown it, and the last that did not; 0 = they do.
     pub missing_since: i64,
+    pub missed_at: i64,
     /// Fields somebody has to decide about: they are not written here.
     pub held: Vec<usize>,
     /// Somebody has to decide about the delete: it is not done here.

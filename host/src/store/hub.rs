@@ -116,6 +116,8 @@ pub struct EndpointState {
     pub cursor: Option<Vec<u8>>,
     /// When an enumeration was last complete.
     pub enumerated_at: Option<DateTime<Utc>>,
+    /// The same, also if what it did not show waits for approval.
+    pub scanned_at: Option<DateTime<Utc>>,
     /// When something was last read or written successfully.
     pub progress_at: Option<DateTime<Utc>>,
     /// Whether the first complete reading is done.
@@ -209,13 +211,21 @@ pub struct EndpointUpdate {
     pub id: EndpointId,
     pub cursor: CursorUpdate,
     pub enumerated_at: Option<DateTime<Utc>>,
+    pub scanned_at: Option<DateTime<Utc>>,
     pub progress_at: Option<DateTime<Utc>>,
     pub baselined: Option<bool>,
 }
 
 impl EndpointUpdate {
     pub fn new(id: EndpointId) -> Self {
-        Self { id, cursor: CursorUpdate::Keep, enumerated_at: None, progress_at: None, baselined: None }
+        Self {
+            id,
+            cursor: CursorUpdate::Keep,
+            enumerated_at: None,
+            scanned_at: None,
+            progress_at: None,
+            baselined: None,
+        }
     }
 }
 

@@ -19,6 +19,7 @@ CREATE TABLE endpoint (
     name TEXT NOT NULL,
     cursor BLOB,
     enumerated_at INTEGER,
+    scanned_at INTEGER,
     progress_at INTEGER,
     baselined INTEGER NOT NULL,
     checksum BLOB NOT NULL

@@ -71,7 +71,13 @@ impl Work<'_> {
             return Ok(None);
         }
         self.enumerated.insert(endpoint);
-        let (gone, total) = self.gone(endpoint, seen)?;
+        let now = self.run.world.clock.now();
+        let (gone, total) = self.gone(endpoint, seen, now.timestamp_micros())?;
+        let mut update = EndpointUpdate::new(self.endpoint_id(endpoint));
+        update.scanned_at = Some(now);
+        let mut unit = Unit::default();
+        unit.endpoints.push(update);
+        self.commit(unit)?;
         let mut applied = None;
         // A system that shows nothing at all is more likely to be ill than empty.
         let is_blank = seen.is_empty() && gone.len() > 1;
@@ -103,7 +109,7 @@ impl Work<'_> {
         }
         let mut unit = Unit::default();
         let mut update = EndpointUpdate::new(self.endpoint_id(endpoint));
-        update.enumerated_at = Some(self.run.world.clock.now());
+        update.enumerated_at = Some(now);
         update.baselined = Some(true);
         unit.endpoints.push(update);
         unit.hold_applied = applied;
@@ -113,7 +119,7 @@ impl Work<'_> {
 
     /// Links of records that were not shown, and how many are linked. Where reads may be stale, a record must have been
     /// missing for longer than that.
-    fn gone(&mut self, endpoint: usize, seen: &Seen) -> Result<(Vec<StoredLink>, u64), SyncError> {
+    fn gone(&mut self, endpoint: usize, seen: &Seen, now: i64) -> Result<(Vec<StoredLink>, u64), SyncError> {
         let (mut gone, mut total, mut after) = (Vec::new(), 0, None::<Vec<u8>>);
         loop {
             let links = self.run.store.links(self.endpoint_id(endpoint), after.as_deref(), CHUNK)?;
@@ -122,18 +128,20 @@ impl Work<'_> {
             after = Some(last.remote.clone());
             let missing: Vec<StoredLink> = links.into_iter().filter(|link| !seen.has(&link.remote)).collect();
             if !missing.is_empty() {
-                gone.extend(self.missing(endpoint, missing)?);
+                gone.extend(self.missing(endpoint, missing, now)?);
             }
         }
     }
 
-    fn missing(&mut self, endpoint: usize, links: Vec<StoredLink>) -> Result<Vec<StoredLink>, SyncError> {
+    fn missing(&mut self, endpoint: usize, links: Vec<StoredLink>, now: i64) -> Result<Vec<StoredLink>, SyncError> {
         let mut unit = self.load_unit(links.iter().map(|link| link.record))?;
-        let (now, lag) = (self.now(), self.settled.rules.lag(endpoint));
+        let lag = self.settled.rules.lag(endpoint);
         let waits = lag > 0 && self.has(Mechanism::SecondScan);
+        let last = self.endpoints.get(endpoint).and_then(|state| state.scanned_at);
+        let scans = Scans { now, last: last.map_or(i64::MAX, |at| at.timestamp_micros()), lag: waits.then_some(lag) };
         let mut gone = Vec::new();
         for link in links {
-            let is_gone = is_gone(&mut unit, endpoint, &link, now, lag, waits);
+            let is_gone = is_gone(&mut unit, endpoint, &link, &scans);
             gone.extend(is_gone.then_some(link));
         }
         self.commit(unit)?;
@@ -174,20 +182,27 @@ impl Work<'_> {
     }
 }
 
-fn is_gone(unit: &mut Unit, endpoint: usize, link: &StoredLink, now: i64, lag: i64, waits: bool) -> bool {
+/// Complete enumerations: this one, the one before, by our clock, and for how long records must not have been shown by any.
+struct Scans {
+    now: i64,
+    last: i64,
+    /// None = it is enough that this one does not show them.
+    lag: Option<i64>,
+}
+
+fn is_gone(unit: &mut Unit, endpoint: usize, link: &StoredLink, scans: &Scans) -> bool {
     let Some(touched) = unit.get(link.record) else { return false };
     let Some(side) = touched.state.sides.get_mut(endpoint) else { return false };
     let is_linked = matches!(&side.link, Link::Linked(remote) if **remote == *link.remote);
-    if !is_linked || now < side.fenced_until {
+    if !is_linked || scans.now < side.fenced_until {
         return false;
     }
-    if !waits {
-        return true;
+    let Some(lag) = scans.lag else { return true };
+    // What the enumeration before this one has shown was not missing since.
+    if side.missing_since == 0 || side.missed_at < scans.last {
+        side.missing_since = scans.now;
     }
-    if side.missing_since == 0 {
-        side.missing_since = now;
-        touched.is_dirty = true;
-        return false;
-    }
-    now.saturating_sub(side.missing_since) > lag
+    side.missed_at = scans.now;
+    touched.is_dirty = true;
+    scans.now.saturating_sub(side.missing_since) > lag
 }

@@ -61,6 +61,7 @@ fn update_endpoints(
         let state = &mut row.state;
         take_cursor(&mut state.cursor, &change.cursor);
         state.enumerated_at = change.enumerated_at.or(state.enumerated_at);
+        state.scanned_at = change.scanned_at.or(state.scanned_at);
         state.progress_at = change.progress_at.or(state.progress_at);
         state.baselined = change.baselined.unwrap_or(state.baselined);
         update(transaction, row)?;

@@ -81,7 +81,7 @@ fn checked_endpoints(connection: &Connection, sync: i64) -> Stored<Vec<EndpointR
 
 fn unknown(name: &str) -> EndpointState {
     let (id, name) = (EndpointId(0), name.to_owned());
-    EndpointState { id, name, cursor: None, enumerated_at: None, progress_at: None, baselined: false }
+    EndpointState { id, name, cursor: None, enumerated_at: None, scanned_at: None, progress_at: None, baselined: false }
 }
 
 /// There are few: all are read and so checked. One that seems to be another hub's because it is damaged must not be made anew.

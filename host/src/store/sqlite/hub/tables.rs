@@ -73,7 +73,8 @@ pub struct EndpointRow {
 
 impl Table for EndpointRow {
     const NAME: &'static str = "endpoint";
-    const COLUMNS: &'static [&'static str] = &["sync", "name", "cursor", "enumerated_at", "progress_at", "baselined"];
+    const COLUMNS: &'static [&'static str] =
+        &["sync", "name", "cursor", "enumerated_at", "scanned_at", "progress_at", "baselined"];
     const FIXED: usize = 2;
 
     statements!(EndpointRow);
@@ -83,12 +84,13 @@ impl Table for EndpointRow {
     }
 
     fn values(&self) -> Vec<Value> {
-        let EndpointState { id: _, name, cursor, enumerated_at, progress_at, baselined } = &self.state;
+        let EndpointState { id: _, name, cursor, enumerated_at, scanned_at, progress_at, baselined } = &self.state;
         vec![
             Value::Integer(self.sync),
             text(name),
             or_null(cursor.clone(), Value::Blob),
             or_null(*enumerated_at, time),
+            or_null(*scanned_at, time),
             or_null(*progress_at, time),
             Value::Integer(i64::from(*baselined)),
         ]
@@ -101,6 +103,7 @@ impl Table for EndpointRow {
             name: values.text()?,
             cursor: values.blob_or_null()?,
             enumerated_at: values.time_or_null()?,
+            scanned_at: values.time_or_null()?,
             progress_at: values.time_or_null()?,
             baselined: values.int()? != 0,
         };

@@ -80,6 +80,7 @@ fn everything(commit: &HubCommit) -> HubCommit {
         endpoints: vec![EndpointUpdate {
             cursor: CursorUpdate::Set(vec![7]),
             enumerated_at: Some(at(2)),
+            scanned_at: Some(at(3)),
             progress_at: Some(at(3)),
             baselined: Some(true),
             ..EndpointUpdate::new(CRM)
