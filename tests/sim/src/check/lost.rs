@@ -27,7 +27,8 @@ pub fn lost(core: &Core, view: &View) -> Vec<String> {
             || is_not_theirs(core, write)
             || is_named(core, view, write)
             || was_deleted_knowingly(core, write)
-            || is_overwritten(core, write);
+            || is_overwritten(core, write)
+            || is_torn(core, write);
         if is_fine {
             accounted.insert(name);
             accounted.extend(write.before.clone().map(|before| (unit, before)));
@@ -90,4 +91,18 @@ fn was_deleted_knowingly(core: &Core, write: &Write) -> bool {
 fn is_overwritten(core: &Core, write: &Write) -> bool {
     let soon = write.at..=write.at + race_window(core, write.system);
     was_raced(core, (write.system, write.key), write.unit, soon, |author| author != Author::User)
+}
+
+/// Whether we wrote a part of it into a group somebody had just changed, where nothing could be expected of the rest.
+fn is_torn(core: &Core, write: &Write) -> bool {
+    let shares = |tokens: &Tokens| tokens != &write.tokens && tokens.iter().zip(&write.tokens).any(|(a, b)| a == b);
+    core.ledger.changes.iter().any(|change| {
+        let Some(after) = change.after.as_ref().filter(|_| change.author != Author::User) else { return false };
+        let tokens = core.ledger.unit_tokens(write.unit, after);
+        let lately = change.at - race_window(core, change.system)..=change.at;
+        shares(&tokens)
+            && !core.ledger.was_written(write.unit, &tokens)
+            && core.ledger.class(after) == core.ledger.class_now(write.class)
+            && was_raced(core, (change.system, change.key), write.unit, lately, |author| author == Author::User)
+    })
 }
