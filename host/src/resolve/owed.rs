@@ -70,12 +70,14 @@ fn update(state: &RecordState, endpoint: usize, rules: &Rules) -> Owed {
     if fields.is_empty() { Owed::Nothing } else { Owed::Update(fields) }
 }
 
-/// A group moves together: what an endpoint shows otherwise by leave, as a form of its own or because it may differ, goes with it.
+/// A group moves together: what an endpoint shows otherwise by leave, as a form of its own or because it may differ, goes with it, as
+/// does everything where nobody knows what it shows.
 fn complete_groups(state: &RecordState, endpoint: usize, rules: &Rules, fields: &mut Vec<usize>) {
     let Some(side) = state.side(endpoint) else { return };
+    let is_known = rules.endpoints.get(endpoint).is_some_and(|rule| rule.is_read);
     let is_torn = |field: usize| rules.moves_with(field, fields);
     let missing: Vec<usize> = writable(state, endpoint, rules)
-        .filter(|(field, value)| !fields.contains(field) && side.shadow(*field).shown() != Some(value))
+        .filter(|(field, value)| !fields.contains(field) && (!is_known || side.shadow(*field).shown() != Some(value)))
         .map(|(field, _)| field)
         .filter(|field| is_torn(*field))
         .collect();

@@ -6,7 +6,7 @@ mod finish;
 mod lost;
 mod sums;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ops::RangeInclusive;
 
 use lockstep::project::{DeleteConflict, HubDeletes};
@@ -338,6 +338,18 @@ fn delete_was_asked_for(core: &mut Core, system: usize, key: i64, before: &Value
     } else if core.plan.def.deletes == HubDeletes::Ignore {
         core.fail("5 no inferred delete", format!("{name}: {key} was deleted, and deletes are to be ignored"));
     }
+}
+
+/// All copies there ever were of records that a user has deleted somewhere, as holds name them.
+pub fn wanted_deletes(core: &Core) -> HashSet<String> {
+    let changes = &core.ledger.changes;
+    let class = |change: &crate::ledger::Change| {
+        change.before.as_ref().or(change.after.as_ref()).map(|values| core.ledger.class(values))
+    };
+    let by_user = |change: &&crate::ledger::Change| change.author == Author::User && change.after.is_none();
+    let deleted: HashSet<usize> = changes.iter().filter(by_user).filter_map(class).collect();
+    let copies = changes.iter().filter(|change| class(change).is_some_and(|class| deleted.contains(&class)));
+    copies.map(|change| format!("{} [\"{}\"]", core.plan.systems[change.system].name, change.key)).collect()
 }
 
 /// A person has decided: from now on older values of the record may come back.

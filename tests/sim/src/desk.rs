@@ -1,5 +1,7 @@
 //! The person who decides what the hub may not decide by itself. Uses only what the product offers to people.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use lockstep::project::HubDef;
 use lockstep::store::{
@@ -13,8 +15,8 @@ use crate::view::SYNC;
 /// What the person knows and has done.
 #[derive(Debug)]
 pub struct Desk {
-    /// How many deletes users asked for.
-    pub wanted_deletes: usize,
+    /// Copies of records that users have deleted somewhere, as holds name them.
+    pub wanted_deletes: HashSet<String>,
     /// Conflicts of one kind the person has ended.
     pub decided: Vec<Decided>,
     /// What could not be done, though it was offered.
@@ -38,15 +40,21 @@ pub enum Decided {
 
 impl Desk {
     pub fn new(seed: u64) -> Self {
-        Self { wanted_deletes: 0, decided: Vec::new(), complaints: Vec::new(), chance: Chance::new(seed, "desk") }
+        Self {
+            wanted_deletes: HashSet::new(),
+            decided: Vec::new(),
+            complaints: Vec::new(),
+            chance: Chance::new(seed, "desk"),
+        }
     }
 
     /// Decides everything that is open.
     pub fn work(&mut self, store: &dyn HubStore, def: &HubDef, now: DateTime<Utc>) {
         let filter = HoldFilter { sync: Some(SYNC.into()), state: Some(HoldState::Open), limit: None };
         for hold in store.holds(&filter).unwrap_or_default() {
-            // Holds are approved if anybody asked for deletes at all.
-            let ruling = if self.wanted_deletes > 0 { Ruling::Approve } else { Ruling::Refuse };
+            let keys: Vec<String> = serde_json::from_str(&hold.keys).unwrap_or_default();
+            let is_wanted = !keys.is_empty() && keys.iter().all(|key| self.wanted_deletes.contains(key));
+            let ruling = if is_wanted { Ruling::Approve } else { Ruling::Refuse };
             if store.decide_hold(hold.id, ruling, now).is_ok() {
                 self.decided.push(Decided::Hold);
             }

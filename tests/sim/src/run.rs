@@ -173,8 +173,7 @@ impl Story {
 
     /// A person decides what waits. Answers how much.
     fn decide(&mut self) -> usize {
-        let by_user = |change: &&crate::ledger::Change| change.author == Author::User && change.after.is_none();
-        self.desk.wanted_deletes = self.sim.core().ledger.changes.iter().filter(by_user).count();
+        self.desk.wanted_deletes = check::wanted_deletes(&self.sim.core());
         self.engine.decide(&self.sim, &mut self.desk);
         let decided = std::mem::take(&mut self.desk.decided);
         let view = if decided.is_empty() { View::default() } else { self.engine.view(&self.plan) };

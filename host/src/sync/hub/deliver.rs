@@ -334,6 +334,12 @@ impl Work<'_> {
             return Ok((Vec::new(), Vec::new()));
         }
         patch.retain(|(field, _)| missing.iter().all(|missing| missing.field != *field));
+        // What was emptied is owed still: the record it led to may come back.
+        for (field, value) in &mut patch {
+            if led.get(field).is_some_and(Value::is_null) {
+                *value = Value::Null;
+            }
+        }
         let columns = end.references.iter().filter_map(|reference| {
             let is_left = patch.iter().any(|(field, _)| *field == reference.field);
             let value = led.get(&reference.field).filter(|_| is_left)?;

@@ -163,8 +163,10 @@ impl Work<'_> {
             };
             let query = RecordQuery { sync: reference.sync.clone(), records: vec![record], ..RecordQuery::default() };
             let bodies = self.run.store.load_records(&query)?.bodies;
-            let state = bodies.get(&record).and_then(|body| decode(body, &[reference.parent.0], 0));
-            let is_dead = state.as_ref().is_some_and(|state| !state.is_live());
+            let body = bodies.get(&record);
+            let state = body.and_then(|body| decode(body, &[reference.parent.0], 0));
+            // Who was dead for long enough is forgotten.
+            let is_dead = body.is_none() || state.as_ref().is_some_and(|state| !state.is_live());
             let link = state.and_then(|state| state.sides.into_iter().next()).map(|side| side.link);
             match link {
                 // What points to a record that is no more points to nothing.
