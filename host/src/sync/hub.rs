@@ -12,6 +12,7 @@ mod confirm;
 mod decide;
 mod decision;
 mod deliver;
+mod disputes;
 mod enumerate;
 mod flow;
 mod forget;

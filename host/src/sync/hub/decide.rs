@@ -2,20 +2,18 @@
 
 use std::collections::HashMap;
 
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Map, Value as Json};
 
+use super::disputes::deletion_text;
 use super::identify::Identity;
-use super::work::{Unit, Work, remote_text};
+use super::work::{Unit, Work};
 use crate::connector::Failure;
 use crate::lineage::{Entry, EntryKind, Item};
 use crate::record::{Row, Value};
 use crate::resolve::{
-    Deletion, Dispute, Event, EventKind, Facts, Link, Mechanism, RecordState, Ruling, Segment, Source, Verdict, Why,
-    apply,
+    Dispute, Event, EventKind, Facts, Link, Mechanism, RecordState, Ruling, Segment, Verdict, Why, apply,
 };
-use crate::store::{
-    ConflictChange, ConflictKind, ConflictState, EventChange, MatchKey, NewConflict, RecordId, RecordQuery,
-};
+use crate::store::{EventChange, MatchKey, RecordId, RecordQuery};
 use crate::sync::error::SyncError;
 
 /// How long an event waits for the record it refers to before it is looked at again.
@@ -88,7 +86,7 @@ impl Work<'_> {
         let keys: Vec<Vec<Option<MatchKey>>> = rows
             .iter()
             .zip(&links)
-            .map(|(row, link)| match (link, row.adopt, row.kind) {
+            .map(|(row, link)| match (link.filter(|record| !is_nowhere(unit, *record)), row.adopt, row.kind) {
                 (None, None, EventKind::Upsert | EventKind::Undelete) => {
                     self.keys_of(|field| row.values.get(field).and_then(Option::as_ref))
                 }
@@ -121,6 +119,10 @@ impl Work<'_> {
     ) -> Result<(), SyncError> {
         // A row before this one in the same page may have made the link.
         let link = decided.unit.linked(self.endpoint_id(endpoint), &row.remote).unwrap_or(link);
+        let link = match link.filter(|record| row.adopt.is_none() && is_nowhere(&decided.unit, *record)) {
+            Some(dead) if row.kind != EventKind::Delete => self.successor(endpoint, row, dead, keys, decided),
+            _ => link,
+        };
         let known = row.adopt.or(link);
         let record = match known {
             Some(record) => record,
@@ -144,6 +146,29 @@ impl Work<'_> {
             self.close_question(endpoint, &row.remote, &mut decided.unit);
         }
         self.apply_row(endpoint, row, record, known.is_none() || link.is_none(), answers, decided)
+    }
+
+    /// What was deleted everywhere and comes back may have been made anew meanwhile, as another record: then it is that one's copy, or
+    /// nobody's before somebody has said whose it is. Answers the record it belongs to as far as that is known.
+    fn successor(
+        &self,
+        endpoint: usize,
+        row: &Incoming,
+        dead: RecordId,
+        keys: &[Option<MatchKey>],
+        decided: &mut Decided,
+    ) -> Option<RecordId> {
+        if matches!(self.identify(endpoint, row, keys, &decided.unit), Identity::New) {
+            return Some(dead);
+        }
+        if let Some(touched) = decided.unit.get(dead)
+            && let Some(side) = touched.state.sides.get_mut(endpoint)
+        {
+            side.forget_copy();
+            touched.is_dirty = true;
+        }
+        decided.unit.link(self.endpoint_id(endpoint), row.remote.clone(), None);
+        None
     }
 
     /// The record a row that is linked to none belongs to; none if it has to wait, or is nobody's business.
@@ -317,150 +342,12 @@ impl Work<'_> {
         };
         members.unwrap_or_default().iter().enumerate().filter_map(item).collect()
     }
+}
 
-    fn note_conflicts(
-        &self,
-        endpoint: usize,
-        row: &Incoming,
-        record: RecordId,
-        facts: &Facts,
-        decided: &mut Decided,
-    ) -> Result<(), SyncError> {
-        for why in &facts.verdicts {
-            let (kind, state) = match why.verdict {
-                Verdict::Held => (ConflictKind::Field, ConflictState::Open),
-                Verdict::Quarantined if !why.changes.is_empty() => (ConflictKind::Oscillation, ConflictState::Open),
-                Verdict::Won | Verdict::Lost | Verdict::Merged | Verdict::Restored | Verdict::Ignored
-                    if self.has(Mechanism::LoserKept) =>
-                {
-                    (ConflictKind::Field, ConflictState::Decided)
-                }
-                _ => continue,
-            };
-            decided.held += u64::from(state == ConflictState::Open);
-            decided
-                .unit
-                .conflicts
-                .push(ConflictChange::Put(self.field_conflict(endpoint, row, record, why, kind, state)));
-        }
-        self.renew_conflicts(endpoint, record, facts, decided);
-        self.renew_deletes(record, facts, decided)?;
-        if let Some(deletion @ (Deletion::Held | Deletion::EditWins | Deletion::DeleteWins)) = facts.deleted {
-            let state = if deletion == Deletion::Held { ConflictState::Open } else { ConflictState::Decided };
-            decided.held += u64::from(state == ConflictState::Open);
-            decided.unit.conflicts.push(ConflictChange::Put(self.delete_conflict(
-                endpoint,
-                row,
-                record,
-                deletion,
-                state,
-                &decided.unit,
-            )));
-        }
-        for group in &facts.settled {
-            self.close_open(record, *group, &mut decided.unit)?;
-        }
-        Ok(())
-    }
-
-    pub fn field_conflict(
-        &self,
-        endpoint: usize,
-        row: &Incoming,
-        record: RecordId,
-        why: &Why,
-        kind: ConflictKind,
-        state: ConflictState,
-    ) -> NewConflict {
-        let dispute = &why.dispute;
-        let group = self.settled.rules.groups.get(dispute.group);
-        let fields: Vec<usize> = group.map(|group| group.fields.clone()).unwrap_or_default();
-        let named = |values: &[Option<Value>]| self.named(&fields, values);
-        let after: Vec<Option<Value>> = fields
-            .iter()
-            .zip(&dispute.current)
-            .map(|(field, current)| {
-                let change = why.changes.iter().find(|change| change.field == *field);
-                change.map_or_else(|| current.clone(), |change| change.after.clone())
-            })
-            .collect();
-        let end = self.settled.ends.get(endpoint);
-        let policy = match why.verdict {
-            Verdict::Restored if group.is_some_and(|group| group.owner.is_none()) => "lost",
-            Verdict::Restored | Verdict::Ignored => "owner",
-            _ => group.map_or("manual", |group| group.policy.name()),
-        };
-        let body = json!({
-            "endpoint": end.map(|end| end.name.as_str()),
-            "key": end.map(|end| remote_text(&row.remote, &end.key)),
-            "base": named(&dispute.base),
-            "current": named(&dispute.current),
-            "current_source": self.source_name(dispute.current_source),
-            "current_at": dispute.current_at,
-            "incoming": named(&dispute.incoming),
-            "incoming_at": dispute.incoming_at,
-            "policy": policy,
-        });
-        let resolution = (state == ConflictState::Decided)
-            .then(|| json!({"by": policy, "verdict": why.verdict.name(), "values": named(&after)}).to_string());
-        NewConflict {
-            sync: self.name().to_owned(),
-            record,
-            kind,
-            state,
-            subject: group.map(|group| group.name.clone()).unwrap_or_default(),
-            body: body.to_string(),
-            resolution,
-        }
-    }
-
-    fn named(&self, fields: &[usize], values: &[Option<Value>]) -> Json {
-        let pairs = fields.iter().zip(values).filter_map(|(field, value)| {
-            let field = self.settled.entity.get(*field)?;
-            Some((field.name.clone(), value.as_ref()?.to_json(field.logical)))
-        });
-        Json::Object(pairs.collect::<Map<String, Json>>())
-    }
-
-    pub fn source_name(&self, source: Source) -> String {
-        match source {
-            Source::Person => "a person".to_owned(),
-            Source::Endpoint(endpoint) => {
-                self.settled.ends.get(endpoint).map(|end| end.name.clone()).unwrap_or_default()
-            }
-        }
-    }
-
-    fn delete_conflict(
-        &self,
-        endpoint: usize,
-        row: &Incoming,
-        record: RecordId,
-        deletion: Deletion,
-        state: ConflictState,
-        unit: &Unit,
-    ) -> NewConflict {
-        let end = self.settled.ends.get(endpoint);
-        let values = unit.peek(record).map(|touched| touched.state.values()).unwrap_or_default();
-        let body = json!({
-            "endpoint": end.map(|end| end.name.as_str()),
-            "key": end.map(|end| remote_text(&row.remote, &end.key)),
-            "event": if row.kind == EventKind::Delete { "delete" } else { "edit" },
-            "incoming": self.shown(&self.whole(endpoint, row, record, unit)),
-            "values": self.shown(&values),
-        });
-        let resolution = (state == ConflictState::Decided)
-            .then(|| json!({"by": "delete_conflict", "verdict": deletion_text(deletion)}).to_string());
-        NewConflict {
-            sync: self.name().to_owned(),
-            record,
-            kind: ConflictKind::Delete,
-            state,
-            subject: end.map(|end| end.name.clone()).unwrap_or_default(),
-            body: body.to_string(),
-            resolution,
-        }
-    }
+/// Whether a record was deleted and nobody has it any more.
+fn is_nowhere(unit: &Unit, record: RecordId) -> bool {
+    let is_dead = |state: &RecordState| !state.is_live() && !state.sides.iter().any(|side| side.link.is_linked());
+    unit.peek(record).is_some_and(|touched| is_dead(&touched.state))
 }
 
 fn entry_kind(facts: &Facts, is_new: bool, is_new_link: bool) -> EntryKind {
@@ -470,16 +357,6 @@ fn entry_kind(facts: &Facts, is_new: bool, is_new_link: bool) -> EntryKind {
         _ if is_new => EntryKind::Created,
         _ if is_new_link => EntryKind::Linked,
         _ => EntryKind::Changed,
-    }
-}
-
-fn deletion_text(deletion: Deletion) -> &'static str {
-    match deletion {
-        Deletion::Everywhere => "everywhere",
-        Deletion::Here => "here only",
-        Deletion::Held => "waits for a person",
-        Deletion::EditWins => "the edit counts",
-        Deletion::DeleteWins => "the delete counts",
     }
 }
 

@@ -352,11 +352,21 @@ impl Work<'_> {
             links: rows.iter().map(|row| (id, row.remote.clone())).collect(),
             ..RecordQuery::default()
         };
-        let links = self.run.store.load_records(&query)?.links;
+        let loaded = self.run.store.load_records(&query)?;
+        let mut unit = Unit::default();
+        self.take_bodies(&mut unit, loaded.bodies)?;
+        // What was deleted, and is there again without anybody having said so, is nobody's either.
+        let is_held = |record: &RecordId| {
+            let side = unit.peek(*record).and_then(|touched| touched.state.side(endpoint));
+            side.is_none_or(|side| matches!(side.link, Link::Linked(_) | Link::Left(_)))
+        };
         let mut known = HashSet::new();
+        let links = loaded.links.into_iter().map(|link| link.filter(is_held));
         let free = rows.into_iter().zip(links).filter(|(_, link)| link.is_none()).map(|(row, _)| row);
         let free = free.filter(|row| known.insert(row.remote.clone()));
-        Ok(free.map(|row| Incoming { has_waited: true, ..row }).collect())
+        let free = free.map(|row| Incoming { has_waited: true, ..row }).collect();
+        self.put_back(unit);
+        Ok(free)
     }
 
     /// The endpoint's columns of the first rule by which its records can be matched.
