@@ -80,10 +80,11 @@ pub fn is_like(shown: &Value, given: &Value) -> bool {
         _ => match (normalise(shown, Normaliser::Name), normalise(given, Normaliser::Name)) {
             (None, None) => true,
             (Some(left), Some(right)) if left.len() == right.len() => left == right,
-            (Some(left), Some(right)) => {
-                let (left, right) = (left.trim_start_matches('0'), right.trim_start_matches('0'));
-                let (short, long) = if left.len() < right.len() { (left, right) } else { (right, left) };
-                !short.is_empty() && (long.starts_with(short) || long.ends_with(short))
+            (Some(shown), Some(given)) => {
+                let (shown, given) = (shown.trim_start_matches('0'), given.trim_start_matches('0'));
+                // Something may be put before it, as a country's code is, or be left out; what comes after it is somebody's.
+                let is_cut = !shown.is_empty() && (given.starts_with(shown) || given.ends_with(shown));
+                is_cut || (!given.is_empty() && shown.ends_with(given))
             }
             _ => false,
         },
@@ -131,6 +132,7 @@ mod tests {
         assert!(is_like("+49 30 1234", "0301234"));
         assert!(is_like("never on Mon", "never on Mondays, please"));
         assert!(is_like("", "  "));
+        assert!(!is_like("t97;t176", "t97"));
         assert!(!is_like("Bob", "Ann"));
         assert!(!is_like("000057", "000005"));
         assert!(!is_like("", "Ann"));

@@ -218,8 +218,13 @@ impl Ledger {
         self.changes.iter().enumerate().any(|(number, change)| {
             let is_there = change.system == system && change.key == key && change.author != Author::User;
             let is_it = |after: &Values| self.unit_tokens(unit, after) == *tokens;
-            is_there && !self.confirmed.contains(&number) && change.after.as_ref().is_some_and(is_it)
+            is_there && !self.is_confirmed(number) && change.after.as_ref().is_some_and(is_it)
         })
+    }
+
+    /// Whether the hub has heard that a change it made was made.
+    pub fn is_confirmed(&self, change: usize) -> bool {
+        self.confirmed.contains(&change)
     }
 
     /// What a system made of a value that is known is known too.

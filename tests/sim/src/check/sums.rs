@@ -45,13 +45,13 @@ fn check(core: &Core, view: &View, field: usize, class: usize, changes: &[&Chang
         .collect();
     let [value] = Vec::from_iter(&final_values)[..] else { return };
     let what = match value {
-        Value::Int(count) => counter(core, field, changes, *count),
+        Value::Int(count) => counter(core, field, class, changes, *count),
         set => set_of(field, changes, set),
     };
     found.extend(what);
 }
 
-fn counter(core: &Core, field: usize, changes: &[&Change], count: i64) -> Option<String> {
+fn counter(core: &Core, field: usize, class: usize, changes: &[&Change], count: i64) -> Option<String> {
     let number = |values: &Option<crate::system::Values>| match values.as_ref().map(|values| &values[field]) {
         Some(Value::Int(count)) => *count,
         _ => 0,
@@ -62,8 +62,16 @@ fn counter(core: &Core, field: usize, changes: &[&Change], count: i64) -> Option
         let is_same = |other: &&&Change| other.system != change.system && number(&other.after) == number(&change.after);
         core.plan.quirks.loses_answers() && changes.iter().any(|other| is_same(&other))
     };
-    let mut doubtful = changes.iter().filter(is_twice).map(|change| number(&change.after) - number(&change.before));
-    let is_fine = sum == count || doubtful.any(|delta| sum - delta == count);
+    let delta = |change: &Change| number(&change.after) - number(&change.before);
+    let mut doubtful = changes.iter().filter(is_twice).map(|change| delta(change));
+    // Nor, of somebody who counted on, whether they had it before them.
+    let is_unheard = |(number, change): &(usize, &Change)| {
+        let is_ours = change.author != Author::User && !core.ledger.is_confirmed(*number);
+        is_ours && change.after.as_ref().is_some_and(|after| core.ledger.class(after) == class)
+    };
+    let mut unheard = core.ledger.changes.iter().enumerate().filter(is_unheard).map(|(_, change)| delta(change));
+    let is_fine =
+        sum == count || doubtful.any(|delta| sum - delta == count) || unheard.any(|delta| sum + delta == count);
     (!is_fine).then(|| format!("a counter is {count}, but all that was counted is {sum}"))
 }
 
