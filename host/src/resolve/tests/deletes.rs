@@ -101,3 +101,77 @@ fn who_is_gone_for_a_moment_is_not_taken_back_from_a_reading_that_is_behind() {
         assert!(lab.says(1, [Some("Ann"), Some("A 1"), Some("10")]).unsettled.is_none());
     }
 }
+
+#[test]
+fn a_create_that_arrives_after_it_was_given_up_is_ours_also_when_there_is_a_newer_value() {
+    let mut lab = under_way(Policy::Newest);
+    let side = &mut lab.state.sides[1];
+    side.late = side.sent.take();
+    lab.says(0, [Some("Anna"), Some("A 1"), Some("10")]);
+    // By its own clock it is newer than the edit; it is older all the same.
+    let facts = lab.event(1, EventKind::Upsert, [Some("ANN"), Some("A 1"), Some("10")], Some(lab.now + 60 * SECOND));
+    assert!(facts.is_found && !facts.is_news());
+    assert_eq!(lab.text(0), "Anna");
+    assert_eq!(lab.owed(1), Owed::Update(vec![0]));
+    assert_eq!(lab.owed(0), Owed::Nothing);
+}
+
+#[test]
+fn what_was_shown_as_it_was_written_is_no_longer_asked_about() {
+    let mut lab = Lab::agreed(Policy::Manual);
+    let sent = |patch: Vec<(usize, Value)>| Sent {
+        kind: SentKind::Unseen,
+        patch,
+        at: lab.now,
+        shown: Vec::new(),
+        shown_at: None,
+    };
+    let patch = vec![(0, Value::text("Ann")), (1, Value::text("A 1"))];
+    let rest = vec![(1, Value::text("A 1"))];
+    let (unseen, expected) = (sent(patch), sent(rest));
+    lab.state.sides[1].sent = Some(Box::new(unseen));
+    assert!(lab.says(1, [Some("Ann"), None, None]).is_touched);
+    assert_eq!(lab.state.sides[1].sent.as_deref(), Some(&expected));
+}
+
+#[test]
+fn a_copy_made_anew_is_not_taken_back_from_a_list_that_still_shows_the_old_one() {
+    let mut lab = Lab::agreed(Policy::Manual);
+    lab.rules.endpoints[1].lag = 60 * SECOND;
+    lab.rules.delete_conflict = DeleteConflict::EditWins;
+    lab.says(0, [Some("Anna"), None, None]);
+    assert_eq!(lab.deletes(1).deleted, Some(Deletion::EditWins));
+    lab.deliver(1);
+    let facts = lab.says(1, [Some("Ann"), Some("A 1"), Some("10")]);
+    assert!(facts.unsettled.is_some() && !facts.is_news());
+    assert_eq!(lab.text(0), "Anna");
+}
+
+#[test]
+fn who_was_made_again_long_ago_says_so_as_often_as_it_is_read() {
+    let again = |lab: &mut Lab| lab.event(1, EventKind::Undelete, [Some("Ann"), Some("A 1"), Some("10")], None);
+    let mut lab = Lab::agreed(Policy::Manual);
+    lab.deletes(0);
+    assert!(!again(&mut lab).revived);
+    assert_eq!(lab.owed(1), Owed::Delete);
+    // Where our delete may have been there before, somebody has made it again since.
+    lab.rules.delete_conflict = DeleteConflict::EditWins;
+    let sent = Sent { kind: SentKind::Delete, patch: Vec::new(), at: lab.now, shown: Vec::new(), shown_at: None };
+    lab.state.sides[1].sent = Some(Box::new(sent));
+    assert!(again(&mut lab).revived);
+}
+
+#[test]
+fn a_record_that_comes_back_has_what_the_owner_of_a_field_shows() {
+    let mut lab = Lab::agreed(Policy::Manual);
+    lab.rules.endpoints.push(EndpointRule { name: "shop".into(), ..lab.rules.endpoints[0].clone() });
+    lab.state.sides.push(Side::new(3));
+    lab.deliver(2);
+    lab.rules.groups[0].owner = Some((0, Others::Restore));
+    lab.rules.delete_conflict = DeleteConflict::DeleteWins;
+    lab.deletes(1);
+    assert!(!lab.says(0, [Some("Anna"), None, None]).revived);
+    assert!(lab.event(1, EventKind::Undelete, [None, Some("A 1"), Some("10")], None).revived);
+    assert_eq!(lab.text(0), "Anna");
+    assert_eq!(lab.owed(0), Owed::Nothing);
+}

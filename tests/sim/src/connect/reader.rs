@@ -154,7 +154,7 @@ impl PageReader {
         marks.extend(behind.filter(|_| changes.rows() > 0).map(|_| Mark::PartialRecord));
         marks.extend(self.is_blank.then_some(Mark::Blank));
         marks.extend(is_partial_scan.then_some(Mark::Incomplete));
-        let status = self.status(is_last, profile.complete);
+        let status = self.status(is_last, profile.complete || is_calm);
         let next_cursor = Opaque(self.cursor(table, is_last, now).write());
         marks.into_iter().for_each(|mark| core.hit(mark, op));
         let keys: Vec<i64> = shown.iter().map(|shown| shown.key).collect();
