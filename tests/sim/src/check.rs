@@ -11,6 +11,7 @@ use std::ops::RangeInclusive;
 
 use lockstep::project::{DeleteConflict, HubDeletes};
 use lockstep::record::Value;
+use serde_json::json;
 
 use crate::desk::Decided;
 use crate::field::{Kind, email_key};
@@ -349,7 +350,15 @@ pub fn wanted_deletes(core: &Core) -> HashSet<String> {
     let by_user = |change: &&crate::ledger::Change| change.author == Author::User && change.after.is_none();
     let deleted: HashSet<usize> = changes.iter().filter(by_user).filter_map(class).collect();
     let copies = changes.iter().filter(|change| class(change).is_some_and(|class| deleted.contains(&class)));
-    copies.map(|change| format!("{} [\"{}\"]", core.plan.systems[change.system].name, change.key)).collect()
+    let serial = |change: &crate::ledger::Change| {
+        let values = change.before.as_ref().or(change.after.as_ref())?;
+        Some(values[core.plan.serial()].to_json(core.plan.fields[core.plan.serial()].kind.logical()))
+    };
+    let keys = copies.flat_map(|change| {
+        let name = core.plan.systems[change.system].name;
+        [Some(change.key.to_string().into()), serial(change)].map(|key| Some(format!("{name} {}", json!([key?]))))
+    });
+    keys.flatten().collect()
 }
 
 /// A person has decided: from now on older values of the record may come back.
