@@ -77,7 +77,11 @@ impl System {
     /// The record a deleted one with this serial was, in a system where the serial is the key.
     fn buried_by_serial(&self, serial: &Value) -> Option<i64> {
         let field = self.plan.serial();
-        self.trash().find(|(_, values)| values[field] == *serial).map(|(key, _)| key)
+        let was_it = |values: &Values| values[field] == *serial;
+        let mut records = self.records.iter();
+        let buried =
+            records.find(|(_, versions)| versions.iter().filter_map(|version| version.values.as_ref()).any(was_it));
+        buried.map(|(key, _)| *key)
     }
 
     /// What the system calls a record that another points to.
