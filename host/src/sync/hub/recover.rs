@@ -199,8 +199,10 @@ impl Work<'_> {
                 side.shadow(field).shown() == Some(value) || side.fenced(field, value, now).is_some()
             })
         };
+        // What was there before, and was written with the rest of its group, says nothing.
+        let changes = sent.patch.iter().filter(|(field, value)| side.shadow(*field).shown() != Some(value));
         let (old, new): (Vec<_>, Vec<_>) =
-            sent.patch.iter().cloned().partition(|(field, value)| shown(*field) != Some(value) && is_old(*field));
+            changes.cloned().partition(|(field, value)| shown(*field) != Some(value) && is_old(*field));
         let due = sent.at.saturating_add(self.settled.rules.lag(endpoint));
         if now < due && sent.patch.iter().any(|(field, value)| shown(*field) != Some(value)) {
             // Whatever else is shown may be from before.
