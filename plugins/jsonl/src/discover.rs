@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use lockstep_json::{Kind, Member, Value, read_object};
 use lockstep_plugin_sdk::error::{Error, Result};
 use lockstep_plugin_sdk::types::{LogicalType, Stream};
 use lockstep_plugin_sdk::values::Decimal;
@@ -10,7 +11,6 @@ use lockstep_text_files::value::int64;
 use lockstep_text_files::{Sample, Store, StoredFile, Tail, describe_streams, guessed, samples};
 
 use crate::config::Config;
-use crate::json::{Kind, Member, Value, read_object};
 
 /// More fields than any table has columns: then keys are data, and nothing good comes of a field for each.
 const FIELDS_MAX: usize = 4096;

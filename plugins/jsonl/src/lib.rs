@@ -2,7 +2,6 @@
 
 mod config;
 mod discover;
-mod json;
 mod refusals;
 mod rows;
 

@@ -1,10 +1,9 @@
 //! What is said about lines that cannot become rows.
 
+use lockstep_json::{DEPTH_MAX, Fault, Value};
 use lockstep_plugin_sdk::batch::ColumnBuilder;
 use lockstep_text_files::value::ValueError;
 use lockstep_text_files::{Reason, quoted};
-
-use crate::json::{DEPTH_MAX, Fault, Value};
 
 /// The code for lines that are too long.
 pub const LENGTH: &str = "jsonl.length";

@@ -1,15 +1,12 @@
 //! Lines become rows.
 
-use std::collections::BTreeMap;
-
-use lockstep_plugin_sdk::batch::{BatchBuilder, ColumnBuilder};
+use lockstep_json::{Fault, Member, Shape, Value, push, read_object};
+use lockstep_plugin_sdk::batch::BatchBuilder;
 use lockstep_plugin_sdk::error::Result;
-use lockstep_plugin_sdk::types::{Field, LogicalType};
-use lockstep_plugin_sdk::values::{Decimal, DecimalShape};
-use lockstep_text_files::value::{BoolWords, ValueError, fixed_bits, int64, push_value};
+use lockstep_plugin_sdk::types::Field;
+use lockstep_text_files::value::{BoolWords, ValueError, fixed_bits};
 use lockstep_text_files::{Format, RECORD_BYTES_MAX, Reason, Refusal, Step, Tail, Text};
 
-use crate::json::{Fault, Kind, Member, Value, find_duplicate, read_object};
 use crate::refusals;
 
 /// The records of one file.
@@ -17,22 +14,11 @@ pub struct Rows {
     path: String,
     /// Of no use, for truth is never written as a string here, but part of how strings become values.
     words: BoolWords,
-    /// The columns of the batch by their names.
-    columns: BTreeMap<String, usize>,
     fixed_bytes: u64,
-    /// What the keys of the last line meant: those of the next line are nearly always the same, in the same order.
-    shape: Vec<Slot>,
+    shape: Shape,
     members: Vec<Member>,
-    /// For each column of the batch, its value in the line at hand.
-    values: Vec<Option<Value>>,
     /// The beginning of a line that is too long, while its end is looked for.
     swallowed: Option<Box<Refusal>>,
-}
-
-/// A key as it is written, and the column of the batch it belongs to.
-struct Slot {
-    key: Vec<u8>,
-    column: Option<usize>,
 }
 
 /// Why a line is not a row.
@@ -54,11 +40,9 @@ impl Rows {
         Ok(Self {
             path: path.to_owned(),
             words: BoolWords::default(),
-            columns: fields.iter().enumerate().map(|(index, field)| (field.name.clone(), index)).collect(),
             fixed_bytes: bits.div_ceil(8),
-            shape: Vec::new(),
+            shape: Shape::new(fields.iter().map(|field| field.name.as_str())),
             members: Vec::new(),
-            values: vec![None; fields.len()],
             swallowed: None,
         })
     }
@@ -92,17 +76,9 @@ impl Rows {
     fn row(&mut self, line: &[u8], batch: &mut BatchBuilder) -> Result<u64, LineError> {
         self.members.clear();
         read_object(line, &mut self.members)?;
-        if !self.has_known_shape(line) {
-            self.learn_shape(line)?;
-        }
-        self.values.fill(None);
-        for (slot, member) in self.shape.iter().zip(&self.members) {
-            if let Some(value) = slot.column.and_then(|column| self.values.get_mut(column)) {
-                *value = Some(member.value);
-            }
-        }
+        let values = self.shape.arrange(line, &self.members)?;
         let mut bytes = self.fixed_bytes;
-        for (index, (column, value)) in batch.columns().iter_mut().zip(&self.values).enumerate() {
+        for (index, (column, value)) in batch.columns().iter_mut().zip(values).enumerate() {
             match value {
                 None => column.push_absent(),
                 Some(value) => {
@@ -113,25 +89,6 @@ impl Rows {
             }
         }
         Ok(bytes)
-    }
-
-    /// Whether the keys are those of the last line, of which is known that none occurs twice.
-    fn has_known_shape(&self, line: &[u8]) -> bool {
-        self.shape.len() == self.members.len()
-            && self.shape.iter().zip(&self.members).all(|(slot, member)| slot.key == member.key.raw(line))
-    }
-
-    fn learn_shape(&mut self, line: &[u8]) -> Result<(), Fault> {
-        self.shape.clear();
-        if let Some(key) = find_duplicate(line, self.members.iter().map(|member| member.key)) {
-            return Err(Fault::DuplicateKey { key });
-        }
-        self.shape.extend(self.members.iter().map(|member| {
-            let name = member.key.of(line);
-            let column = std::str::from_utf8(&name).ok().and_then(|name| self.columns.get(name));
-            Slot { key: member.key.raw(line).to_vec(), column: column.copied() }
-        }));
-        Ok(())
     }
 
     /// Looks for the end of a line that is too long.
@@ -183,46 +140,4 @@ fn find_line(text: &Text) -> Option<(usize, usize)> {
 
 fn refused(next: usize, refusal: Refusal) -> Step {
     Step::Refused { next, refusal: Box::new(refusal) }
-}
-
-/// Pushes a value into a column; answers the bytes of its text.
-fn push(column: &mut ColumnBuilder, line: &[u8], value: Value, words: &BoolWords) -> Result<usize, ValueError> {
-    let raw = value.of(line);
-    match (column.logical(), value.kind) {
-        (_, Kind::Null) => column.push_null(),
-        (LogicalType::Bool, Kind::Bool(value)) => column.push_bool(value),
-        (LogicalType::Text, Kind::Text(text)) => return push_bytes(column, &text.of(line)),
-        // Whatever else it is, its text says everything.
-        (LogicalType::Text | LogicalType::Json, _) => return push_bytes(column, raw),
-        (LogicalType::Bool, kind) => return Err(not_a(kind)),
-        // Numbers, times and identifiers are often written as strings, to be exact or because JSON has nothing better.
-        (_, Kind::Text(text)) => return push_value(column, &text.of(line), words),
-        (LogicalType::Int64, Kind::Integer | Kind::Number) => column.push_int64(whole(raw)?),
-        (LogicalType::Decimal(_) | LogicalType::Float64, Kind::Integer | Kind::Number) => {
-            return push_value(column, raw, words);
-        }
-        (_, kind) => return Err(not_a(kind)),
-    }
-    Ok(0)
-}
-
-fn push_bytes(column: &mut ColumnBuilder, bytes: &[u8]) -> Result<usize, ValueError> {
-    column.push_bytes(bytes);
-    Ok(bytes.len())
-}
-
-#[cold]
-fn not_a(kind: Kind) -> ValueError {
-    ValueError::of(format_args!("it is {} in the file", kind.name()))
-}
-
-/// A whole number, however it is written: `5`, `5.0`, `5e0`.
-fn whole(raw: &[u8]) -> Result<i64, ValueError> {
-    let error = match int64(raw) {
-        Ok(value) => return Ok(value),
-        Err(error) => error,
-    };
-    let shape = DecimalShape { precision: 19, scale: 0 };
-    let decimal = std::str::from_utf8(raw).ok().and_then(|text| Decimal::parse(text).ok());
-    decimal.and_then(|decimal| decimal.to_scaled(shape).ok()).ok_or(error)
 }

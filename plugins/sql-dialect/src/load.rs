@@ -2,6 +2,7 @@
 
 use lockstep_plugin_sdk::capabilities::sql::{Ingest, Session};
 use lockstep_plugin_sdk::error::{Error, ErrorKind, Result};
+use lockstep_plugin_sdk::outcome::at_row;
 use lockstep_plugin_sdk::types::{Batch, Field, RowError};
 
 use crate::batches::keep_rows;
@@ -62,12 +63,6 @@ impl Load {
     pub fn finish(self) -> Result<u64> {
         self.ingest.finish()
     }
-}
-
-/// The error with this row as its own.
-pub fn at_row(mut error: Error, row: u32) -> Error {
-    error.properties.retain(|(name, _)| name != "row");
-    error.with_property("row", row.to_string())
 }
 
 /// Rows of a load are counted over all its pages. Only for a row of the page at hand the number means something to the host.

@@ -36,10 +36,10 @@ fn values_of_another_type() {
     };
     value("1.5", "int64", "not a whole number");
     value("9223372036854775808", "int64", "out of the range of 64 bits");
-    value("true", "int64", "it is true or false in the file");
-    value("{}", "int64", "it is an object in the file");
+    value("true", "int64", "it is true or false in the JSON");
+    value("{}", "int64", "it is an object in the JSON");
     value("\"x\"", "int64", "not a whole number");
-    value("[]", "int64", "it is an array in the file");
+    value("[]", "int64", "it is an array in the JSON");
 }
 
 #[test]

@@ -2,8 +2,9 @@
 
 use lockstep_plugin_sdk::capabilities::sql::Session;
 use lockstep_plugin_sdk::error::{Error, Result};
+use lockstep_plugin_sdk::lookback::lookback_from;
 use lockstep_plugin_sdk::types::LogicalType;
-use lockstep_sql_dialect::{Arguments, Value, lookback_from, read_row};
+use lockstep_sql_dialect::{Arguments, Value, read_row};
 
 use super::plan::Plan;
 use crate::cursor::Boundary;

@@ -2,8 +2,9 @@
 
 use lockstep_plugin_sdk::capabilities::sql::Session;
 use lockstep_plugin_sdk::error::{Error, Result};
+use lockstep_plugin_sdk::lookback::Lookback;
 use lockstep_plugin_sdk::types::{Field, ReadRequest};
-use lockstep_sql_dialect::{Lookback, Selection};
+use lockstep_sql_dialect::Selection;
 
 use crate::catalog::{self, Column, Table};
 use crate::cursor::Scope;

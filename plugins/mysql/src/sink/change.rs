@@ -11,11 +11,12 @@ use std::collections::{BTreeMap, HashMap};
 use lockstep_plugin_sdk::batch::BatchView;
 use lockstep_plugin_sdk::capabilities::sql::RowPage;
 use lockstep_plugin_sdk::error::{Error, Result};
+use lockstep_plugin_sdk::outcome::{Outcome, at_row};
 use lockstep_plugin_sdk::sink::{Flushed, WriteMode, WriteResults, Writer};
 use lockstep_plugin_sdk::types::{Batch, Changes, Field, LogicalType};
 use lockstep_sql_dialect::{
-    Arguments, ChangeColumns, Expected, Load, Outcome, Transaction, Value, at_row, in_page, is_same, read_batch,
-    renumber, rows_by_kind, value_at,
+    Arguments, ChangeColumns, Expected, Load, Transaction, Value, identify_all, in_page, is_same, read_batch, renumber,
+    rows_by_kind, value_at,
 };
 
 use super::fault;
@@ -105,7 +106,7 @@ impl ChangeWriter {
         let inserted = self.run(&stage.insert(&self.target))?;
         let (numbers, keys, problems) = self.read(stage, &self.target.key)?;
         check_all(rows.len() - found.len(), numbers.len(), problems)?;
-        outcome.identify_all(&numbers, &self.target.key, &keys)?;
+        identify_all(outcome, &numbers, &self.target.key, &keys)?;
         Ok(inserted)
     }
 
@@ -119,7 +120,7 @@ impl ChangeWriter {
         let page = read_batch(self.transaction.session(), &stage.number(&self.target), Arguments::new(), &types);
         let RowPage { data, problems } = page.map_err(|error| fault::while_merging(error, &self.target))?;
         check_all(rows.len(), data.rows as usize, problems.into_iter().map(|problem| problem.error).collect())?;
-        outcome.identify_all(rows, &self.target.key, &data)?;
+        identify_all(outcome, rows, &self.target.key, &data)?;
         Ok(u64::from(data.rows))
     }
 
@@ -131,7 +132,7 @@ impl ChangeWriter {
             let statement = stage.told_key(&self.target, *row);
             let page = read_batch(self.transaction.session(), &statement, Arguments::new(), &types)?;
             check_all(1, page.data.rows as usize, page.problems.into_iter().map(|problem| problem.error).collect())?;
-            outcome.identify_all(&[*row], &self.target.key, &page.data)?;
+            identify_all(outcome, &[*row], &self.target.key, &page.data)?;
         }
         Ok(rows.len() as u64)
     }

@@ -5,11 +5,10 @@
 //! interact.
 
 use lockstep_plugin_sdk::error::{Error, Result};
+use lockstep_plugin_sdk::outcome::{Outcome, at_row};
 use lockstep_plugin_sdk::sink::{Flushed, WriteMode, WriteResults, Writer};
 use lockstep_plugin_sdk::types::{Batch, Changes, Field, RowError};
-use lockstep_sql_dialect::{
-    Arguments, KeyOrder, Load, Outcome, Transaction, at_row, in_page, keep_rows, read_all, split_kinds,
-};
+use lockstep_sql_dialect::{Arguments, KeyOrder, Load, Transaction, in_page, keep_rows, read_all, split_kinds};
 
 use super::fault;
 use super::merge::{Order, Stage};

@@ -2,8 +2,8 @@
 
 use lockstep_plugin_sdk::capabilities::sql::Session;
 use lockstep_plugin_sdk::error::{Error, Result};
+use lockstep_plugin_sdk::lookback::Lookback;
 use lockstep_plugin_sdk::types::{Field, LogicalType, ReadRequest};
-use lockstep_sql_dialect::Lookback;
 
 use super::lookback_option;
 use crate::catalog::{self, Table};

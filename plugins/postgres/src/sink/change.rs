@@ -10,10 +10,11 @@ use std::collections::HashSet;
 
 use lockstep_plugin_sdk::capabilities::sql::{RowPage, Session};
 use lockstep_plugin_sdk::error::{Error, ErrorKind, Result};
+use lockstep_plugin_sdk::outcome::Outcome;
 use lockstep_plugin_sdk::sink::{Flushed, WriteMode, WriteResults, Writer};
 use lockstep_plugin_sdk::types::{Batch, Changes, LogicalType, Values};
 use lockstep_sql_dialect::{
-    Arguments, ChangeColumns, Load, Outcome, Transaction, in_page, read_batch, renumber, rows_by_kind,
+    Arguments, ChangeColumns, Load, Transaction, identify_all, in_page, read_batch, renumber, rows_by_kind,
 };
 
 use super::fault;
@@ -86,7 +87,7 @@ impl ChangeWriter {
             false if found.rows as usize == rows.len() => (rows.clone(), found),
             false => return Err(left_out(&rows, found.rows)),
         };
-        outcome.identify_all(&inserted, &self.target.key, &keys)?;
+        identify_all(outcome, &inserted, &self.target.key, &keys)?;
         self.written += inserted.len() as u64;
         let inserted: HashSet<u32> = inserted.into_iter().collect();
         rows.iter().filter(|row| !inserted.contains(row)).for_each(|row| outcome.conflict(*row, exists()));

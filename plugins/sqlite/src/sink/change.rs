@@ -11,10 +11,11 @@ use std::collections::{BTreeMap, HashMap};
 use lockstep_plugin_sdk::batch::BatchView;
 use lockstep_plugin_sdk::capabilities::sql::{RowPage, Session};
 use lockstep_plugin_sdk::error::{Error, Result};
+use lockstep_plugin_sdk::outcome::Outcome;
 use lockstep_plugin_sdk::sink::{Flushed, WriteMode, WriteResults, Writer};
 use lockstep_plugin_sdk::types::{Batch, Changes, Field, LogicalType};
 use lockstep_sql_dialect::{
-    Arguments, ChangeColumns, Expected, Load, Outcome, Transaction, Value, in_page, is_same, read_batch, renumber,
+    Arguments, ChangeColumns, Expected, Load, Transaction, Value, identify_all, in_page, is_same, read_batch, renumber,
     rows_by_kind, value_at,
 };
 
@@ -100,7 +101,7 @@ impl ChangeWriter {
         let inserted = inserted.map_err(fault::while_merging)?;
         let (numbers, keys, problems) = self.read(stage, &self.target.key, &found)?;
         check_all(rows.len() - found.len(), numbers.len(), problems)?;
-        outcome.identify_all(&numbers, &self.target.key, &keys)?;
+        identify_all(outcome, &numbers, &self.target.key, &keys)?;
         Ok(inserted)
     }
 
@@ -110,7 +111,7 @@ impl ChangeWriter {
         let page = read_batch(self.transaction.session(), &stage.number(&self.target), Arguments::new(), &types);
         let RowPage { data, problems } = page.map_err(fault::while_merging)?;
         check_all(rows.len(), data.rows as usize, problems.into_iter().map(|problem| problem.error).collect())?;
-        outcome.identify_all(rows, &self.target.key, &data)?;
+        identify_all(outcome, rows, &self.target.key, &data)?;
         Ok(u64::from(data.rows))
     }
 

@@ -6,9 +6,10 @@
 
 use lockstep_plugin_sdk::capabilities::sql::Session;
 use lockstep_plugin_sdk::error::{Error, Result};
+use lockstep_plugin_sdk::outcome::{Outcome, at_row};
 use lockstep_plugin_sdk::sink::{Flushed, WriteMode, WriteResults, Writer};
 use lockstep_plugin_sdk::types::{Batch, Changes, Field, RowError};
-use lockstep_sql_dialect::{KeyOrder, Load, Outcome, at_row, in_page, keep_rows, split_kinds};
+use lockstep_sql_dialect::{KeyOrder, Load, in_page, keep_rows, split_kinds};
 
 use super::fault;
 use super::merge::{Order, Stage};

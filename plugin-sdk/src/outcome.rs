@@ -1,15 +1,14 @@
 //! What became of the rows of a page, row by row.
 
-use lockstep_plugin_sdk::error::{Error, Result};
-use lockstep_plugin_sdk::sink::WriteResults;
-use lockstep_plugin_sdk::types::{Batch, BytesColumn, Field, RowError};
-
-use crate::load::at_row;
-use crate::record::key_to_json;
+use crate::error::Error;
+use crate::sink::WriteResults;
+use crate::types::{BytesColumn, RowError};
 
 const OK: u8 = 0;
 const CONFLICT: u8 = 1;
 const REJECTED: u8 = 2;
+const RETRY: u8 = 3;
+const UNKNOWN: u8 = 4;
 
 /// Every row is fine until something else is said about it.
 #[derive(Clone, Debug)]
@@ -41,17 +40,18 @@ impl Outcome {
         }
     }
 
-    /// The keys under which these rows were inserted, in the same order.
-    pub fn identify_all(&mut self, rows: &[u32], key: &[Field], keys: &Batch) -> Result<()> {
-        for (index, row) in rows.iter().enumerate() {
-            let lacking = || Error::invalid_data("the database gave the record no value for its key");
-            let id = key_to_json(key, keys, index);
-            self.identify(*row, id.ok_or_else(|| at_row(lacking().with_code("sql.null-key"), *row))?);
-        }
-        Ok(())
+    /// Nothing was done; it may work later.
+    pub fn retry(&mut self, row: u32, error: Error) {
+        self.answer(row, RETRY, error);
     }
 
-    fn identify(&mut self, row: u32, id: Vec<u8>) {
+    /// Nobody knows whether it was done.
+    pub fn unknown(&mut self, row: u32, error: Error) {
+        self.answer(row, UNKNOWN, error);
+    }
+
+    /// The key under which the row was inserted: a JSON list of texts.
+    pub fn identify(&mut self, row: u32, id: Vec<u8>) {
         let rows = self.statuses.len();
         if let Some(place) = self.ids.get_or_insert_with(|| vec![Vec::new(); rows]).get_mut(row as usize) {
             *place = id;
@@ -77,12 +77,15 @@ impl Outcome {
     }
 }
 
+/// The error with this row as its own.
+pub fn at_row(mut error: Error, row: u32) -> Error {
+    error.properties.retain(|(name, _)| name != "row");
+    error.with_property("row", row.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batches::batch_of;
-    use crate::value::Value;
-    use lockstep_plugin_sdk::types::LogicalType;
 
     #[test]
     fn rows_nobody_complains_about_are_fine() {
@@ -92,23 +95,20 @@ mod tests {
 
     #[test]
     fn each_row_is_answered() {
-        let mut outcome = Outcome::new(4);
+        let mut outcome = Outcome::new(6);
         outcome.reject(3, Error::invalid_data("too long"));
         outcome.conflict(1, Error::conflict("changed").with_property("row", "0"));
-        let key = [Field::new("id", LogicalType::Int64)];
-        let keys = batch_of(&key, &[vec![Value::Int64(17)], vec![Value::Null]]).unwrap();
-        outcome.identify_all(&[2], &key, &keys).unwrap();
-        assert_eq!(outcome.identify_all(&[0, 2], &key, &keys).unwrap_err().property("row"), Some("2"));
-        outcome.identify(0, Vec::new());
+        outcome.retry(4, Error::transient("locked"));
+        outcome.unknown(5, Error::transient("cut off"));
         outcome.identify(2, b"[\"17\"]".to_vec());
         assert_eq!(outcome.fine_rows(), [0, 2]);
         let results = outcome.into_results();
-        assert_eq!(results.statuses, Some(vec![0, 1, 0, 2]));
+        assert_eq!(results.statuses, Some(vec![0, 1, 0, 2, 3, 4]));
         let rows: Vec<(u32, Option<&str>)> =
             results.errors.iter().map(|error| (error.row, error.error.property("row"))).collect();
-        assert_eq!(rows, [(3, Some("3")), (1, Some("1"))]);
+        assert_eq!(rows, [(3, Some("3")), (1, Some("1")), (4, Some("4")), (5, Some("5"))]);
         let ids = results.ids.unwrap();
-        let shown: Vec<&[u8]> = (0..4).map(|row| ids.value(row).unwrap()).collect();
-        assert_eq!(shown, [&b""[..], b"", b"[\"17\"]", b""]);
+        let shown: Vec<&[u8]> = (0..6).map(|row| ids.value(row).unwrap()).collect();
+        assert_eq!(shown, [&b""[..], b"", b"[\"17\"]", b"", b"", b""]);
     }
 }

@@ -1,7 +1,6 @@
 //! How far back an incremental reading looks for rows that became visible after rows with a later time.
 
-use lockstep_plugin_sdk::types::LogicalType;
-use lockstep_plugin_sdk::values::MICROS_PER_DAY;
+use lockstep_values::{LogicalType, MICROS_PER_DAY};
 
 /// Unless the project says otherwise.
 const LOOKBACK_MS_DEFAULT: i64 = 10 * 60 * 1000;

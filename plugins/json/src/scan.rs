@@ -1,15 +1,12 @@
-//! Reads one JSON object (RFC 8259), strictly, into positions: nothing is copied, and numbers stay the text they are.
+//! Reads JSON (RFC 8259), strictly, into positions: nothing is copied, and numbers stay the text they are.
 //!
-//! Must not know columns, types or files. Stricter than the standard where it leaves things open: a key occurs once in an object,
+//! Must not know columns or types. Stricter than the standard where it leaves things open: a key occurs once in an object,
 //! escapes make whole characters, and objects and arrays are nested at most [`DEPTH_MAX`] deep. The text must be UTF-8.
-
-mod escape;
-mod plain;
 
 use std::borrow::Cow;
 
-use escape::{unescape, unicode_unit};
-use plain::plain_length;
+use crate::escape::{unescape, unicode_unit};
+use crate::plain::plain_length;
 
 /// Deeper nesting is nearly always a mistake, and costs stack in whatever reads it later.
 pub const DEPTH_MAX: usize = 64;
@@ -53,7 +50,7 @@ pub enum Kind {
     Array,
 }
 
-/// Why a line is not an object. Positions are bytes of the line.
+/// Why a text is not what was expected. Positions are bytes of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// Something else was expected.
@@ -115,7 +112,7 @@ impl Text {
 
 /// Reads an object and appends its members. Whether keys occur twice among them is not looked at: [`find_duplicate`] does.
 pub fn read_object(line: &[u8], members: &mut Vec<Member>) -> Result<(), Fault> {
-    let mut scanner = Scanner { line, at: 0, keys: Vec::new() };
+    let mut scanner = Scanner::new(line);
     scanner.skip_space();
     if scanner.peek() != Some(b'{') {
         return match scanner.value(0) {
@@ -153,39 +150,53 @@ fn find_duplicate_sorted(line: &[u8], keys: impl Iterator<Item = Text>) -> Optio
     pairs.find(|((one, _), (other, _))| one == other).map(|(_, (_, key))| *key)
 }
 
-struct Scanner<'a> {
+pub(crate) struct Scanner<'a> {
     line: &'a [u8],
-    at: usize,
+    pub(crate) at: usize,
     /// The keys of the nested objects that are being read.
     keys: Vec<Text>,
 }
 
-impl Scanner<'_> {
+impl<'a> Scanner<'a> {
+    pub(crate) fn new(line: &'a [u8]) -> Self {
+        Self { line, at: 0, keys: Vec::new() }
+    }
+
+    pub(crate) fn line(&self) -> &'a [u8] {
+        self.line
+    }
+
+    /// Goes back to where a value begins, to read it in another way.
+    pub(crate) fn rewind(&mut self, at: usize) {
+        self.at = at;
+        self.keys.clear();
+    }
+
     #[inline]
-    fn peek(&self) -> Option<u8> {
+    pub(crate) fn peek(&self) -> Option<u8> {
         self.line.get(self.at).copied()
     }
 
     #[inline]
-    fn take(&mut self, byte: u8) -> bool {
+    pub(crate) fn take(&mut self, byte: u8) -> bool {
         let is_there = self.peek() == Some(byte);
         self.at += usize::from(is_there);
         is_there
     }
 
     #[inline]
-    fn skip_space(&mut self) {
+    pub(crate) fn skip_space(&mut self) {
         while matches!(self.peek(), Some(b' ' | b'\t' | b'\r' | b'\n')) {
             self.at += 1;
         }
     }
 
     #[cold]
-    fn expected(&self, expected: &'static str) -> Fault {
+    pub(crate) fn expected(&self, expected: &'static str) -> Fault {
         Fault::Syntax { at: self.at, expected }
     }
 
-    fn value(&mut self, depth: usize) -> Result<Value, Fault> {
+    pub(crate) fn value(&mut self, depth: usize) -> Result<Value, Fault> {
         let start = self.at as u32;
         let kind = match self.peek() {
             Some(b'"') => Kind::Text(self.string()?),
@@ -210,7 +221,7 @@ impl Scanner<'_> {
     }
 
     /// The members of an object whose brace is next.
-    fn members(&mut self, depth: usize, mut found: impl FnMut(&mut Self, Member)) -> Result<(), Fault> {
+    pub(crate) fn members(&mut self, depth: usize, mut found: impl FnMut(&mut Self, Member)) -> Result<(), Fault> {
         self.at += 1;
         self.skip_space();
         if self.take(b'}') {
@@ -299,7 +310,7 @@ impl Scanner<'_> {
     }
 
     /// The string whose quote is next.
-    fn string(&mut self) -> Result<Text, Fault> {
+    pub(crate) fn string(&mut self) -> Result<Text, Fault> {
         self.at += 1;
         let start = self.at as u32;
         let mut is_escaped = false;

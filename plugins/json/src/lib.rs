@@ -1,0 +1,18 @@
+//! What the plugins that read JSON share: a strict scanner that copies nothing, documents gone through from front to end, objects as
+//! rows and values as columns.
+//!
+//! This crate must not know where the text comes from, nor what its keys mean.
+
+mod column;
+mod document;
+mod escape;
+mod plain;
+mod scan;
+mod shape;
+mod text;
+
+pub use column::push;
+pub use document::{Document, Element};
+pub use scan::{DEPTH_MAX, Fault, Kind, Member, Text, Value, find_duplicate, read_object};
+pub use shape::Shape;
+pub use text::write_string;
