@@ -11,6 +11,8 @@ pub struct Shape {
     /// What the keys of the last object meant.
     slots: Vec<Slot>,
     values: Vec<Option<Value>>,
+    /// Places that want the value of an earlier one.
+    copies: Vec<(usize, usize)>,
 }
 
 /// A key as it is written, and its place among those that are wanted.
@@ -21,15 +23,17 @@ struct Slot {
 }
 
 impl Shape {
-    /// Of several equal names the last one gets the value.
+    /// A name may occur several times.
     pub fn new<N: Into<String>>(wanted: impl IntoIterator<Item = N>) -> Self {
-        let names: Vec<String> = wanted.into_iter().map(Into::into).collect();
-        let values = vec![None; names.len()];
-        Self {
-            wanted: names.into_iter().enumerate().map(|(place, name)| (name, place)).collect(),
-            slots: Vec::new(),
-            values,
+        let mut shape = Self { wanted: BTreeMap::new(), slots: Vec::new(), values: Vec::new(), copies: Vec::new() };
+        for (place, name) in wanted.into_iter().enumerate() {
+            let first = *shape.wanted.entry(name.into()).or_insert(place);
+            if first != place {
+                shape.copies.push((first, place));
+            }
+            shape.values.push(None);
         }
+        shape
     }
 
     /// For each wanted key its value; none where the object says nothing. Fails if a key occurs twice.
@@ -42,6 +46,10 @@ impl Shape {
             if let Some(value) = slot.place.and_then(|place| self.values.get_mut(place)) {
                 *value = Some(member.value);
             }
+        }
+        for (first, place) in &self.copies {
+            let value = self.value(*first);
+            self.values.get_mut(*place).into_iter().for_each(|place| *place = value);
         }
         Ok(&self.values)
     }
@@ -93,5 +101,7 @@ mod tests {
         assert_eq!(arrange(&mut shape, r#"{"\u0062":"c"}"#), Ok(vec![said("c"), None]));
         assert!(matches!(arrange(&mut shape, r#"{"a":1,"a":2}"#), Err(Fault::DuplicateKey { .. })));
         assert_eq!(arrange(&mut shape, "{}"), Ok(vec![None, None]));
+        let twice = arrange(&mut Shape::new(["a", "b", "a"]), r#"{"a":1}"#);
+        assert_eq!(twice, Ok(vec![said("1"), None, said("1")]));
     }
 }

@@ -91,7 +91,13 @@ impl Edm {
     pub fn is_ordered(&self) -> bool {
         !matches!(
             self,
-            Self::Boolean | Self::Single | Self::Double | Self::Binary | Self::Enum(_) | Self::Duration | Self::Other(_)
+            Self::Boolean
+                | Self::Single
+                | Self::Double
+                | Self::Binary
+                | Self::Enum(_)
+                | Self::Duration
+                | Self::Other(_)
         )
     }
 

@@ -27,7 +27,7 @@ const V4: &str = r#"<?xml version="1.0"?>
       <Annotation Term="Org.OData.Capabilities.V1.ChangeTracking"><Record><PropertyValue Property="Supported" Bool="true"/></Record></Annotation>
     </EntitySet>
   </EntityContainer>
-  <Annotations Target="Self.account/createdon"><Annotation Term="Core.Computed" Bool="true"/></Annotations>
+  <Annotations Target="Self.base/createdon"><Annotation Term="Core.Computed" Bool="true"/></Annotations>
   <Annotations Target="Self.System/accounts"><Annotation Term="Capabilities.DeleteRestrictions"><Record><PropertyValue Property="Deletable" Bool="false"/></Record></Annotation></Annotations>
 </Schema></edmx:DataServices></edmx:Edmx>"#;
 

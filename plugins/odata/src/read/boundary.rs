@@ -1,0 +1,119 @@
+//! Where a set stands: the latest change, and how many records there are.
+
+use std::collections::HashSet;
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash as _, Hasher as _};
+
+use lockstep_plugin_sdk::batch::BatchView;
+use lockstep_plugin_sdk::error::Result;
+use lockstep_plugin_sdk::lookback::lookback_from;
+use lockstep_plugin_sdk::types::{Field, Limits};
+use lockstep_plugin_sdk::values::{MICROS_PER_DAY, days_from_civil};
+use lockstep_web::Reply;
+use lockstep_web::answer::json;
+
+use super::plan::Plan;
+use crate::collect::Collector;
+use crate::cursor::Boundary;
+use crate::trouble::refused;
+
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/// The greatest value of `modified`, or the service's clock if that is earlier.
+pub fn read(plan: &Plan) -> Result<Boundary> {
+    let Some(modified) = &plan.modified else { return Ok(None) };
+    let options = [
+        ("$select", modified.name.clone()),
+        // Some databases sort nulls first.
+        ("$filter", format!("{} ne null", modified.name)),
+        ("$orderby", format!("{} desc", modified.name)),
+        ("$top", "1".to_owned()),
+    ];
+    let connection = &plan.connection;
+    let reply = connection.get(plan.entity.version, &connection.target(&plan.entity.set, &options), &[])?;
+    let what = format!("read the latest `{}` of `{}`", modified.name, plan.entity.set);
+    if !reply.is_success() {
+        return Err(refused(&reply, &what));
+    }
+    let logical = modified.edm.logical();
+    let mut entity = plan.entity.clone();
+    entity.key.clear();
+    if !entity.properties.iter().any(|property| property.name == modified.name) {
+        entity.properties.push(modified.clone());
+    }
+    let mut collector = Collector::new(&entity, &[Field::new(&modified.name, logical)])?;
+    collector.take(json(&reply)?, 0, Limits { rows: 1, bytes: u64::MAX }, &what)?;
+    let found = collector.finish()?;
+    if let Some(rejection) = found.rejected.into_iter().next() {
+        return Err(rejection.error);
+    }
+    let view = BatchView::new(&found.changes.data);
+    let greatest = view.column(&modified.name).and_then(|column| column.int64(0));
+    let clock = clock(&reply);
+    Ok(greatest.map(|greatest| clock.map_or(greatest, |clock| lookback_from(logical, greatest, clock, None))))
+}
+
+/// `Date: Sun, 22 Nov 2026 14:17:38 GMT` in microseconds.
+fn clock(reply: &Reply) -> Option<i64> {
+    let mut words = reply.header("date")?.split_ascii_whitespace().skip(1);
+    let day: i64 = words.next()?.parse().ok()?;
+    let month = words.next()?;
+    let month = MONTHS.iter().position(|known| *known == month)? as i64 + 1;
+    let year: i64 = words.next()?.parse().ok()?;
+    let mut clock = words.next()?.split(':').map(|number| number.parse::<i64>().ok());
+    let (hour, minute, second) = (clock.next()??, clock.next()??, clock.next()??);
+    Some(days_from_civil(year, month, day)? * MICROS_PER_DAY + ((hour * 60 + minute) * 60 + second) * 1_000_000)
+}
+
+/// How many records the service says there are, and how many were shown.
+pub struct Census {
+    before: Option<u64>,
+    seen: HashSet<u64>,
+}
+
+impl Census {
+    pub fn begin(plan: &Plan) -> Result<Self> {
+        Ok(Self { before: count(plan)?, seen: HashSet::new() })
+    }
+
+    pub fn note(&mut self, keys: &[Vec<String>]) {
+        for key in keys {
+            let mut hasher = DefaultHasher::new();
+            key.hash(&mut hasher);
+            self.seen.insert(hasher.finish());
+        }
+    }
+
+    /// Whether every record was shown: as many as there were before, and as there are now.
+    pub fn agrees(&self, plan: &Plan) -> Result<bool> {
+        let seen = Some(self.seen.len() as u64);
+        Ok(self.before == seen && count(plan)? == seen)
+    }
+}
+
+/// None if the service does not count.
+fn count(plan: &Plan) -> Result<Option<u64>> {
+    let target = plan.connection.target(&format!("{}/$count", plan.entity.set), &[]);
+    let mut ask = plan.connection.asking(plan.entity.version, &target, &[]);
+    ask.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("accept"));
+    let reply = plan.connection.send(ask.header("Accept", "text/plain"))?;
+    let text = String::from_utf8_lossy(&reply.body);
+    Ok(text.trim_start_matches('\u{feff}').trim().parse().ok().filter(|_| reply.is_success()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lockstep_plugin_sdk::values::format_timestamp;
+
+    #[test]
+    fn the_services_clock_is_read() {
+        let at = |date: &str| {
+            clock(&Reply { headers: vec![("Date".into(), date.into())], ..Reply::default() }).map(format_timestamp)
+        };
+        assert_eq!(at("Sun, 22 Nov 2026 14:17:38 GMT").as_deref(), Some("2026-11-22T14:17:38Z"));
+        for bad in ["", "soon", "Sun, 31 Foo 2026 14:17:38 GMT", "Sun, 22 Nov 2026"] {
+            assert_eq!(at(bad), None);
+        }
+    }
+}
