@@ -2,9 +2,9 @@
 
 mod budgets;
 mod credentials;
-mod lab;
+pub mod lab;
 mod oauth;
 mod product;
 mod retries;
-mod server;
+pub mod server;
 mod tls;

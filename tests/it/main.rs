@@ -10,6 +10,7 @@ mod http;
 mod hub;
 mod mirror;
 mod mysql_plugin;
+mod odata_plugin;
 mod openlineage;
 mod plugins;
 mod postgres_plugin;

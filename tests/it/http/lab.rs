@@ -106,16 +106,25 @@ impl Lab {
     }
 
     pub fn try_connect(&self, keys: &str) -> Result<PluginConnector, lockstep::Error> {
-        self.connect_in(keys, World { clock: Arc::new(self.clock.clone()), random: Arc::new(Constant(49_999)) })
+        self.connect_in(keys, self.world())
     }
 
     pub fn connect_in(&self, keys: &str, world: World) -> Result<PluginConnector, lockstep::Error> {
-        let plugin = lockstep_tests::guest("requests");
-        let text = format!("[project]\nname = \"lab\"\n[connection.crm]\nplugin = \"{}\"\n{keys}\n", plugin.display());
+        self.connect_plugin(&lockstep_tests::guest("requests").display().to_string(), keys, world)
+    }
+
+    /// Another plugin than the one that shows what it is answered.
+    pub fn connect_plugin(&self, plugin: &str, keys: &str, world: World) -> Result<PluginConnector, lockstep::Error> {
+        let text = format!("[project]\nname = \"lab\"\n[connection.crm]\nplugin = \"{plugin}\"\n{keys}\n");
         let project = Project::parse(&text, self.path(), PROJECT_FILE)?;
         let cache = std::env::temp_dir().join("lockstep-test-cache");
-        let mut assembly = Assembly::new(Arc::new(project), &[], cache, world, Access::ReadWrite)?;
+        let mut assembly = Assembly::new(Arc::new(project), lockstep_bundle::PLUGINS, cache, world, Access::ReadWrite)?;
         assembly.connector(&"crm".parse().unwrap())
+    }
+
+    /// Time that jumps, and chance that always says the same.
+    pub fn world(&self) -> World {
+        World { clock: Arc::new(self.clock.clone()), random: Arc::new(Constant(49_999)) }
     }
 }
 

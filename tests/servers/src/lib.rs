@@ -5,14 +5,17 @@
 #![allow(clippy::panic, reason = "a test that has no server fails, and says why")]
 
 mod account;
+mod cap;
 mod certificate;
 mod folder;
 mod guardian;
 mod mariadb;
+mod npm;
 mod oidc;
 mod postgres;
 mod process;
 
+pub use cap::Cap;
 pub use certificate::Certificate;
 pub use folder::Folder;
 pub use mariadb::{Mariadb, MariadbOptions};

@@ -1,0 +1,55 @@
+//! The `odata` plugin against SAP's CAP, and against services that misbehave in the ways real ones do.
+
+mod changing;
+mod discovery;
+mod looking_up;
+mod reading;
+mod version_2;
+
+use lockstep::plugin::PluginConnector;
+use lockstep::world::World;
+use lockstep_test_servers::Cap;
+use serde_json::Value;
+
+use crate::http::lab::Lab;
+
+/// A fresh server with these rows, and the plugin on its service in version 4.
+fn start(statements: &str) -> (Cap, PluginConnector) {
+    let server = Cap::start();
+    if !statements.is_empty() {
+        server.sql(statements);
+    }
+    let connector = connect(&server.url(), Cap::version_4(), "");
+    (server, connector)
+}
+
+/// `keys`: further keys of the plugin's config.
+fn connect(url: &str, service: &str, keys: &str) -> PluginConnector {
+    let text = format!(
+        "http.api = {{ origin = \"{url}\", allow_private = true }}\nconfig = {{ service = \"{service}\", {keys} }}"
+    );
+    let connector = Lab::new("").connect_plugin("odata", &text, World::real());
+    connector.unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// What the server was asked since this was last called: method, path below the service, how often.
+fn calls(server: &Cap) -> Vec<(String, u64)> {
+    let calls: Value = serde_json::from_str(&server.calls()).unwrap();
+    let named = |(name, count): (&String, &Value)| {
+        let name = name.replace("/odata/v4/sales/", "").replace("/odata/v2/sales/", "");
+        (name, count.as_u64().unwrap())
+    };
+    calls.as_object().unwrap().iter().map(named).collect()
+}
+
+/// So many customers, with numbers for their keys: the first one is 1.
+fn customers(count: u32, modified: &str) -> String {
+    let rows: Vec<String> =
+        (1..=count).map(|n| format!("('{}','N{n}','Name {n}',{n}.25,{n},'{modified}')", id(n))).collect();
+    let insert = "insert into Sales_Customers (ID, number, name, credit, points, modifiedAt) values ";
+    rows.chunks(500).map(|rows| format!("{insert}{}", rows.join(","))).collect::<Vec<_>>().join(";\n")
+}
+
+fn id(n: u32) -> String {
+    format!("{n:08x}-0000-4000-8000-000000000000")
+}
