@@ -29,20 +29,43 @@ pub enum Purpose {
     Write,
 }
 
-/// Sends the requests, as many at once as the project allows, and answers each in its place. One that was not answered may have been
-/// carried out, unless its error says otherwise.
+/// Sends the requests, as many at once as the project and the service allow, and answers each in its place. One that was not
+/// answered may have been carried out, unless its error says otherwise.
 pub fn send(connection: &Connection, version: Version, parts: &[Part], purpose: Purpose) -> Vec<Result<Reply>> {
+    let form = match connection.config.batch {
+        BatchForm::Auto => BatchForm::Multipart,
+        chosen => chosen,
+    };
     let mut answers = Vec::with_capacity(parts.len());
-    for chunk in parts.chunks(connection.config.batch_size.max(1)) {
-        let form = match connection.config.batch {
-            BatchForm::Auto => BatchForm::Multipart,
-            chosen => chosen,
+    let mut size = connection.config.batch_size.max(1);
+    let mut rest = parts;
+    while !rest.is_empty() {
+        let (chunk, behind) = rest.split_at(size.min(rest.len()));
+        let answered = match chunk {
+            [_] => Together::Unsupported,
+            _ if form == BatchForm::None => Together::Unsupported,
+            several => together(connection, version, several, purpose, form),
         };
-        let is_single = chunk.len() == 1 || form == BatchForm::None;
-        let answered = if is_single { None } else { together(connection, version, chunk, purpose, form) };
-        answers.extend(answered.unwrap_or_else(|| one_by_one(connection, version, chunk, purpose)));
+        match answered {
+            Together::Answered(found) => answers.extend(found),
+            Together::Unsupported => answers.extend(one_by_one(connection, version, chunk, purpose)),
+            Together::TooLarge => {
+                size = chunk.len().div_ceil(2);
+                continue;
+            }
+        }
+        rest = behind;
     }
     answers
+}
+
+/// What came of a batch.
+enum Together {
+    Answered(Vec<Result<Reply>>),
+    /// The service has no batches; nothing was done.
+    Unsupported,
+    /// The service does not take that much at once; nothing was done.
+    TooLarge,
 }
 
 fn one_by_one(connection: &Connection, version: Version, parts: &[Part], purpose: Purpose) -> Vec<Result<Reply>> {
@@ -60,14 +83,7 @@ fn one_by_one(connection: &Connection, version: Version, parts: &[Part], purpose
     }
 }
 
-/// None if the service has no batches: then nothing was done.
-fn together(
-    connection: &Connection,
-    version: Version,
-    parts: &[Part],
-    purpose: Purpose,
-    form: BatchForm,
-) -> Option<Vec<Result<Reply>>> {
+fn together(connection: &Connection, version: Version, parts: &[Part], purpose: Purpose, form: BatchForm) -> Together {
     let (kind, body) = match form {
         BatchForm::Json => ("application/json".to_owned(), json::write(parts)),
         _ => multipart::write(parts, version),
@@ -78,19 +94,23 @@ fn together(
     let accept = if form == BatchForm::Json { "application/json" } else { "multipart/mixed" };
     let ask = ask.header("Accept", accept).header("Content-Type", kind);
     // Without it the first request that fails is the last one that is looked at.
-    let ask = if version == Version::V4 { ask.header("Prefer", "odata.continue-on-error") } else { ask };
+    let ask = ask.header("Prefer", "odata.continue-on-error");
     let mut replies = connection.write_all(vec![connection.dressed(ask)]);
     let reply = match replies.pop() {
         Some(Ok(reply)) => reply,
-        Some(Err(error)) => return Some(all(parts, &error)),
-        None => return Some(all(parts, &unanswered())),
+        Some(Err(error)) => return Together::Answered(all(parts, &error)),
+        None => return Together::Answered(all(parts, &unanswered())),
     };
     let is_unknown = matches!(reply.status, 404 | 405 | 415 | 501);
     if is_unknown && connection.config.batch == BatchForm::Auto {
-        return None;
+        return Together::Unsupported;
+    }
+    if reply.status == 413 {
+        return Together::TooLarge;
     }
     if !reply.is_success() {
-        return Some(all(parts, &as_unknown(refused(&reply, "carry out a batch"), reply.status, purpose)));
+        let error = as_unknown(refused(&reply, "carry out a batch"), reply.status, purpose);
+        return Together::Answered(all(parts, &error));
     }
     let kind = reply.header("content-type").unwrap_or_default().to_owned();
     let answers = if kind.to_ascii_lowercase().starts_with("multipart/") {
@@ -98,7 +118,7 @@ fn together(
     } else {
         json::read(&reply, parts.len())
     };
-    Some(match answers {
+    Together::Answered(match answers {
         Ok(answers) => answers.into_iter().map(|answer| answer.ok_or_else(unanswered)).collect(),
         Err(error) => all(parts, &as_unknown(error, 200, purpose)),
     })

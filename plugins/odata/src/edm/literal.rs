@@ -69,13 +69,13 @@ fn date(micros: i64, offset: &str) -> Result<String> {
     Ok(format!("/Date({}{offset})/", micros / 1000))
 }
 
-/// A time of the day as version 2 writes it: `PT13H30M5.5S`.
+/// A time of the day as version 2 writes it: `PT13H30M05.5S`.
 fn duration(text: &str) -> Result<String> {
     let micros = parse_time(text).map_err(Error::from)?;
     let (seconds, fraction) = (micros / 1_000_000, micros % 1_000_000);
     let fraction = format!(".{fraction:06}");
     let fraction = fraction.trim_end_matches('0').trim_end_matches('.');
-    Ok(format!("PT{}H{}M{}{fraction}S", seconds / 3600, seconds / 60 % 60, seconds % 60))
+    Ok(format!("PT{:02}H{:02}M{:02}{fraction}S", seconds / 3600, seconds / 60 % 60, seconds % 60))
 }
 
 fn unhex(text: &str) -> Vec<u8> {
@@ -126,7 +126,7 @@ mod tests {
         check(Version::V2, &Edm::Decimal(None), "1.50", "1.50M");
         check(Version::V2, &Edm::DateTime, "2026-01-01T10:00:00.5", "datetime'2026-01-01T10:00:00.5'");
         check(Version::V2, &Edm::DateTimeDay, "2026-01-01", "datetime'2026-01-01T00:00:00'");
-        check(Version::V2, &Edm::Time, "13:05:00.25", "time'PT13H5M0.25S'");
+        check(Version::V2, &Edm::Time, "13:05:00.25", "time'PT13H05M00.25S'");
         assert!(literal(Version::V4, &Edm::Other("x".into()), "{}").is_err());
     }
 

@@ -12,6 +12,8 @@ cds.env.requires.db = { kind: 'sqlite', impl: '@cap-js/sqlite', driver: 'sql.js'
 cds.env.requires.auth = { kind: 'dummy' }
 cds.env.features.ieee754compatible = true
 cds.env.query.limit = { default: 1000, max: 1000 }
+// Batches of a hundred records are larger than what it takes by default.
+cds.env.server.body_parser = { limit: '10mb' }
 cds.log.Logger = () => ({ trace() {}, debug() {}, info() {}, log() {}, warn() {}, error() {}, setFormat() {} })
 
 const app = express()
