@@ -364,12 +364,13 @@ impl Work<'_> {
         if self.run.interrupt.is_set() {
             return Ok(None);
         }
-        if self.needs_enumeration(endpoint) {
+        // A first reading that showed everything needs no second one to tell what is gone.
+        if self.needs_enumeration(endpoint) && !seen.is_proof() {
             self.run.observer.phase("looking for deletes");
             let seen = self.enumerate(endpoint).await?;
             return self.infer_deletes(endpoint, &seen).await;
         }
-        if self.end(endpoint)?.mode == crate::connector::ReadMode::Full {
+        if self.end(endpoint)?.mode == crate::connector::ReadMode::Full || self.needs_enumeration(endpoint) {
             return self.infer_deletes(endpoint, &seen).await;
         }
         Ok(None)

@@ -151,7 +151,8 @@ impl SetReader {
     /// Reads until there are records, or there is nothing more.
     fn fetch(&mut self, limits: Limits) -> Result<()> {
         while !self.is_over {
-            let rows = self.rows_max.min(limits.rows).max(1);
+            // One more than a page of the service: so the last page shows that it is the last one.
+            let rows = self.rows_max.saturating_add(1).min(limits.rows).max(1);
             let (target, skip) = self.target(rows)?;
             let reply = self.ask(&target, rows)?;
             if !reply.is_success() {

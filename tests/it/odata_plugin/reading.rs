@@ -134,7 +134,7 @@ fn changes_are_found_also_where_thousands_share_one_time() {
         let changed = reading.read().await;
         assert_eq!((changed.records.len(), changed.status), (3000, Some(PageStatus::CaughtUp)));
         let told = calls(&server);
-        // The boundary, and what is on three pages; that there is no fourth one shows when it is empty.
+        // The boundary, three pages, and CAP leads behind the last one if it is full.
         assert_eq!(told, [("GET Customers".to_owned(), 5)]);
         // Late ones are found within the lookback.
         server.sql(&format!(

@@ -33,7 +33,7 @@ impl Work<'_> {
             seen.has_gap |= reports_deletes && pages.has_lost_place();
             seen.is_complete |=
                 page.status == PageStatus::EnumerationComplete || (ends && !self.has(Mechanism::CompletenessProof));
-            if ends {
+            if ends && !seen.is_whole() {
                 self.fetch_keys(endpoint)?;
             }
             self.take_page(endpoint, page, &mut seen, request.mode == ReadMode::Full && ends).await?;
