@@ -110,6 +110,17 @@ pub enum ReadMode {
     Incremental,
 }
 
+impl ReadMode {
+    /// What changed, where a field of the stream tells it or the system itself does: `tracks-changes`.
+    pub fn of(stream: &Stream, has_modified: bool) -> Self {
+        if has_modified || stream.properties.get("tracks-changes") == Some("true") {
+            Self::Incremental
+        } else {
+            Self::Full
+        }
+    }
+}
+
 /// An endpoint's position: opaque to the host, which stores it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor(pub Vec<u8>);

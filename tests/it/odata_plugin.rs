@@ -1,8 +1,11 @@
 //! The `odata` plugin against SAP's CAP, and against services that misbehave in the ways real ones do.
 
 mod changing;
+mod delta;
 mod discovery;
+mod emulator;
 mod hub;
+mod keys_and_versions;
 mod looking_up;
 mod reading;
 mod version_2;

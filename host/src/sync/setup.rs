@@ -134,9 +134,9 @@ pub(super) async fn settle(
     }
     Ok(Setup {
         read_fields,
+        mode: ReadMode::of(&stream, mirror.def.source.modified.is_some()),
         source_key: stream.key,
         source_modified: mirror.def.source.modified.clone(),
-        mode: if mirror.def.source.modified.is_some() { ReadMode::Incremental } else { ReadMode::Full },
         inputs,
         mapping,
         target,

@@ -63,9 +63,14 @@ struct Memory {
     a: Vec<Vec<String>>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     d: bool,
+    /// Of a field: its type, and what has to be bound.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     t: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     b: Option<(String, String)>,
+    /// Of a stream: the same for every field.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    p: Vec<(String, String, Option<(String, String)>)>,
 }
 
 impl Entity {
@@ -130,6 +135,28 @@ impl Entity {
         Some(Self { set: set.to_owned(), version, key, properties, alternate_keys, has_delta })
     }
 
+    /// What a stream remembers, all of it; none if it comes from somewhere else.
+    pub fn recalled(config: &Config, stream: &Stream) -> Option<Self> {
+        let text = lockstep_plugin_sdk::types::option(&stream.properties, MEMORY)?;
+        let memory: Memory = serde_json::from_str(text).ok()?;
+        if memory.at != place(config, &stream.name) {
+            return None;
+        }
+        let property = |(name, edm, bind): (String, String, Option<(String, String)>)| Property {
+            name,
+            edm: Edm::parse(&edm),
+            bind,
+        };
+        Some(Self {
+            set: stream.name.clone(),
+            version: if memory.v == 2 { Version::V2 } else { Version::V4 },
+            key: memory.k.into_iter().map(|(name, edm)| KeyPart { name, edm: Edm::parse(&edm) }).collect(),
+            properties: memory.p.into_iter().map(property).collect(),
+            alternate_keys: memory.a,
+            has_delta: memory.d,
+        })
+    }
+
     pub fn property(&self, name: &str) -> Result<&Property> {
         self.properties.iter().find(|property| property.name == name).ok_or_else(|| {
             Error::config(format!("`{}` has no property `{name}`", self.set))
@@ -162,7 +189,10 @@ impl Entity {
         say("comment", metadata.comment(set).map(str::to_owned));
         say("modified", self.likely_modified().map(str::to_owned));
         say("write", Some(writes(set)));
-        say("tracks-changes", self.has_delta.then(|| "true".to_owned()));
+        for property in ["tracks-changes", "reports-deletes"] {
+            say(property, self.has_delta.then(|| "true".to_owned()));
+        }
+        say(MEMORY, serde_json::to_string(&self.whole_memory(config)).ok());
         let leads = metadata.navigations(set);
         let leads: Vec<String> =
             leads.iter().map(|(found, target)| format!("{} -> {}", found.name, target.unwrap_or("?"))).collect();
@@ -171,14 +201,24 @@ impl Entity {
     }
 
     fn memory(&self, property: &Property, config: &Config) -> Memory {
+        Memory { t: property.edm.to_string(), b: property.bind.clone(), ..self.common_memory(config) }
+    }
+
+    fn whole_memory(&self, config: &Config) -> Memory {
+        let part = |found: &Property| (found.name.clone(), found.edm.to_string(), found.bind.clone());
+        Memory { p: self.properties.iter().map(part).collect(), ..self.common_memory(config) }
+    }
+
+    fn common_memory(&self, config: &Config) -> Memory {
         Memory {
             at: place(config, &self.set),
             v: if self.version == Version::V2 { 2 } else { 4 },
             k: self.key.iter().map(|part| (part.name.clone(), part.edm.to_string())).collect(),
             a: self.alternate_keys.clone(),
             d: self.has_delta,
-            t: property.edm.to_string(),
-            b: property.bind.clone(),
+            t: String::new(),
+            b: None,
+            p: Vec::new(),
         }
     }
 
@@ -234,6 +274,8 @@ mod tests {
         assert!(!stream.fields[0].nullable && stream.fields[1].nullable);
         assert_eq!(Entity::remembered(&config("x/y/"), "Ts", &stream.fields).as_ref(), Some(&entity));
         assert_eq!(entity.property("_p_value").unwrap().bind, Some(("p".to_owned(), "Ts".to_owned())));
+        assert_eq!(Entity::recalled(&config("x/y"), &stream).as_ref(), Some(&entity));
+        assert!(Entity::recalled(&config("x/z"), &stream).is_none());
         // The key is known though its field is not asked for.
         let part = Entity::remembered(&config("/x/y"), "Ts", &stream.fields[1..2]).unwrap();
         assert_eq!((part.key, part.properties.len()), (entity.key.clone(), 2));

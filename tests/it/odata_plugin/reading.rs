@@ -55,12 +55,7 @@ fn a_full_reading_takes_as_few_requests_as_there_are_pages() {
 #[test]
 fn only_what_is_asked_for_is_read() {
     run(async {
-        let server = Server::start(|_, request| {
-            if request.target.contains("metadata") {
-                return Answer::body(METADATA);
-            }
-            Answer::body(r#"{"value":[]}"#)
-        });
+        let server = plain_service(r#"{"value":[]}"#);
         let plugin = connect(&server.url(), "/s", "");
         let mut reading = Reading::full(&plugin, "A").discovered().await;
         reading.request.fields.retain(|field| field.name == "name");
@@ -213,7 +208,12 @@ fn a_changed_selection_begins_anew() {
     });
 }
 
-const METADATA: &str = r#"<edmx:Edmx Version="4.0" xmlns:edmx="x"><edmx:DataServices><Schema Namespace="s" xmlns="y">
+/// A service with one set `A`, which always answers this.
+pub fn plain_service(body: &'static str) -> Server {
+    Server::start(move |_, request| Answer::body(if request.target.contains("metadata") { METADATA } else { body }))
+}
+
+pub const METADATA: &str = r#"<edmx:Edmx Version="4.0" xmlns:edmx="x"><edmx:DataServices><Schema Namespace="s" xmlns="y">
     <EntityType Name="A"><Key><PropertyRef Name="id"/></Key><Property Name="id" Type="Edm.Int32" Nullable="false"/>
     <Property Name="name" Type="Edm.String"/><Property Name="more" Type="Edm.String"/></EntityType>
     <EntityContainer Name="C"><EntitySet Name="A" EntityType="s.A"/></EntityContainer></Schema></edmx:DataServices></edmx:Edmx>"#;

@@ -10,6 +10,7 @@ mod advice;
 mod breaker;
 mod budget;
 pub mod client;
+mod cookies;
 mod credential;
 mod exchange;
 mod scrub;
@@ -25,6 +26,7 @@ use url::{Host, Url};
 
 pub use self::breaker::Breaker;
 pub use self::budget::{Budget, Lane};
+use self::cookies::Cookies;
 pub use self::credential::CredentialError;
 use self::credential::{Credential, Surroundings};
 use self::exchange::{Prepared, is_idempotent};
@@ -43,6 +45,9 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// Headers that say on whose behalf a request comes: the host's, like those that say where it goes.
 const IDENTITY_HEADERS: &[&str] = &["authorization", "cookie"];
 
+/// Headers of answers that hand out a session.
+const SESSION_HEADERS: &[&str] = &["set-cookie", "set-cookie2"];
+
 /// An origin that requests may be sent to, with its own pool of connections.
 #[derive(Clone)]
 pub struct HttpOrigin(Arc<Inner>);
@@ -54,6 +59,7 @@ struct Inner {
     credential: Option<Credential>,
     budget: Arc<Budget>,
     breaker: Arc<Mutex<Breaker>>,
+    cookies: Cookies,
     world: World,
 }
 
@@ -122,7 +128,8 @@ impl HttpOrigin {
             let reason = client::innermost(&error);
             Failure::new(FailureKind::Config, &codes::ENVIRONMENT, ORIGIN, format!("cannot prepare TLS: {reason}"))
         })?;
-        Ok(Self(Arc::new(Inner { origin, allow_private, client, credential: None, budget, breaker, world })))
+        let cookies = Cookies::default();
+        Ok(Self(Arc::new(Inner { origin, allow_private, client, credential: None, budget, breaker, cookies, world })))
     }
 
     /// With credentials for each request. A refresh token that a server hands out is kept in `files` under this name.
@@ -138,6 +145,7 @@ impl HttpOrigin {
             credential: Some(credential),
             budget: budget.clone(),
             breaker: breaker.clone(),
+            cookies: Cookies::default(),
             world: world.clone(),
         })))
     }
@@ -209,8 +217,10 @@ async fn read_body(response: reqwest::Response, url: &Url, limit: u64) -> Result
     Ok(body)
 }
 
+/// What a plugin is shown: everything but the sessions, which are the host's.
 fn header_list(headers: &HeaderMap) -> Vec<(String, Vec<u8>)> {
-    headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect()
+    let shown = headers.iter().filter(|(name, _)| !SESSION_HEADERS.contains(&name.as_str()));
+    shown.map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect()
 }
 
 fn headers(given: Vec<(String, Vec<u8>)>) -> Result<HeaderMap, Failure> {

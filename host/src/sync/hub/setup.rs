@@ -338,7 +338,7 @@ fn ready(hub: &Hub, run: &HubRun, endpoint: usize, stream: Stream, entity: &Arc<
         sink: end.sink.clone(),
         plugin: end.plugin.clone(),
         options: read_options(def),
-        mode: if modified.is_some() { ReadMode::Incremental } else { ReadMode::Full },
+        mode: ReadMode::of(&stream, modified.is_some()),
         reports_deletes: stream.properties.get("reports-deletes") == Some("true"),
         can_insert: can("insert"),
         can_update: can("update"),

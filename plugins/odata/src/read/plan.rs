@@ -36,8 +36,10 @@ impl Plan {
             fields => fields.to_vec(),
         };
         let modified = match request.option("modified") {
+            // Delta links know of deletes as well.
+            _ if entity.has_delta => None,
             Some(name) if request.is_incremental() => Some(modified_property(&connection, &entity, name)?),
-            None if request.is_incremental() && !entity.has_delta => return Err(no_modified(&entity.set)),
+            None if request.is_incremental() => return Err(no_modified(&entity.set)),
             _ => None,
         };
         let logical = modified.as_ref().map(|found| found.edm.logical());

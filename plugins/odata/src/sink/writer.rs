@@ -56,10 +56,11 @@ struct Present {
 
 pub fn open(config: Config, request: &WriteRequest) -> Result<SetWriter> {
     let connection = Connection::new(config);
-    let mut entity = discover::entity(&connection, &request.stream.name, &request.stream.fields)?;
-    if request.stream.key.iter().any(|name| entity.property(name).is_err()) {
-        entity = discover::described(&connection, &request.stream.name)?;
-    }
+    // Of the fields alone nobody knows which others will be expected to have certain values.
+    let entity = match Entity::recalled(&connection.config, &request.stream) {
+        Some(entity) => entity,
+        None => discover::described(&connection, &request.stream.name)?,
+    };
     let key = if request.stream.key.is_empty() {
         entity.key.clone()
     } else {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::Method;
-use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
+use reqwest::header::{ACCEPT_ENCODING, COOKIE, HeaderMap, HeaderValue};
 use url::Url;
 
 use super::advice::{self, Advice};
@@ -150,6 +150,11 @@ impl Inner {
         if let (Some(credential), Some(pass)) = (&self.credential, pass) {
             credential.apply(pass, &mut url, &mut headers)?;
         }
+        let now = self.world.clock.now();
+        // A cookie that the project says itself is the one that is meant.
+        if let Some(cookies) = self.cookies.of(&url, now).filter(|_| !headers.contains_key(COOKIE)) {
+            headers.insert(COOKIE, cookies);
+        }
         // Never nothing: a request whose turn has come is sent.
         let left = deadline.saturating_sub(self.world.clock.elapsed()).clamp(Duration::from_secs(1), REQUEST_TIMEOUT);
         let mut outgoing = self.client.request(prepared.method.clone(), url).headers(headers).timeout(left);
@@ -161,6 +166,7 @@ impl Inner {
             Err(error) => return Ok(Err(Trouble::before_answer(&prepared.url, &error))),
         };
         let status = response.status().as_u16();
+        self.cookies.take(response.headers(), &prepared.url, self.world.clock.now());
         let headers = header_list(response.headers());
         match read_body(response, &prepared.url, call.limits.http_response_bytes).await {
             Ok(body) => self.received(Response { status, headers, body }, &prepared.url).map(Ok),
