@@ -1,5 +1,7 @@
 //! The `odata` plugin against SAP's CAP, and against services that misbehave in the ways real ones do.
 
+mod bad_answers;
+mod bad_input;
 mod changing;
 mod delta;
 mod discovery;
