@@ -10,6 +10,7 @@ mod hub;
 mod keys_and_versions;
 mod looking_up;
 mod reading;
+mod readme;
 mod version_2;
 
 use lockstep::plugin::PluginConnector;

@@ -12,6 +12,9 @@ use std::process::{Command, ExitStatus};
 
 const TARGET: &str = "wasm32-wasip2";
 const PROFILE: &str = "guest";
+/// For plugins that mostly wait for a network.
+const SMALL_PROFILE: &str = "guest-small";
+const SMALL_PACKAGES: &[&str] = &["lockstep-plugin-odata"];
 
 /// What the outer cargo sets for itself and the nested one must not see.
 const SCRUBBED: &[&str] = &[
@@ -67,7 +70,7 @@ pub fn build(packages: &[&str]) -> Result<Vec<PathBuf>, GuestBuildError> {
 fn run(package: &str, target_dir: &Path, flags: &str) -> std::io::Result<ExitStatus> {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(["rustc", "--quiet", "--lib", "--crate-type", "cdylib", "--package", package]);
-    command.args(["--target", TARGET, "--profile", PROFILE, "--target-dir"]).arg(target_dir);
+    command.args(["--target", TARGET, "--profile", profile(package), "--target-dir"]).arg(target_dir);
     for (name, _) in env::vars_os() {
         let text = name.to_string_lossy();
         if SCRUBBED.contains(&&*text) || text.starts_with("CARGO_PROFILE_") || text.starts_with("CARGO_FEATURE_") {
@@ -109,9 +112,13 @@ fn target_dir() -> Result<PathBuf, GuestBuildError> {
         .ok_or_else(|| error("OUT_DIR is not where cargo puts it"))
 }
 
+fn profile(package: &str) -> &'static str {
+    if SMALL_PACKAGES.contains(&package) { SMALL_PROFILE } else { PROFILE }
+}
+
 fn artifact(target_dir: &Path, package: &str) -> Result<PathBuf, GuestBuildError> {
     let stem = package.replace('-', "_");
-    let folder = target_dir.join(TARGET).join(PROFILE);
+    let folder = target_dir.join(TARGET).join(profile(package));
     let dependencies = fs::read_to_string(folder.join(format!("{stem}.d")))
         .map_err(|cause| error(format!("{package} left no dependency list: {cause}")))?;
     for path in dependencies.split_once(": ").map(|(_, paths)| paths).unwrap_or_default().split_whitespace() {

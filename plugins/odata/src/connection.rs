@@ -169,8 +169,7 @@ impl Connection {
 /// The value of an option: what need not be encoded stays readable.
 fn encode_value(value: &str) -> String {
     let mut encoded = String::with_capacity(value.len());
-    for piece in value.split_inclusive(|character: char| matches!(character, ',' | '(' | ')' | '\'' | '/' | ':' | '$'))
-    {
+    for piece in value.split_inclusive([',', '(', ')', '\'', '/', ':', '$']) {
         let plain_end =
             piece.len() - piece.chars().next_back().filter(|last| ",()'/:$".contains(*last)).map_or(0, char::len_utf8);
         let (text, mark) = piece.split_at(plain_end);

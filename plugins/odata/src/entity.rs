@@ -52,6 +52,9 @@ pub struct Property {
     pub bind: Option<(String, String)>,
 }
 
+/// A property's name, its type, and what has to be bound.
+type Described = (String, String, Option<(String, String)>);
+
 /// What a field remembers. Short names, for every field of every stream carries it.
 #[derive(Debug, Serialize, Deserialize)]
 struct Memory {
@@ -70,7 +73,7 @@ struct Memory {
     b: Option<(String, String)>,
     /// Of a stream: the same for every field.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    p: Vec<(String, String, Option<(String, String)>)>,
+    p: Vec<Described>,
 }
 
 impl Entity {
@@ -142,11 +145,7 @@ impl Entity {
         if memory.at != place(config, &stream.name) {
             return None;
         }
-        let property = |(name, edm, bind): (String, String, Option<(String, String)>)| Property {
-            name,
-            edm: Edm::parse(&edm),
-            bind,
-        };
+        let property = |(name, edm, bind): Described| Property { name, edm: Edm::parse(&edm), bind };
         Some(Self {
             set: stream.name.clone(),
             version: if memory.v == 2 { Version::V2 } else { Version::V4 },

@@ -8,13 +8,14 @@ mod memory;
 mod sandbox;
 mod start;
 mod tables;
+mod web;
 
 use crate::lab::Bench;
 use crate::report::Report;
 
 type Scenario = fn(&Bench, &mut Report);
 
-pub const ALL: [(&str, Scenario); 8] = [
+pub const ALL: [(&str, Scenario); 9] = [
     ("files", files::measure),
     ("tables", tables::measure),
     ("sandbox", sandbox::measure),
@@ -23,4 +24,5 @@ pub const ALL: [(&str, Scenario); 8] = [
     ("hub", hub::measure),
     ("many-records", many::measure),
     ("deciding", deciding::measure),
+    ("web", web::measure),
 ];
