@@ -15,4 +15,4 @@ pub use column::push;
 pub use document::{Document, Element};
 pub use scan::{DEPTH_MAX, Fault, Kind, Member, Text, Value, find_duplicate, read_object};
 pub use shape::Shape;
-pub use text::write_string;
+pub use text::{read_strings, write_string, write_strings};

@@ -3,9 +3,9 @@
 //! What is known of it travels with the fields of its stream, so that no metadata is asked for again for every reading, every
 //! look-up and every few records written.
 
+use lockstep_json::{read_strings, write_strings};
 use lockstep_plugin_sdk::error::{Error, Result};
 use lockstep_plugin_sdk::types::{Field, Stream};
-use serde::{Deserialize, Serialize};
 
 use crate::config::{ChangesFrom, Config};
 use crate::edm::{Edm, Version};
@@ -52,28 +52,58 @@ pub struct Property {
     pub bind: Option<(String, String)>,
 }
 
-/// A property's name, its type, and what has to be bound.
-type Described = (String, String, Option<(String, String)>);
-
-/// What a field remembers. Short names, for every field of every stream carries it.
-#[derive(Debug, Serialize, Deserialize)]
+/// What a field or a stream remembers: the set, and the field's own property or all of them.
 struct Memory {
     /// The set with the path of its service: two services may have sets of the same name.
     at: String,
-    v: u8,
-    k: Vec<(String, String)>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    a: Vec<Vec<String>>,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    d: bool,
-    /// Of a field: its type, and what has to be bound.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    t: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    b: Option<(String, String)>,
-    /// Of a stream: the same for every field.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    p: Vec<Described>,
+    entity: Entity,
+}
+
+impl Memory {
+    /// A list of texts; every list in it begins with its length.
+    fn write(&self) -> String {
+        let entity = &self.entity;
+        let version = if entity.version == Version::V2 { "2" } else { "4" };
+        let delta = if entity.has_delta { "delta" } else { "" };
+        let mut words = vec![self.at.clone(), version.to_owned(), delta.to_owned(), entity.key.len().to_string()];
+        words.extend(entity.key.iter().flat_map(|part| [part.name.clone(), part.edm.to_string()]));
+        words.push(entity.alternate_keys.len().to_string());
+        for key in &entity.alternate_keys {
+            words.push(key.len().to_string());
+            words.extend(key.iter().cloned());
+        }
+        for property in &entity.properties {
+            let (navigation, set) = property.bind.clone().unwrap_or_default();
+            words.extend([property.name.clone(), property.edm.to_string(), navigation, set]);
+        }
+        write_strings(words)
+    }
+
+    /// None if it is from another time.
+    fn read(set: &str, text: &str) -> Option<Self> {
+        let mut words = read_strings(text.as_bytes())?.into_iter();
+        let at = words.next()?;
+        let version = if words.next()? == "2" { Version::V2 } else { Version::V4 };
+        let has_delta = words.next()? == "delta";
+        let mut key = Vec::new();
+        for _ in 0..words.next()?.parse::<u8>().ok()? {
+            key.push(KeyPart { name: words.next()?, edm: Edm::parse(&words.next()?) });
+        }
+        let mut alternate_keys = Vec::new();
+        for _ in 0..words.next()?.parse::<u8>().ok()? {
+            let length: u8 = words.next()?.parse().ok()?;
+            let names: Vec<String> = words.by_ref().take(usize::from(length)).collect();
+            alternate_keys.push(names);
+        }
+        let mut properties = Vec::new();
+        while let Some(name) = words.next() {
+            let (edm, navigation, set) = (Edm::parse(&words.next()?), words.next()?, words.next()?);
+            let bind = (!navigation.is_empty()).then_some((navigation, set));
+            properties.push(Property { name, edm, bind });
+        }
+        let entity = Entity { set: set.to_owned(), version, key, properties, alternate_keys, has_delta };
+        Some(Self { at, entity })
+    }
 }
 
 impl Entity {
@@ -110,50 +140,29 @@ impl Entity {
 
     /// What the fields of this stream remember; none if they come from somewhere else.
     pub fn remembered(config: &Config, set: &str, fields: &[Field]) -> Option<Self> {
-        let memories: Option<Vec<Memory>> = fields.iter().map(memory).collect();
-        let memories = memories?;
-        let first = memories.first()?;
+        let recall = |field: &Field| Memory::read(set, field.property(MEMORY)?);
+        let mut memories = fields.iter().map(recall).collect::<Option<Vec<Memory>>>()?.into_iter();
         let at = place(config, set);
-        if memories.iter().any(|memory| memory.at != at || memory.v != first.v) {
-            return None;
+        let mut entity = memories.next().filter(|memory| memory.at == at)?.entity;
+        for memory in memories {
+            if memory.at != at || memory.entity.version != entity.version {
+                return None;
+            }
+            entity.properties.extend(memory.entity.properties);
         }
-        let version = if first.v == 2 { Version::V2 } else { Version::V4 };
-        let mut properties: Vec<Property> = fields
-            .iter()
-            .zip(&memories)
-            .map(|(field, memory)| Property {
-                name: field.name.clone(),
-                edm: Edm::parse(&memory.t),
-                bind: memory.b.clone(),
-            })
-            .collect();
-        let key: Vec<KeyPart> =
-            first.k.iter().map(|(name, edm)| KeyPart { name: name.clone(), edm: Edm::parse(edm) }).collect();
-        for part in &key {
-            if !properties.iter().any(|property| property.name == part.name) {
-                properties.push(Property { name: part.name.clone(), edm: part.edm.clone(), bind: None });
+        for part in &entity.key {
+            if !entity.properties.iter().any(|property| property.name == part.name) {
+                entity.properties.push(Property { name: part.name.clone(), edm: part.edm.clone(), bind: None });
             }
         }
-        let (has_delta, alternate_keys) = (first.d, first.a.clone());
-        Some(Self { set: set.to_owned(), version, key, properties, alternate_keys, has_delta })
+        Some(entity)
     }
 
     /// What a stream remembers, all of it; none if it comes from somewhere else.
     pub fn recalled(config: &Config, stream: &Stream) -> Option<Self> {
         let text = lockstep_plugin_sdk::types::option(&stream.properties, MEMORY)?;
-        let memory: Memory = serde_json::from_str(text).ok()?;
-        if memory.at != place(config, &stream.name) {
-            return None;
-        }
-        let property = |(name, edm, bind): Described| Property { name, edm: Edm::parse(&edm), bind };
-        Some(Self {
-            set: stream.name.clone(),
-            version: if memory.v == 2 { Version::V2 } else { Version::V4 },
-            key: memory.k.into_iter().map(|(name, edm)| KeyPart { name, edm: Edm::parse(&edm) }).collect(),
-            properties: memory.p.into_iter().map(property).collect(),
-            alternate_keys: memory.a,
-            has_delta: memory.d,
-        })
+        let memory = Memory::read(&stream.name, text)?;
+        (memory.at == place(config, &stream.name)).then_some(memory.entity)
     }
 
     pub fn property(&self, name: &str) -> Result<&Property> {
@@ -177,7 +186,7 @@ impl Entity {
             set("comment", declared.comment.clone());
             set("max-length", declared.max_length.map(|length| length.to_string()));
             set("computed", declared.is_computed.then(|| "true".to_owned()));
-            set(MEMORY, serde_json::to_string(&self.memory(property, config)).ok());
+            set(MEMORY, Some(self.memory(vec![property.clone()], config)));
             field
         });
         let mut stream = Stream::new(&self.set).key(self.key.iter().map(|part| part.name.as_str()));
@@ -191,7 +200,7 @@ impl Entity {
         for property in ["tracks-changes", "reports-deletes"] {
             say(property, self.has_delta.then(|| "true".to_owned()));
         }
-        say(MEMORY, serde_json::to_string(&self.whole_memory(config)).ok());
+        say(MEMORY, Some(self.memory(self.properties.clone(), config)));
         let leads = metadata.navigations(set);
         let leads: Vec<String> =
             leads.iter().map(|(found, target)| format!("{} -> {}", found.name, target.unwrap_or("?"))).collect();
@@ -199,26 +208,9 @@ impl Entity {
         stream
     }
 
-    fn memory(&self, property: &Property, config: &Config) -> Memory {
-        Memory { t: property.edm.to_string(), b: property.bind.clone(), ..self.common_memory(config) }
-    }
-
-    fn whole_memory(&self, config: &Config) -> Memory {
-        let part = |found: &Property| (found.name.clone(), found.edm.to_string(), found.bind.clone());
-        Memory { p: self.properties.iter().map(part).collect(), ..self.common_memory(config) }
-    }
-
-    fn common_memory(&self, config: &Config) -> Memory {
-        Memory {
-            at: place(config, &self.set),
-            v: if self.version == Version::V2 { 2 } else { 4 },
-            k: self.key.iter().map(|part| (part.name.clone(), part.edm.to_string())).collect(),
-            a: self.alternate_keys.clone(),
-            d: self.has_delta,
-            t: String::new(),
-            b: None,
-            p: Vec::new(),
-        }
+    /// What is remembered together with these properties.
+    fn memory(&self, properties: Vec<Property>, config: &Config) -> String {
+        Memory { at: place(config, &self.set), entity: Self { properties, ..self.clone() } }.write()
     }
 
     fn likely_modified(&self) -> Option<&str> {
@@ -227,10 +219,6 @@ impl Entity {
         };
         self.properties.iter().find(is_likely).map(|property| property.name.as_str())
     }
-}
-
-fn memory(field: &Field) -> Option<Memory> {
-    serde_json::from_str(field.property(MEMORY)?).ok()
 }
 
 fn place(config: &Config, set: &str) -> String {

@@ -9,7 +9,7 @@ mod boundary;
 mod goal;
 mod plan;
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use lockstep_plugin_sdk::error::{Error, Result};
 use lockstep_plugin_sdk::source::Reader;
@@ -41,7 +41,7 @@ pub struct SetReader {
     /// Records per request: less than the project says where they are wide.
     rows_max: u32,
     /// Links that were followed: a service that leads in a circle would keep us for ever.
-    followed: HashSet<String>,
+    followed: BTreeSet<String>,
     /// Whether a page was read since the reading was opened.
     has_begun: bool,
     census: Option<boundary::Census>,
@@ -61,7 +61,7 @@ pub fn open(config: Config, request: &ReadRequest) -> Result<SetReader> {
         way,
         hop: None,
         rows_max,
-        followed: HashSet::new(),
+        followed: BTreeSet::new(),
         has_begun: false,
         census: None,
         is_over: false,
@@ -269,7 +269,7 @@ impl SetReader {
             self.goal.is_doubtful();
         }
         let (position, status) = self.goal.end(&self.plan.entity.set)?;
-        Ok(Page::new(data, encode(&self.plan.scope, &position)?, status))
+        Ok(Page::new(data, encode(&self.plan.scope, &position), status))
     }
 
     fn position(&self) -> Position {
@@ -295,7 +295,7 @@ impl Reader for SetReader {
             } else {
                 Page::new(
                     collected.changes.data,
-                    encode(&self.plan.scope, &self.position())?,
+                    encode(&self.plan.scope, &self.position()),
                     lockstep_plugin_sdk::types::Status::More,
                 )
             };

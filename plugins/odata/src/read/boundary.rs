@@ -1,9 +1,8 @@
 //! Where a set stands: the latest change, and how many records there are.
 
-use std::collections::HashSet;
-use std::collections::hash_map::DefaultHasher;
-use std::hash::{Hash as _, Hasher as _};
+use std::collections::BTreeSet;
 
+use lockstep_json::write_strings;
 use lockstep_plugin_sdk::batch::BatchView;
 use lockstep_plugin_sdk::error::Result;
 use lockstep_plugin_sdk::lookback::lookback_from;
@@ -12,7 +11,7 @@ use lockstep_plugin_sdk::values::{MICROS_PER_DAY, days_from_civil};
 use lockstep_web::Reply;
 use lockstep_web::answer::json;
 
-use super::plan::Plan;
+use super::plan::{Plan, digest};
 use crate::collect::Collector;
 use crate::cursor::Boundary;
 use crate::trouble::refused;
@@ -68,20 +67,16 @@ fn clock(reply: &Reply) -> Option<i64> {
 /// How many records the service says there are, and how many were shown.
 pub struct Census {
     before: Option<u64>,
-    seen: HashSet<u64>,
+    seen: BTreeSet<u64>,
 }
 
 impl Census {
     pub fn begin(plan: &Plan) -> Result<Self> {
-        Ok(Self { before: count(plan)?, seen: HashSet::new() })
+        Ok(Self { before: count(plan)?, seen: BTreeSet::new() })
     }
 
     pub fn note(&mut self, keys: &[Vec<String>]) {
-        for key in keys {
-            let mut hasher = DefaultHasher::new();
-            key.hash(&mut hasher);
-            self.seen.insert(hasher.finish());
-        }
+        self.seen.extend(keys.iter().map(|key| digest(&write_strings(key))));
     }
 
     /// Whether every record was shown: as many as there were before, and as there are now.

@@ -103,12 +103,13 @@ fn scope(entity: &Entity, wanted: &[Field], modified: Option<&Property>) -> Stri
     let fields = wanted.iter().map(|field| field.name.clone());
     let modified = modified.map(|found| format!("{}:{}", found.name, found.edm));
     let all: Vec<String> = key.chain(modified).chain(std::iter::once("|".to_owned())).chain(fields).collect();
-    // FNV-1a: stable between versions of everything.
-    let digest = all
-        .join(",")
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |digest, byte| (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-    format!("{}:{digest:016x}", entity.set)
+    format!("{}:{:016x}", entity.set, digest(&all.join(",")))
+}
+
+/// FNV-1a: stable between versions of everything.
+pub fn digest(text: &str) -> u64 {
+    text.bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |digest, byte| (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 fn modified_property(connection: &Connection, entity: &Entity, name: &str) -> Result<Property> {

@@ -1,6 +1,6 @@
 //! Rows as the bodies of requests.
 
-use lockstep_json::write_string;
+use lockstep_json::{Document, write_string};
 use lockstep_plugin_sdk::batch::ColumnView;
 use lockstep_plugin_sdk::error::{Error, Result};
 use lockstep_plugin_sdk::types::LogicalType;
@@ -83,10 +83,15 @@ fn check(edm: &Edm, text: &str) -> Result<()> {
         Edm::Boolean => matches!(text, "true" | "false"),
         Edm::Int(_) | Edm::Int64 => text.parse::<i64>().is_ok(),
         Edm::Decimal(_) => lockstep_plugin_sdk::values::Decimal::parse(text).is_ok(),
-        Edm::Other(_) => serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok(),
+        Edm::Other(_) => is_json(text),
         _ => text.parse::<f64>().is_ok(),
     };
     if fits { Ok(()) } else { Err(Error::invalid_data(format!("`{text}` is not {edm}")).with_code("odata.value")) }
+}
+
+fn is_json(text: &str) -> bool {
+    let mut document = Document::new(text.as_bytes());
+    document.value().and_then(|_| document.end()).is_ok()
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! Rows of a page, each answered by what became of its record.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use lockstep_json::{Document, write_string, write_strings};
 use lockstep_plugin_sdk::batch::{BatchBuilder, BatchView, ColumnView};
 use lockstep_plugin_sdk::error::{Error, Result};
 use lockstep_plugin_sdk::outcome::Outcome;
@@ -51,7 +52,7 @@ enum Wish {
 struct Present {
     found: Collected,
     /// By the project's key; none where several have it.
-    places: HashMap<Vec<String>, Option<usize>>,
+    places: BTreeMap<Vec<String>, Option<usize>>,
 }
 
 pub fn open(config: Config, request: &WriteRequest) -> Result<SetWriter> {
@@ -186,11 +187,9 @@ impl SetWriter {
                 wanted.push(Field::new(name, self.logical(name)?));
             }
         }
-        let mut keys = keys;
-        keys.sort_unstable();
-        keys.dedup();
+        let keys: Vec<Vec<String>> = keys.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
         let found = find(&self.connection, &self.entity, &self.key, &wanted, &keys)?;
-        let mut places: HashMap<Vec<String>, Option<usize>> = HashMap::new();
+        let mut places: BTreeMap<Vec<String>, Option<usize>> = BTreeMap::new();
         let view = BatchView::new(&found.changes.data);
         for row in 0..view.rows() {
             let part = |part: &KeyPart| plain(view.column(&part.name)?, part.edm.logical(), row);
@@ -300,11 +299,11 @@ impl SetWriter {
             Deed::Update => self.written += 1,
             Deed::Create => {
                 let key = self.made(reply).or_else(|| self.key_of(columns, task.row as usize));
-                match key.and_then(|key| serde_json::to_vec(&key).ok()) {
+                match key {
                     Some(key) => {
                         self.written += 1;
                         if self.mode == WriteMode::Insert {
-                            outcome.identify(task.row, key);
+                            outcome.identify(task.row, write_strings(&key).into_bytes());
                         }
                     }
                     None => outcome.unknown(task.row, unidentified()),
@@ -331,10 +330,11 @@ impl SetWriter {
 fn canonical(edm: &Edm, text: &str) -> Option<String> {
     let logical = edm.logical();
     let mut batch = BatchBuilder::new([("", logical)]);
-    let value = serde_json::to_vec(text).ok()?;
     if text.starts_with("/Date(") {
-        let read = lockstep_json::Document::new(&value).value().ok()?;
-        crate::edm::form(edm)(batch.column(0), &value, read).ok()?;
+        let mut value = String::new();
+        write_string(&mut value, text);
+        let read = Document::new(value.as_bytes()).value().ok()?;
+        crate::edm::form(edm)(batch.column(0), value.as_bytes(), read).ok()?;
     } else {
         push_value(batch.column(0), text.as_bytes(), &BoolWords::default()).ok()?;
     }
