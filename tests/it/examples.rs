@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use lockstep_test_servers::Postgres;
+use lockstep_test_servers::{Cap, Postgres};
 use tempfile::TempDir;
 
 /// A copy of an example.
@@ -136,4 +136,29 @@ fn postgres_to_postgres_keeps_its_promises() {
     shop.psql("UPDATE customers SET credit = 1.50, updated_at = now() WHERE id = 1");
     contains(&example.lockstep("run customers", 0), "customers: 1 read, 1 written");
     assert_eq!(warehouse.psql("SELECT credit FROM customers WHERE id = 1"), "1.50");
+}
+
+#[test]
+fn odata_to_sqlite_keeps_its_promises() {
+    let service = Cap::start();
+    service.sql(
+        "insert into Sales_Customers (ID, number, name, credit, modifiedAt) values \
+         ('00000000-0000-4000-8000-000000000001', 'N1', 'Ann', 12.50, '2026-01-01T00:00:00.000Z'), \
+         ('00000000-0000-4000-8000-000000000002', 'N2', 'Bob', null, '2026-01-02T00:00:00.000Z')",
+    );
+    let mut example = Example::copy("odata-to-sqlite");
+    let here = format!("\"{}\", allow_private = true", service.url());
+    example.edit("lockstep.toml", "\"https://crm.example.com\"", &here);
+    example.secrets = vec![("CRM_TOKEN", "a-token-of-some-length".to_owned())];
+    contains(&example.lockstep("check --online", 0), "Customers");
+    contains(&example.lockstep("run", 0), "2 read, 2 written, 0 unchanged, 0 deleted, 0 dead letters");
+    let rows = "SELECT number || '|' || name || '|' || ifnull(credit, '-') FROM customers ORDER BY number";
+    assert_eq!(example.sqlite(rows), ["N1|Ann|12.50", "N2|Bob|-"]);
+    contains(&example.lockstep("run", 0), "1 read, 0 written, 1 unchanged, 0 deleted");
+    service.sql(
+        "update Sales_Customers set name = 'Anna', modifiedAt = '2026-02-01T00:00:00.000Z' where number = 'N1';\n\
+         delete from Sales_Customers where number = 'N2'",
+    );
+    contains(&example.lockstep("run", 0), "1 written, 0 unchanged, 1 deleted");
+    assert_eq!(example.sqlite(rows), ["N1|Anna|12.50"]);
 }

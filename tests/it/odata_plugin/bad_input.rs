@@ -183,10 +183,12 @@ fn a_service_that_miscounts_proves_nothing() {
     });
 }
 
+type Trouble = Arc<dyn Fn() -> Answer + Send + Sync>;
+
 #[test]
 fn trouble_in_the_middle_is_passed_or_said() {
     run(async {
-        let trouble: [(Arc<dyn Fn() -> Answer + Send + Sync>, Option<FailureKind>); 9] = [
+        let trouble: [(Trouble, Option<FailureKind>); 9] = [
             (Arc::new(|| Answer::status(401)), Some(FailureKind::Auth)),
             (Arc::new(|| Answer::status(429).header("retry-after", "0")), None),
             (Arc::new(|| Answer::status(429).header("retry-after", "7")), None),

@@ -181,7 +181,8 @@ fn keys_of_two_parts_and_values_of_all_types_are_written() {
             "ID": id(1), "number": "1", "name": "\"\\\n\u{1f600}", "credit": "9999999999999.99", "rate": "0.1", "points": 9_007_199_254_740_993_i64,
             "visits": -7, "active": false, "since": "2024-02-29", "opens": "01:02:03", "score": 1e-7, "photo": "+/8A"
         });
-        let (counts, results) = apply(&plugin, &customers, WriteMode::Insert, page(&customers, &[all.clone()])).await;
+        let (counts, results) =
+            apply(&plugin, &customers, WriteMode::Insert, page(&customers, std::slice::from_ref(&all))).await;
         assert_eq!((counts, complaints(&results)), ((1, 0, 0), vec![]));
         let mut shown = crate::plugins::Reading::full(&plugin, "Customers").read().await.records.remove(0);
         shown.remove("modifiedAt");

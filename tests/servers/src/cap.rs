@@ -82,7 +82,7 @@ impl Cap {
             .unwrap_or_else(|error| panic!("CAP does not answer: {error}"));
         let answer = String::from_utf8_lossy(&answer);
         let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
-        if !head.split(' ').nth(1).is_some_and(|status| status == "200") {
+        if head.split(' ').nth(1).is_none_or(|status| status != "200") {
             panic!("`{body}`");
         }
         body.to_owned()
