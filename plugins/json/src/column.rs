@@ -3,7 +3,7 @@
 use lockstep_plugin_sdk::batch::ColumnBuilder;
 use lockstep_plugin_sdk::types::LogicalType;
 use lockstep_plugin_sdk::values::{Decimal, DecimalShape};
-use lockstep_text_files::value::{BoolWords, ValueError, int64, push_value};
+use lockstep_text_files::value::{BoolWords, ValueError, int64, push_scalar};
 
 use crate::scan::{Kind, Value};
 
@@ -18,10 +18,10 @@ pub fn push(column: &mut ColumnBuilder, line: &[u8], value: Value, words: &BoolW
         (LogicalType::Text | LogicalType::Json, _) => return push_bytes(column, raw),
         (LogicalType::Bool, kind) => return Err(not_a(kind)),
         // Numbers, times and identifiers are often written as strings, to be exact or because JSON has nothing better.
-        (_, Kind::Text(text)) => return push_value(column, &text.of(line), words),
+        (_, Kind::Text(text)) => return push_scalar(column, &text.of(line), words),
         (LogicalType::Int64, Kind::Integer | Kind::Number) => column.push_int64(whole(raw)?),
         (LogicalType::Decimal(_) | LogicalType::Float64, Kind::Integer | Kind::Number) => {
-            return push_value(column, raw, words);
+            return push_scalar(column, raw, words);
         }
         (_, kind) => return Err(not_a(kind)),
     }

@@ -6,7 +6,7 @@ use lockstep_json::{Document, Element, Fault, Member, Value};
 use lockstep_plugin_sdk::batch::{BatchBuilder, BatchView};
 use lockstep_plugin_sdk::error::{Error, Result};
 use lockstep_plugin_sdk::types::{Batch, Changes, Field, Limits, Rejection};
-use lockstep_text_files::value::{BoolWords, push_value};
+use lockstep_text_files::value::{BoolWords, push_scalar};
 use lockstep_web::{Form, Rows, answer, plain};
 
 use crate::edm::form;
@@ -299,7 +299,7 @@ impl Collector {
             match text {
                 None => column.push_absent(),
                 Some(text) => {
-                    if let Err(reason) = push_value(column, text.as_bytes(), &BoolWords::default()) {
+                    if let Err(reason) = push_scalar(column, text.as_bytes(), &BoolWords::default()) {
                         self.batch.abandon_row();
                         return Err(Error::invalid_data(format!("`{name}` of a deleted record is {reason}"))
                             .with_code("odata.tombstone")

@@ -2,36 +2,26 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use lockstep_json::{Document, Fault};
+use lockstep_plugin_sdk::error::{Error, Result};
 
 /// The connection's `config`, as the manifest describes it.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct Config {
     pub service: String,
-    #[serde(default = "page_size")]
     pub page_size: u32,
-    #[serde(default)]
     pub paging: Paging,
-    #[serde(default)]
     pub batch: BatchForm,
-    #[serde(default = "batch_size")]
     pub batch_size: usize,
-    #[serde(default)]
     pub changes: ChangesFrom,
-    #[serde(default)]
     pub numbers: Numbers,
-    #[serde(default)]
     pub cross_company: bool,
-    #[serde(default)]
     pub headers: BTreeMap<String, String>,
-    #[serde(default)]
     pub query: BTreeMap<String, String>,
 }
 
 /// How a reading goes on behind a page.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Paging {
     #[default]
     Auto,
@@ -40,8 +30,7 @@ pub enum Paging {
 }
 
 /// How several requests go in one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BatchForm {
     #[default]
     Auto,
@@ -51,8 +40,7 @@ pub enum BatchForm {
 }
 
 /// Where changes come from without a `modified` field.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ChangesFrom {
     #[default]
     Auto,
@@ -61,8 +49,7 @@ pub enum ChangesFrom {
 }
 
 /// How exact numbers are written to version 4.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Numbers {
     #[default]
     Strings,
@@ -70,11 +57,134 @@ pub enum Numbers {
 }
 
 /// What most services send at once anyway; a page of it is decoded in a few milliseconds.
-fn page_size() -> u32 {
-    1000
+const PAGE_SIZE_DEFAULT: u32 = 1000;
+/// Business Central and SAP take so many, Dataverse ten times as many.
+const BATCH_SIZE_DEFAULT: usize = 100;
+
+impl Config {
+    /// Reads the JSON of the settings. The host has checked it against the manifest before; what gets past that is an error all the
+    /// same.
+    pub fn read(json: &str) -> Result<Self> {
+        let mut config = Self {
+            service: String::new(),
+            page_size: PAGE_SIZE_DEFAULT,
+            paging: Paging::default(),
+            batch: BatchForm::default(),
+            batch_size: BATCH_SIZE_DEFAULT,
+            changes: ChangesFrom::default(),
+            numbers: Numbers::default(),
+            cross_company: false,
+            headers: BTreeMap::new(),
+            query: BTreeMap::new(),
+        };
+        let mut document = Document::new(json.as_bytes());
+        document.object::<Unfit>(|document, key| {
+            let key = String::from_utf8_lossy(&key.of(document.text())).into_owned();
+            match key.as_str() {
+                "headers" => config.headers = texts(document)?,
+                "query" => config.query = texts(document)?,
+                _ => {
+                    let said = document.value()?.said(document.text()).unwrap_or_default();
+                    config.set(&key, &said).ok_or(Unfit(key))?;
+                }
+            }
+            Ok(())
+        })?;
+        if config.service.is_empty() { Err(Unfit("service".to_owned()).into()) } else { Ok(config) }
+    }
+
+    /// None if there is no such key, or the value is none of its own.
+    fn set(&mut self, key: &str, said: &str) -> Option<()> {
+        match key {
+            "service" => said.clone_into(&mut self.service),
+            "page_size" => self.page_size = said.parse().ok()?,
+            "batch_size" => self.batch_size = said.parse().ok()?,
+            "cross_company" => self.cross_company = said.parse().ok()?,
+            "paging" => {
+                self.paging = choose(said, &[("auto", Paging::Auto), ("keys", Paging::Keys), ("links", Paging::Links)])?
+            }
+            "batch" => self.batch = choose(said, BATCH_FORMS)?,
+            "changes" => {
+                let choices =
+                    [("auto", ChangesFrom::Auto), ("delta", ChangesFrom::Delta), ("modified", ChangesFrom::Modified)];
+                self.changes = choose(said, &choices)?;
+            }
+            "numbers" => {
+                self.numbers = choose(said, &[("strings", Numbers::Strings), ("numbers", Numbers::Numbers)])?;
+            }
+            _ => return None,
+        }
+        Some(())
+    }
 }
 
-/// Business Central and SAP take so many, Dataverse ten times as many.
-fn batch_size() -> usize {
-    100
+const BATCH_FORMS: &[(&str, BatchForm)] = &[
+    ("auto", BatchForm::Auto),
+    ("json", BatchForm::Json),
+    ("multipart", BatchForm::Multipart),
+    ("none", BatchForm::None),
+];
+
+fn choose<T: Copy>(said: &str, choices: &[(&str, T)]) -> Option<T> {
+    choices.iter().find(|(name, _)| *name == said).map(|(_, choice)| *choice)
+}
+
+fn texts(document: &mut Document<'_>) -> Result<BTreeMap<String, String>, Unfit> {
+    let mut found = BTreeMap::new();
+    document.object::<Unfit>(|document, key| {
+        let key = String::from_utf8_lossy(&key.of(document.text())).into_owned();
+        let value = document.value()?.string(document.text()).ok_or_else(|| Unfit(key.clone()))?;
+        found.insert(key, value);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// The key at fault.
+struct Unfit(String);
+
+impl From<Fault> for Unfit {
+    fn from(_: Fault) -> Self {
+        Self("config".to_owned())
+    }
+}
+
+impl From<Unfit> for Error {
+    fn from(Unfit(key): Unfit) -> Self {
+        Self::config(format!("the configuration does not fit: `{key}`")).with_code("config").with_field(key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_read() {
+        let config = Config::read(
+            r#"{"service":"/a","page_size":5,"paging":"links","batch":"json","batch_size":7,"changes":"delta",
+            "numbers":"numbers","cross_company":true,"headers":{"A":"b"},"query":{"sap-client":"100"}}"#,
+        )
+        .unwrap();
+        assert_eq!((config.service.as_str(), config.page_size, config.batch_size), ("/a", 5, 7));
+        assert_eq!((config.paging, config.batch), (Paging::Links, BatchForm::Json));
+        assert_eq!((config.changes, config.numbers), (ChangesFrom::Delta, Numbers::Numbers));
+        assert!(config.cross_company && config.headers["A"] == "b" && config.query["sap-client"] == "100");
+        let config = Config::read(r#"{"service":"/a"}"#).unwrap();
+        assert_eq!((config.page_size, config.batch_size, config.batch), (1000, 100, BatchForm::Auto));
+    }
+
+    #[test]
+    fn what_does_not_fit_names_its_key() {
+        for (json, key) in [
+            ("{}", "service"),
+            ("", "config"),
+            (r#"{"service":"/a","pages":1}"#, "pages"),
+            (r#"{"service":"/a","page_size":"many"}"#, "page_size"),
+            (r#"{"service":"/a","batch":"xml"}"#, "batch"),
+            (r#"{"service":"/a","headers":{"A":1}}"#, "A"),
+        ] {
+            assert_eq!(Config::read(json).unwrap_err().property("field"), Some(key), "{json}");
+        }
+    }
 }

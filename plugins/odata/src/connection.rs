@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn targets_are_encoded_and_carry_what_the_project_wants() {
         let config = json!({ "service": "/data", "cross_company": true, "query": { "sap-client": "1&0" } });
-        let connection = Connection::new(serde_json::from_value(config).unwrap());
+        let connection = Connection::new(Config::read(&config.to_string()).unwrap());
         assert_eq!(
             connection.target("Customers", &[("$filter", "name eq 'a+b/c: d' and x gt 1".to_owned())]),
             "/data/Customers?$filter=name%20eq%20'a%2Bb/c:%20d'%20and%20x%20gt%201&cross-company=true&sap-client=1%260"
@@ -197,7 +197,7 @@ mod tests {
     #[test]
     fn preferences_add_up_and_other_headers_win() {
         let headers = json!({ "service": "/", "headers": { "Prefer": "a=1", "accept": "x", "Company": "usmf" } });
-        let connection = Connection::new(serde_json::from_value(headers).unwrap());
+        let connection = Connection::new(Config::read(&headers.to_string()).unwrap());
         let ask = connection.asking(Version::V4, "/A", &["odata.maxpagesize=5".to_owned()]);
         let header = |name: &str| ask.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
         assert_eq!(header("Prefer"), Some("odata.maxpagesize=5,a=1"));

@@ -241,7 +241,7 @@ mod tests {
     use crate::metadata::parse;
 
     fn config(service: &str) -> Config {
-        serde_json::from_value(serde_json::json!({ "service": service })).unwrap()
+        Config::read(&serde_json::json!({ "service": service }).to_string()).unwrap()
     }
 
     #[test]

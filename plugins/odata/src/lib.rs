@@ -19,6 +19,7 @@ mod read;
 mod sink;
 mod trouble;
 
+use lockstep_plugin_sdk::config::RawConfig;
 use lockstep_plugin_sdk::lookup::Lookup;
 use lockstep_plugin_sdk::prelude::*;
 use lockstep_plugin_sdk::sink::{PrepareOptions, Prepared};
@@ -29,40 +30,40 @@ use config::Config;
 pub struct Odata;
 
 impl Source for Odata {
-    type Config = Config;
+    type Config = RawConfig;
     type Reader = read::SetReader;
 
-    fn discover(config: Config, names: Vec<String>) -> Result<Vec<Stream>> {
-        discover::discover(config, &names)
+    fn discover(config: RawConfig, names: Vec<String>) -> Result<Vec<Stream>> {
+        discover::discover(Config::read(&config.0)?, &names)
     }
 
-    fn open(config: Config, request: ReadRequest) -> Result<Self::Reader> {
-        read::open(config, &request)
+    fn open(config: RawConfig, request: ReadRequest) -> Result<Self::Reader> {
+        read::open(Config::read(&config.0)?, &request)
     }
 }
 
 impl Lookup for Odata {
-    type Config = Config;
+    type Config = RawConfig;
 
-    fn lookup(config: Config, request: ReadRequest, keys: Batch) -> Result<Changes> {
-        lookup::lookup(config, &request, &keys)
+    fn lookup(config: RawConfig, request: ReadRequest, keys: Batch) -> Result<Changes> {
+        lookup::lookup(Config::read(&config.0)?, &request, &keys)
     }
 }
 
 impl Sink for Odata {
-    type Config = Config;
+    type Config = RawConfig;
     type Writer = sink::SetWriter;
 
-    fn describe(config: Config, name: String) -> Result<Option<Stream>> {
-        sink::describe(config, &name)
+    fn describe(config: RawConfig, name: String) -> Result<Option<Stream>> {
+        sink::describe(Config::read(&config.0)?, &name)
     }
 
-    fn prepare(config: Config, wanted: Stream, _options: PrepareOptions) -> Result<Prepared> {
-        sink::prepare(config, &wanted)
+    fn prepare(config: RawConfig, wanted: Stream, _options: PrepareOptions) -> Result<Prepared> {
+        sink::prepare(Config::read(&config.0)?, &wanted)
     }
 
-    fn open(config: Config, request: WriteRequest) -> Result<Self::Writer> {
-        sink::open(config, &request)
+    fn open(config: RawConfig, request: WriteRequest) -> Result<Self::Writer> {
+        sink::open(Config::read(&config.0)?, &request)
     }
 }
 

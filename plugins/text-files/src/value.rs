@@ -94,6 +94,11 @@ pub fn push_value(column: &mut ColumnBuilder, text: &[u8], words: &BoolWords) ->
     with_push(column.logical(), words, PushOne { column, text })
 }
 
+/// The same for every type but JSON: who has checked the syntax of documents already needs no second reader.
+pub fn push_scalar(column: &mut ColumnBuilder, text: &[u8], words: &BoolWords) -> Result<usize, ValueError> {
+    with_scalar_push(column.logical(), words, PushOne { column, text })
+}
+
 /// Something to be done with the way in which values of one type are pushed: [`with_push`] gives each type its own code, so that
 /// a loop over many values decides about the type only once.
 pub trait WithPush {
@@ -104,6 +109,13 @@ pub trait WithPush {
 
 /// Does something with the way in which values of a type are pushed, as [`push_value`] does it.
 pub fn with_push<W: WithPush>(logical: LogicalType, words: &BoolWords, work: W) -> W::Output {
+    match logical {
+        LogicalType::Json => work.run(push_json),
+        logical => with_scalar_push(logical, words, work),
+    }
+}
+
+fn with_scalar_push<W: WithPush>(logical: LogicalType, words: &BoolWords, work: W) -> W::Output {
     match logical {
         LogicalType::Text => work.run(|column, text| {
             column.push_bytes(text);
@@ -123,7 +135,7 @@ pub fn with_push<W: WithPush>(logical: LogicalType, words: &BoolWords, work: W) 
         LogicalType::Decimal(shape) => work.run(|column, text| number::push_decimal(column, text, shape)),
         LogicalType::Uuid => work.run(uuid::push_uuid),
         LogicalType::Binary => work.run(binary::push_binary),
-        LogicalType::Json => work.run(push_json),
+        LogicalType::Json => work.run(|_, _| Err(ValueError::new("a document"))),
     }
 }
 

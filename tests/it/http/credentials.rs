@@ -145,3 +145,18 @@ fn what_cannot_be_used_is_refused_with_its_line() {
         assert!(!said.contains("lines"), "{said}");
     }
 }
+
+#[tokio::test]
+async fn a_session_is_kept_and_neither_shown_nor_shared() {
+    let server = Server::start(|_, _| Answer::body("x").header("set-cookie", "session=S1; Path=/; HttpOnly"));
+    let lab = Lab::new("");
+    let keys = format!("http.api = {{ origin = \"{}\", allow_private = true }}", server.url());
+    let (one, other) = (lab.connect(&keys), lab.connect(&keys));
+    for plugin in [&one, &one, &other] {
+        let answer = ask(plugin, "GET", "/a").await;
+        assert!(!answer.headers.contains("S1") && !answer.headers.contains("cookie"), "{}", answer.headers);
+    }
+    let sent: Vec<Option<String>> =
+        server.requests().iter().map(|request| request.headers.get("cookie").cloned()).collect();
+    assert_eq!(sent, [None, Some("session=S1".to_owned()), None]);
+}

@@ -149,6 +149,22 @@ fn changes_are_found_also_where_thousands_share_one_time() {
 }
 
 #[test]
+fn what_changes_while_everything_is_read_is_shown_the_next_time() {
+    run(async {
+        let (server, _) = start(&customers(30, "2026-01-01T00:00:00.000Z"));
+        let plugin = connect(&server.url(), Cap::version_4(), "page_size = 10");
+        let mut reading = Reading::incremental(&plugin, "Customers", "modifiedAt").discovered().await.page_rows(10);
+        reading.request.options.set("lookback-ms", "0");
+        assert_eq!(numbers(&reading.read_pages(1).await.unwrap()).len(), 10);
+        // One that was shown already, and a later one that was not.
+        server.sql("update Sales_Customers set modifiedAt = '2026-03-01T00:00:00.000Z' where points = 1");
+        server.sql("update Sales_Customers set modifiedAt = '2026-03-01T01:00:00.000Z' where points = 30");
+        reading.read().await;
+        assert!(numbers(&reading.read().await).contains(&1));
+    });
+}
+
+#[test]
 fn times_in_the_future_hide_nothing() {
     run(async {
         let (server, plugin) = start(&customers(2, "2999-01-01T00:00:00.000Z"));

@@ -6,7 +6,7 @@ use lockstep_json::{Kind, Value};
 use lockstep_plugin_sdk::batch::ColumnBuilder;
 use lockstep_plugin_sdk::types::LogicalType;
 use lockstep_plugin_sdk::values::MICROS_PER_DAY;
-use lockstep_text_files::value::{BoolWords, ValueError, push_value};
+use lockstep_text_files::value::{BoolWords, ValueError, push_scalar};
 use lockstep_web::{Form, as_it_is};
 
 use super::Edm;
@@ -34,7 +34,7 @@ fn string(text: &[u8], value: Value) -> Option<Cow<'_, [u8]>> {
 }
 
 fn push(column: &mut ColumnBuilder, text: &[u8]) -> Result<(), ValueError> {
-    push_value(column, text, &BoolWords::default()).map(|_| ())
+    push_scalar(column, text, &BoolWords::default()).map(|_| ())
 }
 
 /// ISO 8601, or `/Date(1735689600000+0060)/`: milliseconds, and minutes that only say where they were written.

@@ -8,7 +8,7 @@ use lockstep_plugin_sdk::error::{Error, Result};
 use lockstep_plugin_sdk::outcome::Outcome;
 use lockstep_plugin_sdk::sink::{EXPECTED_PREFIX, Flushed, WriteMode, WriteRequest, WriteResults, Writer};
 use lockstep_plugin_sdk::types::{Batch, Changes, Field, LogicalType};
-use lockstep_text_files::value::{BoolWords, push_value};
+use lockstep_text_files::value::{BoolWords, push_scalar};
 use lockstep_web::{Reply, plain, same};
 
 use super::body::{Style, Written, body};
@@ -336,7 +336,7 @@ fn canonical(edm: &Edm, text: &str) -> Option<String> {
         let read = Document::new(value.as_bytes()).value().ok()?;
         crate::edm::form(edm)(batch.column(0), value.as_bytes(), read).ok()?;
     } else {
-        push_value(batch.column(0), text.as_bytes(), &BoolWords::default()).ok()?;
+        push_scalar(batch.column(0), text.as_bytes(), &BoolWords::default()).ok()?;
     }
     batch.end_row();
     let batch = batch.finish().ok()?;
