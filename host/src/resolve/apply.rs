@@ -93,10 +93,10 @@ pub fn apply(
 
 fn forget_fences(state: &mut RecordState, event: &Event<'_>) {
     state.sides.iter_mut().for_each(|side| side.fences.retain(|fence| event.now < fence.until));
-    if let Some(side) = state.sides.get_mut(event.endpoint) {
-        if side.unsure_until <= event.now {
-            side.unsure_until = 0;
-        }
+    if let Some(side) = state.sides.get_mut(event.endpoint)
+        && side.unsure_until <= event.now
+    {
+        side.unsure_until = 0;
     }
 }
 
