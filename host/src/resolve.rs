@@ -32,4 +32,4 @@ pub use owed::{Owed, Segment, disagrees, owed};
 pub use policy::{Dispute, Policy, Ruling};
 pub use rules::{DeleteConflict, Deletes, EndpointRule, ExitRule, Group, Others, Rules};
 pub use safety::{Mechanism, Safety};
-pub use state::{Canon, Fence, Life, Link, RecordState, Sent, SentKind, Shadow, Side, Source};
+pub use state::{Canon, Fence, Life, Link, Missing, RecordState, Sent, SentKind, Shadow, Side, Source};

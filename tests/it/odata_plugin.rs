@@ -15,10 +15,11 @@ mod version_2;
 
 use lockstep::plugin::PluginConnector;
 use lockstep::world::World;
-use lockstep_test_servers::Cap;
+use lockstep_test_servers::{Cap, Postgres};
 use serde_json::Value;
 
 use crate::http::lab::Lab;
+use crate::mirror::project::Project;
 
 /// A fresh server with these rows, and the plugin on its service in version 4.
 fn start(statements: &str) -> (Cap, PluginConnector) {
@@ -32,11 +33,27 @@ fn start(statements: &str) -> (Cap, PluginConnector) {
 
 /// `keys`: further keys of the plugin's config.
 fn connect(url: &str, service: &str, keys: &str) -> PluginConnector {
-    let text = format!(
-        "http.api = {{ origin = \"{url}\", allow_private = true }}\nconfig = {{ service = \"{service}\", {keys} }}"
-    );
-    let connector = Lab::new("").connect_plugin("odata", &text, World::real());
+    let connector = Lab::new("").connect_plugin("odata", &settings(url, service, keys), World::real());
     connector.unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The same, on a clock that jumps over all pauses.
+fn connect_at_once(url: &str, service: &str, keys: &str) -> PluginConnector {
+    let lab = Lab::new("");
+    let connector = lab.connect_plugin("odata", &settings(url, service, keys), lab.world());
+    connector.unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The keys of a connection.
+fn settings(url: &str, service: &str, keys: &str) -> String {
+    format!("http.api = {{ origin = \"{url}\", allow_private = true }}\nconfig = {{ service = \"{service}\", {keys} }}")
+}
+
+/// A project with the service as `crm` and the database as whatever `hub` says.
+fn project(url: &str, service: &str, database: &Postgres, hub: &str) -> Project {
+    let project = Project::new(&format!("[connection.crm]\nplugin = \"odata\"\n{}\n{hub}", settings(url, service, "")));
+    project.write("url", database.url());
+    project
 }
 
 /// What the server was asked since this was last called: method, path below the service, how often.

@@ -120,7 +120,7 @@ fn delete(state: &mut RecordState, event: &Event<'_>, rules: &Rules) -> Facts {
     }
     facts.is_touched = true;
     side.link = Link::Gone(remote.clone());
-    (side.missing_since, side.missed_at) = (0, 0);
+    side.missing = None;
     side.held.clear();
     side.delete_held = false;
     if was_ours {
@@ -221,8 +221,7 @@ fn upsert(
         return facts;
     }
     if let Some(side) = state.sides.get_mut(event.endpoint) {
-        facts.is_touched |= side.missing_since != 0;
-        (side.missing_since, side.missed_at) = (0, 0);
+        facts.is_touched |= side.missing.take().is_some();
         facts.is_touched |= see_written(side, event);
     }
     merge_all(state, event, rules, resolver, &mut facts);

@@ -1,7 +1,7 @@
 //! Records in few bytes. Endpoints are kept by their ids, fields by their places; what is not known any more is dropped with its
 //! endpoint, and fields that are new begin without a value.
 
-use super::{Canon, Fence, Life, Link, RecordState, Sent, SentKind, Shadow, Side, Source};
+use super::{Canon, Fence, Life, Link, Missing, RecordState, Sent, SentKind, Shadow, Side, Source};
 use crate::record::{
     Value, read_byte, read_bytes, read_count, read_int, read_value, write_bytes, write_count, write_int, write_value,
 };
@@ -161,7 +161,7 @@ fn write_side(out: &mut Vec<u8>, side: &Side, canon: &[Canon]) {
         || !side.held.is_empty()
         || side.delete_held
         || side.fenced_until != 0
-        || side.missing_since != 0
+        || side.missing.is_some()
         || side.unsure_until != 0;
     let flag = |is: bool, bit: u8| if is { bit } else { 0 };
     out.push(kind | flag(has_more, SIDE_HAS_MORE) | flag(side.is_queued, SIDE_IS_QUEUED));
@@ -234,10 +234,8 @@ fn read_shadows(bytes: &mut &[u8], canon: &[Canon], fields: usize) -> Option<Vec
 
 fn write_more(out: &mut Vec<u8>, side: &Side) {
     write_int(out, side.fenced_until);
-    write_int(out, side.missing_since);
-    if side.missing_since != 0 {
-        write_int(out, side.missed_at);
-    }
+    write_int(out, side.missing.map_or(0, |missing| missing.since));
+    side.missing.iter().for_each(|missing| write_int(out, missing.last));
     let flag = |is: bool, bit: u8| if is { bit } else { 0 };
     let (is_sent, is_late) = (flag(side.sent.is_some(), 2), flag(side.late.is_some(), 8));
     out.push(flag(side.delete_held, 1) | is_sent | flag(side.unsure_until != 0, 4) | is_late);
@@ -306,10 +304,10 @@ fn read_side(bytes: &mut &[u8], canon: &[Canon], fields: usize) -> Option<Side> 
 
 fn read_more(bytes: &mut &[u8], side: &mut Side) -> Option<()> {
     side.fenced_until = read_int(bytes)?;
-    side.missing_since = read_int(bytes)?;
-    if side.missing_since != 0 {
-        side.missed_at = read_int(bytes)?;
-    }
+    side.missing = match read_int(bytes)? {
+        0 => None,
+        since => Some(Missing { since, last: read_int(bytes)? }),
+    };
     let flags = read_byte(bytes)?;
     side.delete_held = flags & 1 != 0;
     if flags & 4 != 0 {

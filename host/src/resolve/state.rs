@@ -84,9 +84,8 @@ pub struct Side {
     pub fenced_until: i64,
     /// Until when what it says anew may be older than what it has said: a reading may come from a copy that is behind the last one.
     pub unsure_until: i64,
-    /// Since when complete enumerations have not shown it, and the last that did not; 0 = they do.
-    pub missing_since: i64,
-    pub missed_at: i64,
+    /// Complete enumerations do not show it.
+    pub missing: Option<Missing>,
     /// Fields somebody has to decide about: they are not written here.
     pub held: Vec<usize>,
     /// Somebody has to decide about the delete: it is not done here.
@@ -150,6 +149,13 @@ impl Shadow {
             Self::Value(value) | Self::Form { of: value, .. } => Some(value),
         }
     }
+}
+
+/// The first and the last of the enumerations in a row that have not shown a record, by our clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Missing {
+    pub since: i64,
+    pub last: i64,
 }
 
 /// How late a write may arrive: an hour in microseconds.

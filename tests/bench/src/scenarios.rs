@@ -10,6 +10,9 @@ mod start;
 mod tables;
 mod web;
 
+use lockstep::connector::{ReadMode, ReadRequest};
+use lockstep::record::{Properties, Stream};
+
 use crate::lab::Bench;
 use crate::report::Report;
 
@@ -26,3 +29,15 @@ pub const ALL: [(&str, Scenario); 9] = [
     ("deciding", deciding::measure),
     ("web", web::measure),
 ];
+
+/// A reading of all there is.
+fn whole(stream: &Stream) -> ReadRequest {
+    ReadRequest {
+        stream: stream.name.clone(),
+        key: stream.key.clone(),
+        fields: stream.fields.clone(),
+        mode: ReadMode::Full,
+        cursor: None,
+        options: Properties::default(),
+    }
+}

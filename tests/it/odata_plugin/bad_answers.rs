@@ -7,8 +7,8 @@ use lockstep::plugin::PluginConnector;
 use lockstep::record::{ChangeKind, Stream};
 use serde_json::{Value, json};
 
+use super::connect_at_once;
 use super::reading::METADATA;
-use crate::http::lab::Lab;
 use crate::http::server::{Answer, Request, Server};
 use crate::plugins::{apply, changes, page, run};
 
@@ -26,12 +26,7 @@ fn service(write: impl Fn(usize, &Request) -> Answer + Send + Sync + 'static) ->
 }
 
 async fn connect(server: &Server, keys: &str) -> (PluginConnector, Stream) {
-    let lab = Lab::new("");
-    let text = format!(
-        "http.api = {{ origin = \"{}\", allow_private = true }}\nconfig = {{ service = \"/s\", {keys} }}",
-        server.url()
-    );
-    let plugin = lab.connect_plugin("odata", &text, lab.world()).unwrap_or_else(|error| panic!("{error}"));
+    let plugin = connect_at_once(&server.url(), "/s", keys);
     let target = plugin.discover(&["A".to_owned()]).await.unwrap().remove(0);
     (plugin, target)
 }

@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use lockstep::connector::{FailureKind, PageLimits, PageStatus, Source as _};
-use lockstep::plugin::PluginConnector;
 
+use super::connect_at_once;
 use super::reading::METADATA;
-use crate::http::lab::Lab;
 use crate::http::server::{Answer, Request, Server};
 use crate::plugins::{Reading, Shown, run};
 
@@ -22,18 +21,8 @@ fn service(answer: impl Fn(usize, &Request) -> Answer + Send + Sync + 'static) -
     })
 }
 
-/// The plugin, on a clock that jumps over all pauses.
-fn connect(server: &Server, keys: &str) -> PluginConnector {
-    let lab = Lab::new("");
-    let text = format!(
-        "http.api = {{ origin = \"{}\", allow_private = true }}\nconfig = {{ service = \"/s\", {keys} }}",
-        server.url()
-    );
-    lab.connect_plugin("odata", &text, lab.world()).unwrap_or_else(|error| panic!("{error}"))
-}
-
 async fn read(server: &Server, keys: &str) -> Result<Shown, lockstep::connector::Failure> {
-    let plugin = connect(server, keys);
+    let plugin = connect_at_once(&server.url(), "/s", keys);
     let mut reading = Reading::full(&plugin, "A").discovered().await;
     reading.read_pages(100).await
 }
@@ -81,7 +70,7 @@ fn bad_records_are_put_aside_and_prove_nothing() {
         ];
         let body = format!("{{\"value\":[{}]}}", records.join(","));
         let server = service(move |_, _| Answer::body(body.clone()));
-        let plugin = connect(&server, "");
+        let plugin = connect_at_once(&server.url(), "/s", "");
         let request = Reading::full(&plugin, "A").discovered().await.request;
         let mut reader = plugin.open(request).await.unwrap();
         let page = reader.next(PageLimits { rows: 1000, bytes: 1 << 20 }).await.unwrap();
@@ -208,7 +197,7 @@ fn trouble_in_the_middle_is_passed_or_said() {
                 }
                 if is_second { page(4..=4, "") } else { page(1..=3, "") }
             });
-            let plugin = connect(&server, "page_size = 2");
+            let plugin = connect_at_once(&server.url(), "/s", "page_size = 2");
             let mut reading = Reading::full(&plugin, "A").discovered().await.page_rows(3);
             let first = reading.read_pages(1).await.unwrap();
             assert_eq!(first.sorted("id"), [1, 2, 3]);
@@ -229,7 +218,7 @@ fn a_field_that_goes_between_two_pages_is_said_and_nothing_is_taken_for_null() {
             0 => page(1..=3, ""),
             _ => Answer::Reply { status: 400, headers: Vec::new(), body: refusal.into() },
         });
-        let plugin = connect(&server, "page_size = 2, paging = \"keys\"");
+        let plugin = connect_at_once(&server.url(), "/s", "page_size = 2, paging = \"keys\"");
         let mut reading = Reading::full(&plugin, "A").discovered().await.page_rows(3);
         assert_eq!(reading.read_pages(1).await.unwrap().records.len(), 3);
         let failure = reading.read_pages(1).await.unwrap_err();
@@ -252,7 +241,7 @@ fn a_page_of_nothing_but_bad_records_is_gone_behind() {
                 page(4..=4, "")
             }
         });
-        let plugin = connect(&server, "page_size = 2");
+        let plugin = connect_at_once(&server.url(), "/s", "page_size = 2");
         let request = Reading::full(&plugin, "A").discovered().await.request;
         let mut reader = plugin.open(request).await.unwrap();
         let limits = PageLimits { rows: 3, bytes: 1 << 20 };

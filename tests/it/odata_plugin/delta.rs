@@ -4,10 +4,9 @@ use lockstep::connector::{FailureKind, PageStatus, Source as _};
 use lockstep::record::ChangeKind;
 use lockstep_test_servers::Postgres;
 
-use super::connect;
 use super::emulator::{Emulator, Habits};
+use super::{connect, project};
 use crate::hub::systems::figures;
-use crate::mirror::project::Project;
 use crate::plugins::{Reading, run};
 
 /// Ids with what happened to them, and how the reading ended.
@@ -91,12 +90,7 @@ fn a_hub_lives_on_delta_links() {
     let service = Emulator::start(Habits { page: 10, ..Habits::default() });
     let database = Postgres::start();
     database.psql("create table account (id bigint generated always as identity primary key, code text, name text)");
-    let crm = format!(
-        "[connection.crm]\nplugin = \"odata\"\nconfig = {{ service = \"/e\" }}\nhttp.api = {{ origin = \"{}\", allow_private = true }}\n",
-        service.server.url()
-    );
-    let project = Project::new(&format!("{crm}{HUB}"));
-    project.write("url", database.url());
+    let project = project(&service.server.url(), "/e", &database, HUB);
     (1..=40).for_each(|n| _ = service.add(&format!("c{n:02}"), &format!("n{n}")));
     assert_eq!(figures(&project.sync(0), ["written", "deleted"]), [40, 0]);
     let erp = || {

@@ -3,9 +3,8 @@
 use lockstep_test_servers::{Cap, Postgres};
 use serde_json::Value;
 
-use super::{calls, customers};
+use super::{calls, customers, project};
 use crate::hub::systems::figures;
-use crate::mirror::project::Project;
 
 /// Records that are linked at first.
 const RECORDS: u32 = 10_000;
@@ -32,17 +31,6 @@ name = { crm = "name", erp = "name" }
 credit = { crm = "credit", erp = "credit" }
 "#;
 
-fn project(server: &Cap, database: &Postgres) -> Project {
-    let crm = format!(
-        "[connection.crm]\nplugin = \"odata\"\nconfig = {{ service = \"{}\" }}\nhttp.api = {{ origin = \"{}\", allow_private = true }}\n",
-        Cap::version_4(),
-        server.url()
-    );
-    let project = Project::new(&format!("{crm}{HUB}"));
-    project.write("url", database.url());
-    project
-}
-
 /// Everything but the keys, the same from both sides.
 fn both(server: &Cap, database: &Postgres) -> (String, String) {
     let rows: Value = serde_json::from_str(
@@ -65,7 +53,7 @@ fn thousands_of_records_converge_with_hardly_more_calls_than_pages_and_batches_t
         "create table customer (id bigint generated always as identity primary key, no text unique, name text, credit numeric(18,2)); \
          insert into customer (no, name, credit) select 'N' || n, 'Name ' || n, n + 0.25 from generate_series(1, {RECORDS}) n"
     ));
-    let project = project(&server, &database);
+    let project = project(&server.url(), Cap::version_4(), &database, HUB);
     calls(&server);
 
     // First link: every record is read once, and nothing is written.

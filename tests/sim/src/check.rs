@@ -216,11 +216,10 @@ fn points_to_dead(core: &Core, class: usize, field: usize) -> bool {
     if core.plan.fields[field].kind != Kind::Boss {
         return false;
     }
-    let values = |change: &crate::ledger::Change| change.after.clone().or_else(|| change.before.clone());
-    let class_of = |change: &crate::ledger::Change| values(change).map(|values| core.ledger.class(&values));
+    let class_of = |change: &crate::ledger::Change| change.values().map(|values| core.ledger.class(values));
     let own = core.ledger.changes.iter().filter(|change| class_of(change) == Some(class));
     let targets: Vec<(usize, i64)> = own
-        .filter_map(|change| match values(change)?.get(field) {
+        .filter_map(|change| match change.values()?.get(field) {
             Some(Value::Int(key)) => Some((change.system, *key)),
             _ => None,
         })
@@ -344,15 +343,13 @@ fn delete_was_asked_for(core: &mut Core, system: usize, key: i64, before: &Value
 /// All copies there ever were of records that a user has deleted somewhere, as holds name them.
 pub fn wanted_deletes(core: &Core) -> HashSet<String> {
     let changes = &core.ledger.changes;
-    let class = |change: &crate::ledger::Change| {
-        change.before.as_ref().or(change.after.as_ref()).map(|values| core.ledger.class(values))
-    };
+    let class = |change: &crate::ledger::Change| change.values().map(|values| core.ledger.class(values));
     let by_user = |change: &&crate::ledger::Change| change.author == Author::User && change.after.is_none();
     let deleted: HashSet<usize> = changes.iter().filter(by_user).filter_map(class).collect();
     let copies = changes.iter().filter(|change| class(change).is_some_and(|class| deleted.contains(&class)));
     let serial = |change: &crate::ledger::Change| {
-        let values = change.before.as_ref().or(change.after.as_ref())?;
-        Some(values[core.plan.serial()].to_json(core.plan.fields[core.plan.serial()].kind.logical()))
+        let serial = core.plan.serial();
+        Some(change.values()?[serial].to_json(core.plan.fields[serial].kind.logical()))
     };
     let keys = copies.flat_map(|change| {
         let name = core.plan.systems[change.system].name;

@@ -31,6 +31,13 @@ pub struct Change {
     pub run: u32,
 }
 
+impl Change {
+    /// What the record is now, or was before it was deleted.
+    pub fn values(&self) -> Option<&Values> {
+        self.after.as_ref().or(self.before.as_ref())
+    }
+}
+
 /// The tokens of a unit's values; 0 where there is none.
 pub type Tokens = Box<[u32]>;
 

@@ -7,7 +7,7 @@ use super::decide::Incoming;
 use super::seen::Seen;
 use super::work::{Unit, Work, remote_text};
 use crate::connector::{ReadMode, ReadRequest};
-use crate::resolve::{EventKind, Link, Mechanism};
+use crate::resolve::{EventKind, Link, Mechanism, Missing};
 use crate::store::{EndpointUpdate, HoldId, HoldState, KeyDigest, Link as StoredLink, NewHold};
 use crate::sync::error::SyncError;
 use crate::sync::report::HeldDeletes;
@@ -73,11 +73,13 @@ impl Work<'_> {
         self.enumerated.insert(endpoint);
         let now = self.run.world.clock.now();
         let (gone, total) = self.gone(endpoint, seen, now.timestamp_micros())?;
-        let mut update = EndpointUpdate::new(self.endpoint_id(endpoint));
-        update.scanned_at = Some(now);
-        let mut unit = Unit::default();
-        unit.endpoints.push(update);
-        self.commit(unit)?;
+        if self.settled.rules.lag(endpoint) > 0 {
+            // What this one shows was not missing since the last, whatever becomes of what it does not show.
+            let mut unit = Unit::default();
+            let update = EndpointUpdate::new(self.endpoint_id(endpoint));
+            unit.endpoints.push(EndpointUpdate { scanned_at: Some(now), ..update });
+            self.commit(unit)?;
+        }
         let mut applied = None;
         // A system that shows nothing at all is more likely to be ill than empty.
         let is_blank = seen.is_empty() && gone.len() > 1;
@@ -199,10 +201,8 @@ fn is_gone(unit: &mut Unit, endpoint: usize, link: &StoredLink, scans: &Scans) -
     }
     let Some(lag) = scans.lag else { return true };
     // What the enumeration before this one has shown was not missing since.
-    if side.missing_since == 0 || side.missed_at < scans.last {
-        side.missing_since = scans.now;
-    }
-    side.missed_at = scans.now;
+    let since = side.missing.filter(|missing| missing.last >= scans.last).map_or(scans.now, |missing| missing.since);
+    side.missing = Some(Missing { since, last: scans.now });
     touched.is_dirty = true;
-    scans.now.saturating_sub(side.missing_since) > lag
+    scans.now.saturating_sub(since) > lag
 }

@@ -7,7 +7,7 @@ use arrow_array::cast::AsArray as _;
 use arrow_array::{Array as _, StringArray};
 use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 
-use lockstep::connector::{PageLimits, ReadMode, ReadRequest, Source, Transform};
+use lockstep::connector::{PageLimits, Source, Transform};
 use lockstep::plugin::{Catalog, Grants, Limits, PluginConnector, Runtime};
 use lockstep::record::{Batch, Changes, Column, Field, Properties, Stream, batch_from_json};
 use lockstep::world::World;
@@ -17,6 +17,7 @@ use lockstep_plugin_sdk::prelude::{
 use lockstep_plugin_sdk::types::{Batch as GuestBatch, BytesColumn, Column as GuestColumn, Values};
 use serde_json::{Value, json};
 
+use super::whole;
 use crate::lab::{Bench, cache};
 use crate::measure::median;
 use crate::report::{Goal, Report};
@@ -156,14 +157,7 @@ async fn crossing(bench: &Bench, report: &mut Report) {
     let stream = numbers.discover(&[]).await.unwrap().remove(0);
     let mut times: Vec<Duration> = Vec::new();
     for _ in 0..bench.times {
-        let request = ReadRequest {
-            stream: stream.name.clone(),
-            key: stream.key.clone(),
-            fields: stream.fields.clone(),
-            mode: ReadMode::Full,
-            cursor: None,
-            options: Properties::default(),
-        };
+        let request = whole(&stream);
         let started = Instant::now();
         let mut reader = Source::open(&numbers, request).await.unwrap();
         let mut rows = 0;

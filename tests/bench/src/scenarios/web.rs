@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lockstep::assembly::Assembly;
-use lockstep::connector::{PageLimits, PageStatus, ReadMode, ReadRequest, Source};
+use lockstep::connector::{PageLimits, PageStatus, Source};
 use lockstep::plugin::{Access, PluginConnector};
 use lockstep::project::{PROJECT_FILE, Project};
-use lockstep::record::Properties;
 use lockstep::world::World;
 
+use super::whole;
 use crate::lab::{Bench, cache, project};
 use crate::measure::median;
 use crate::report::{Goal, Report};
@@ -156,15 +156,7 @@ pub fn measure(bench: &Bench, report: &mut Report) {
 
 async fn read(plugin: &PluginConnector) -> usize {
     let stream = plugin.discover(&["A".to_owned()]).await.unwrap().remove(0);
-    let request = ReadRequest {
-        stream: stream.name.clone(),
-        key: stream.key.clone(),
-        fields: stream.fields.clone(),
-        mode: ReadMode::Full,
-        cursor: None,
-        options: Properties::default(),
-    };
-    let mut reader = Source::open(plugin, request).await.unwrap();
+    let mut reader = Source::open(plugin, whole(&stream)).await.unwrap();
     let mut rows = 0;
     loop {
         let page = reader.next(PageLimits { rows: 10_000, bytes: 16 << 20 }).await.unwrap();

@@ -17,7 +17,7 @@ pub fn wrong(core: &Core, view: &View) -> Vec<String> {
     for field in fields {
         let mut classes: BTreeMap<usize, Vec<&Change>> = BTreeMap::new();
         for change in core.ledger.changes.iter().filter(|change| change.author == Author::User) {
-            if let Some(values) = change.after.as_ref().or(change.before.as_ref()) {
+            if let Some(values) = change.values() {
                 classes.entry(core.ledger.class(values)).or_default().push(change);
             }
         }
