@@ -4,7 +4,6 @@ use super::merge::{Merged, Statement, merge_group};
 use super::policy::{Dispute, Ruling};
 use super::{
     DeleteConflict, Deletes, Life, Link, Mechanism, RecordState, Rules, Sent, SentKind, Shadow, Side, Source, Why,
-    is_like,
 };
 use crate::record::Value;
 
@@ -17,6 +16,8 @@ pub struct Event<'a> {
     pub remote: &'a [u8],
     /// One per field; none where it says nothing.
     pub values: &'a [Option<Value>],
+    /// Fields whose agreed values lead to records that are no more.
+    pub void: &'a [usize],
     /// When the change was made, by the system's own clock: microseconds since 1970.
     pub at: Option<i64>,
     /// By ours.
@@ -167,8 +168,11 @@ fn has_unseen(state: &RecordState, event: &Event<'_>, rules: &Rules) -> bool {
     let endpoint = event.endpoint;
     let Some(side) = state.side(endpoint) else { return false };
     state.canon.iter().enumerate().any(|(field, canon)| {
+        let seen = side.shadow(field).seen();
+        // What leads nowhere is nothing to who has never been told where.
+        let is_void = event.void.contains(&field) && seen.is_none_or(Value::is_null);
         match rules.reads(endpoint, field) || rules.writes(endpoint, field) {
-            true => canon.value.is_some() && side.shadow(field).seen() != canon.value.as_ref(),
+            true => canon.value.is_some() && seen != canon.value.as_ref() && !is_void,
             false => canon.changed_at > event.read_before,
         }
     })
@@ -242,8 +246,8 @@ fn relink(state: &mut RecordState, event: &Event<'_>, rules: &Rules, facts: &mut
         let found = found_create(*sent, side, event, rules);
         side.sent = found.sent;
         facts.is_found = found.is_ours;
-    } else if let Some(late) = late.filter(|late| is_mostly_ours(late, event)) {
-        found_late(&late, side, event);
+    } else if let Some(late) = late.filter(|late| is_mostly_ours(late, event, rules)) {
+        found_late(&late, side, event, rules);
         facts.is_found = true;
     }
     if std::mem::take(&mut side.delete_held) {
@@ -259,22 +263,22 @@ fn relink(state: &mut RecordState, event: &Event<'_>, rules: &Rules, facts: &mut
 }
 
 /// Whether a value is nothing like what was sent: somebody's.
-fn is_foreign(event: &Event<'_>, field: usize, given: &Value) -> bool {
+fn is_foreign(event: &Event<'_>, field: usize, given: &Value, rules: &Rules) -> bool {
     let shown = event.values.get(field).and_then(Option::as_ref);
-    shown.is_some_and(|shown| shown != given && !is_like(shown, given))
+    shown.is_some_and(|shown| !rules.is_form(field, shown, given))
 }
 
 /// Whether most of a record is what was sent: who has changed the rest has changed ours, else they have made the same record.
-fn is_mostly_ours(sent: &Sent, event: &Event<'_>) -> bool {
+fn is_mostly_ours(sent: &Sent, event: &Event<'_>, rules: &Rules) -> bool {
     let given = sent.patch.iter().filter(|(_, value)| !value.is_null());
-    given.clone().filter(|(field, value)| !is_foreign(event, *field, value)).count() * 2 > given.count()
+    given.clone().filter(|(field, value)| !is_foreign(event, *field, value, rules)).count() * 2 > given.count()
 }
 
 /// What we made ourselves and did not hear of is found: it shows what was sent, or what the endpoint makes of it. What is nothing
 /// like it is somebody's, and news like any other.
 fn found_create(mut sent: Sent, side: &mut Side, event: &Event<'_>, rules: &Rules) -> Found {
-    let is_ours = is_mostly_ours(&sent, event);
-    let foreign = sent.patch.iter().filter(|(field, given)| is_foreign(event, *field, given));
+    let is_ours = is_mostly_ours(&sent, event, rules);
+    let foreign = sent.patch.iter().filter(|(field, given)| is_foreign(event, *field, given, rules));
     let foreign: Vec<usize> = foreign.map(|(field, _)| *field).collect();
     let moved = sent.patch.extract_if(.., |(field, _)| rules.moves_with(*field, &foreign));
     for (field, value) in moved.filter(|_| is_ours) {
@@ -289,10 +293,10 @@ fn found_create(mut sent: Sent, side: &mut Side, event: &Event<'_>, rules: &Rule
 
 /// What we made, had given up and may have decided about anew since has arrived after all. Nobody waits for its outcome: whatever
 /// is like what was sent is taken for the endpoint's form of it.
-fn found_late(late: &Sent, side: &mut Side, event: &Event<'_>) {
+fn found_late(late: &Sent, side: &mut Side, event: &Event<'_>, rules: &Rules) {
     for (field, given) in &late.patch {
         let shows = event.values.get(*field).and_then(Option::as_ref);
-        let shadow = match shows.filter(|shows| *shows != given && is_like(shows, given)) {
+        let shadow = match shows.filter(|shows| *shows != given && rules.is_form(*field, shows, given)) {
             Some(shows) => Shadow::Form { shows: shows.clone(), of: given.clone() },
             None => Shadow::Value(given.clone()),
         };
@@ -334,7 +338,7 @@ fn forget_values(state: &mut RecordState, event: &Event<'_>, edited: &[usize], r
 }
 
 /// The record lives again; endpoints that have lost it are to get it anew. What was edited while somebody had to decide whether it
-/// lives counts now: answers these fields.
+/// lives counts now: answers these fields. So does what somebody shows that was never agreed, because the record was dead.
 pub fn revive(state: &mut RecordState, lineage: i64) -> Vec<usize> {
     state.life = Life::Live;
     state.version += 1;
@@ -353,6 +357,15 @@ pub fn revive(state: &mut RecordState, lineage: i64) -> Vec<usize> {
             edited.push(field);
         }
     }
+    for (field, canon) in state.canon.iter_mut().enumerate().filter(|(_, canon)| canon.value.is_none()) {
+        let linked = state.sides.iter().enumerate().filter(|(_, side)| side.link.is_linked());
+        let mut shown = linked.filter_map(|(endpoint, side)| Some((endpoint, side.shadow(field).shown()?)));
+        if let Some((endpoint, value)) = shown.find(|(_, value)| !value.is_null()) {
+            canon.value = Some(value.clone());
+            canon.source = Source::Endpoint(endpoint);
+            canon.lineage = lineage;
+        }
+    }
     edited
 }
 
@@ -365,7 +378,7 @@ fn edit_of_deleted(state: &mut RecordState, event: &Event<'_>, rules: &Rules, fa
         rules.reads(event.endpoint, field)
             && shown != Some(value)
             && (shown.is_some() || !value.is_null())
-            && side.sent_value(field).is_none_or(|sent| !is_like(value, sent))
+            && side.sent_value(field).is_none_or(|sent| !rules.is_form(field, value, sent))
             && !side.is_in_question(field, value)
     };
     let values = event.values.iter().enumerate();
@@ -434,11 +447,14 @@ fn see_written(side: &mut Side, event: &Event<'_>) -> bool {
 }
 
 /// Whether the endpoint seems to have lost the record and got it back with nothing but what was written last: at least half of what it
-/// showed is empty at once. Nobody has emptied that.
+/// showed before that is empty at once. Nobody has emptied that.
 fn is_remade(state: &RecordState, event: &Event<'_>, rules: &Rules) -> bool {
     let remakes = rules.endpoints.get(event.endpoint).is_some_and(|rule| rule.remakes);
     let Some(side) = state.side(event.endpoint).filter(|_| remakes) else { return false };
-    let is_filled = |field: &usize| side.shadow(*field).shown().is_some_and(|shown| !shown.is_null());
+    let is_written =
+        |field: usize, shown: &Value| side.fences.iter().any(|fence| fence.field == field && fence.before != *shown);
+    let is_filled =
+        |field: &usize| side.shadow(*field).shown().is_some_and(|shown| !shown.is_null() && !is_written(*field, shown));
     let is_empty = |field: &usize| matches!(event.values.get(*field), Some(Some(value)) if value.is_null());
     let filled: Vec<usize> = (0..side.shadow.len()).filter(is_filled).collect();
     let emptied = filled.iter().filter(|field| is_empty(field)).count();

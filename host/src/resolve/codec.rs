@@ -258,6 +258,7 @@ fn write_more(out: &mut Vec<u8>, side: &Side) {
             SentKind::Question => 3,
             SentKind::Asked => 4,
             SentKind::Unseen => 5,
+            SentKind::Shown => 6,
         });
         write_int(out, sent.at);
         write_pairs(out, &sent.patch);
@@ -337,6 +338,7 @@ fn read_sent(bytes: &mut &[u8]) -> Option<Sent> {
         3 => SentKind::Question,
         4 => SentKind::Asked,
         5 => SentKind::Unseen,
+        6 => SentKind::Shown,
         _ => return None,
     };
     let at = read_int(bytes)?;

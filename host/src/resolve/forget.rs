@@ -47,6 +47,7 @@ mod tests {
         Rules {
             groups: vec![Group { name: "a".into(), fields: vec![0], policy: Policy::Manual, owner: None }],
             group_of: vec![0],
+            exact: vec![false],
             endpoints: vec![endpoint(true), endpoint(false)],
             deletes: Deletes::Propagate,
             delete_conflict: DeleteConflict::Manual,

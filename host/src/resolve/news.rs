@@ -1,7 +1,7 @@
 //! What of a statement is news: not what the endpoint showed last, not our own write, not from before either.
 
 use super::merge::Statement;
-use super::{Fence, Mechanism, RecordState, Rules, Shadow};
+use super::{Fence, Mechanism, RecordState, Rules, SentKind, Shadow};
 use crate::record::Value;
 
 /// Whether each field is one the event says nothing about, or is what the endpoint showed last: most fields of most events, so this
@@ -67,8 +67,16 @@ pub(super) fn news(
         return News::Nothing;
     }
     let is_question = side.sent.as_ref().is_some_and(|sent| sent.kind.is_question());
-    if (side.sent_value(field) == Some(value) && !is_question) || side.is_late(field, value, now) {
-        // It has arrived, and may not be shown everywhere yet.
+    let is_sent = side.sent_value(field) == Some(value);
+    if is_sent && is_question {
+        // What was there before the question may be somebody's: its answer will tell.
+        return News::Nothing;
+    }
+    if is_sent || side.is_late(field, value, now) {
+        // It has arrived, and the rest of it as well: who shows something else has seen it.
+        let update = side.sent.as_mut().filter(|sent| is_sent && sent.kind == SentKind::Update);
+        update.into_iter().for_each(|sent| sent.kind = SentKind::Shown);
+        // It may not be shown everywhere yet.
         let (before, lag) = (side.shadow(field).shown().cloned(), rules.lag(endpoint));
         if let Some(before) = before.filter(|_| lag > 0) {
             side.fences.push(Fence { field, before, until: now.saturating_add(lag) });

@@ -1,6 +1,7 @@
 //! What the project says about an entity, in numbers.
 
-use super::{Policy, Safety};
+use super::{Policy, Safety, is_like};
+use crate::record::Value;
 
 /// Everything that decides about records of one hub.
 #[derive(Clone, Debug)]
@@ -9,6 +10,8 @@ pub struct Rules {
     pub groups: Vec<Group>,
     /// The group of each field.
     pub group_of: Vec<usize>,
+    /// Whether each is shown as it was written, or as something else: a date is not rounded, a reference is not shortened.
+    pub exact: Vec<bool>,
     /// In the order of the project, which is their rank.
     pub endpoints: Vec<EndpointRule>,
     pub deletes: Deletes,
@@ -84,6 +87,11 @@ impl Rules {
     pub fn moves_with(&self, field: usize, fields: &[usize]) -> bool {
         let group = self.group_of.get(field);
         fields.contains(&field) || fields.iter().any(|other| group.is_some() && self.group_of.get(*other) == group)
+    }
+
+    /// Whether an endpoint may be showing a value of a field in a form of its own.
+    pub fn is_form(&self, field: usize, shown: &Value, given: &Value) -> bool {
+        shown == given || (!self.exact.get(field).copied().unwrap_or(false) && is_like(shown, given))
     }
 
     /// Whose field it is.

@@ -178,6 +178,8 @@ pub struct Sent {
 pub enum SentKind {
     Create,
     Update,
+    /// An update of which something was shown before anybody answered: it has arrived.
+    Shown,
     Delete,
     /// Values the record did not show are written once more, to learn whether it has a form of its own for them.
     Question,

@@ -1,6 +1,7 @@
 //! What one record goes through.
 #![allow(clippy::needless_range_loop, reason = "endpoints are numbers")]
 
+mod arriving;
 mod deletes;
 
 use proptest::prelude::*;
@@ -28,6 +29,7 @@ fn rules(policy: Policy) -> Rules {
             Group { name: "address".into(), fields: vec![1, 2], policy, owner: None },
         ],
         group_of: vec![0, 1, 1],
+        exact: vec![false; 3],
         endpoints: vec![endpoint("crm"), endpoint("erp")],
         deletes: Deletes::Propagate,
         delete_conflict: DeleteConflict::Manual,
@@ -68,6 +70,7 @@ impl Lab {
             kind,
             remote: &remote,
             values: &values,
+            void: &[],
             at,
             now: self.now,
             read_before: self.now,
@@ -146,6 +149,7 @@ fn what_is_absent_is_no_statement_and_null_is_one() {
         kind: EventKind::Upsert,
         remote: &[1],
         values: &null,
+        void: &[],
         at: None,
         now: lab.now,
         read_before: 0,
@@ -278,6 +282,7 @@ fn what_a_late_upsert_made_anew_is_filled_again() {
             kind: EventKind::Upsert,
             remote: &[1],
             values: &values,
+            void: &[],
             at: None,
             now: lab.now,
             read_before: lab.now,
@@ -433,8 +438,17 @@ fn sync(lab: &mut Lab, remote: &mut [Option<Vec<Option<Value>>>; 2], deliver: bo
             None => (EventKind::Delete, vec![None; 3]),
         };
         let (now, id) = (lab.now, [endpoint as u8]);
-        let event =
-            Event { endpoint, kind, remote: &id, values: &said, at: Some(now), now, read_before: now, lineage: now };
+        let event = Event {
+            endpoint,
+            kind,
+            remote: &id,
+            values: &said,
+            void: &[],
+            at: Some(now),
+            now,
+            read_before: now,
+            lineage: now,
+        };
         apply(&mut lab.state, &event, &lab.rules, &|_| None);
         if !deliver {
             continue;

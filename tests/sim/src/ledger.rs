@@ -62,8 +62,10 @@ pub struct Write {
 pub struct Ledger {
     plan: Arc<Plan>,
     pub changes: Vec<Change>,
-    /// Those of the hub's that it knows of: their answers have arrived.
-    pub confirmed: HashSet<usize>,
+    /// Those of the hub's whose answers have arrived, and that it has not noted yet.
+    pub heard: Vec<usize>,
+    /// Those of the hub's that it knows of.
+    confirmed: HashSet<usize>,
     pub writes: Vec<Write>,
     /// Who saw what when writing: by unit and tokens.
     parents: HashMap<(usize, Tokens), Option<Tokens>>,
@@ -116,6 +118,7 @@ impl Ledger {
         Self {
             plan: plan.clone(),
             changes: Vec::new(),
+            heard: Vec::new(),
             confirmed: HashSet::new(),
             writes: Vec::new(),
             parents: HashMap::new(),
@@ -177,8 +180,13 @@ impl Ledger {
         let change = self.changes.len();
         if let Some(after) = &after {
             let class = self.learn_class(after);
+            // Who brings a record back writes nothing.
+            let of_it = |change: &&Change| change.system == system && change.key == key;
+            let last = self.changes.iter().rev().find(of_it).and_then(|change| change.before.clone());
+            let is_back = before.is_none() && last.as_ref() == Some(after);
+            let seen = if is_back { last } else { before.clone() };
             for unit in 0..self.plan.units.len() {
-                let seen = before.as_ref().map(|before| self.unit_values(unit, before));
+                let seen = seen.as_ref().map(|seen| self.unit_values(unit, seen));
                 let values = self.unit_values(unit, after);
                 self.known.insert((class, unit, values.clone()));
                 if seen.as_ref() == Some(&values) {
@@ -229,7 +237,13 @@ impl Ledger {
         })
     }
 
-    /// Whether the hub has heard that a change it made was made.
+    /// A process has noted what it has heard.
+    pub fn note(&mut self, process: u32) {
+        let (changes, author) = (&self.changes, Author::Hub(process));
+        self.confirmed.extend(self.heard.extract_if(.., |change| changes[*change].author == author));
+    }
+
+    /// Whether the hub knows that a change it made was made.
     pub fn is_confirmed(&self, change: usize) -> bool {
         self.confirmed.contains(&change)
     }

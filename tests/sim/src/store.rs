@@ -42,6 +42,9 @@ impl SimStore {
         {
             let mut core = self.sim.core();
             core.hit(Mark::Fine, op);
+            if op == Op::Commit {
+                core.ledger.note(self.power.number());
+            }
             let now = core.now;
             core.trace.event(now, "store", &[op as i64, i64::from(self.power.number())], || {
                 format!("process {}: {op:?}", self.power.number())

@@ -35,6 +35,8 @@ pub struct System {
     pub number: usize,
     /// By key; the newest version is the last.
     pub records: BTreeMap<i64, Vec<Version>>,
+    /// What was deleted and has left no trace, but that others may point to it: serials by key.
+    purged: BTreeMap<i64, Value>,
     next_key: i64,
     log: i64,
     last_time: i64,
@@ -53,6 +55,7 @@ impl System {
             plan: plan.clone(),
             number,
             records: BTreeMap::new(),
+            purged: BTreeMap::new(),
             next_key: 100 * (number as i64 + 1),
             log: 0,
             last_time: 0,
@@ -120,6 +123,11 @@ impl System {
     /// Positions mean nothing any more, and what is deleted leaves no trace.
     pub fn expire(&mut self) {
         self.epoch += 1;
-        self.records.retain(|_, versions| versions.last().is_some_and(|version| version.values.is_some()));
+        let serial = self.plan.serial();
+        let gone: Vec<(i64, Value)> = self.trash().map(|(key, values)| (key, values[serial].clone())).collect();
+        for (key, serial) in gone {
+            self.records.remove(&key);
+            self.purged.insert(key, serial);
+        }
     }
 }

@@ -64,6 +64,7 @@ fn edits_of_fields_a_deleter_does_not_have_are_seen_if_they_were_made_before_it_
             kind: EventKind::Delete,
             remote: &[1],
             values: &silent,
+            void: &[],
             at: None,
             now: lab.now + SECOND,
             read_before: lab.now + read_before,
@@ -73,6 +74,31 @@ fn edits_of_fields_a_deleter_does_not_have_are_seen_if_they_were_made_before_it_
     };
     assert_eq!(delete(-SECOND), Some(Deletion::Held));
     assert_eq!(delete(0), Some(Deletion::Everywhere));
+}
+
+#[test]
+fn what_was_said_of_a_dead_record_alone_is_agreed_when_a_person_keeps_it() {
+    let mut lab = Lab::agreed(Policy::Manual);
+    lab.deletes(1);
+    lab.state.canon[1].value = None;
+    lab.state.sides[0].set_shadow(1, Shadow::Value(Value::text("B 2")));
+    assert!(revive(&mut lab.state, 7).is_empty());
+    assert_eq!((lab.text(1), lab.state.canon[1].source), ("B 2".into(), Source::Endpoint(0)));
+}
+
+#[test]
+fn a_reference_that_leads_nowhere_is_no_edit_the_deleter_has_not_seen() {
+    let delete = |void: &[usize]| {
+        let mut lab = Lab::agreed(Policy::Manual);
+        lab.state.sides[1].set_shadow(0, Shadow::Value(Value::Null));
+        let silent = [None, None, None];
+        let (at, now, read_before, lineage) = (None, lab.now, lab.now, lab.now);
+        let kind = EventKind::Delete;
+        let event = Event { endpoint: 1, kind, remote: &[1], values: &silent, void, at, now, read_before, lineage };
+        apply(&mut lab.state, &event, &lab.rules, &|_| None).deleted
+    };
+    assert_eq!(delete(&[]), Some(Deletion::Held));
+    assert_eq!(delete(&[0]), Some(Deletion::Everywhere));
 }
 
 #[test]

@@ -244,6 +244,7 @@ impl Work<'_> {
         let (now, read_before) = (self.now(), self.read_before(endpoint));
         let lineage = self.next_lineage + decided.unit.lineage.len() as i64;
         let rules = &self.settled.rules;
+        let void = self.void(endpoint, row.kind, record, &decided.unit)?;
         let Some(touched) = decided.unit.get(record) else {
             return Err(SyncError::internal(self.hub.def.name.as_str(), "a record was not loaded"));
         };
@@ -253,6 +254,7 @@ impl Work<'_> {
             kind: row.kind,
             remote: &row.remote,
             values: &row.values,
+            void: &void,
             at: row.at,
             now,
             read_before,

@@ -10,7 +10,7 @@ use super::work::{Unit, Work};
 use super::write::{Outcome, write_jobs};
 use crate::lineage::{Entry, EntryKind, Item};
 use crate::record::{Changes, Field, Purpose, Row, Value};
-use crate::resolve::{Mechanism, Sent, SentKind, Shadow, Verdict, is_like};
+use crate::resolve::{Mechanism, Sent, SentKind, Shadow, Verdict};
 use crate::store::{IntentState, RecordId};
 use crate::sync::error::SyncError;
 
@@ -66,9 +66,10 @@ impl Work<'_> {
             return None;
         }
         let fields = open.iter().filter_map(|(field, sent)| Some((*field, sent.clone(), shown(*field)?.clone())));
+        let is_form = |field, shown: &Value, sent: &Value| self.settled.rules.is_form(field, shown, sent);
         // Where readings lag behind, whatever it shows may be from before.
         let lag = self.settled.rules.lag(endpoint);
-        let fields: Vec<_> = fields.filter(|(_, sent, shown)| lag == 0 && is_like(shown, sent)).collect();
+        let fields: Vec<_> = fields.filter(|(field, sent, shown)| lag == 0 && is_form(*field, shown, sent)).collect();
         let due = now.saturating_add(lag);
         let intent = self.intent(IntentState::Unknown, due, 0, Action::Update);
         if let Some(touched) = unit.get(job.record)
@@ -216,9 +217,10 @@ impl Work<'_> {
         unit: &mut Unit,
     ) {
         let now = |field: usize| row.values.get(field).and_then(Option::as_ref);
+        let is_form = |field, shown: &Value, sent: &Value| self.settled.rules.is_form(field, shown, sent);
         if sent.kind == SentKind::Unseen {
             let differs = |(field, sent): &(usize, Value)| {
-                let shown = now(*field).filter(|shown| *shown != sent && is_like(shown, sent))?;
+                let shown = now(*field).filter(|shown| *shown != sent && is_form(*field, shown, sent))?;
                 Some((*field, sent.clone(), shown.clone()))
             };
             let fields: Vec<_> = sent.patch.iter().filter_map(differs).collect();
@@ -239,7 +241,8 @@ impl Work<'_> {
         let (same, other): (Vec<_>, Vec<_>) =
             asked.into_iter().partition(|(field, _, shown)| now(*field).is_none_or(|now| now == shown));
         // What is shown now and was not before is what was asked, be it in the endpoint's form: then it was somebody's before.
-        let is_ours = |(field, sent, _): &(usize, Value, Value)| now(*field).is_some_and(|now| is_like(now, sent));
+        let is_ours =
+            |(field, sent, _): &(usize, Value, Value)| now(*field).is_some_and(|now| is_form(*field, now, sent));
         let (ours, theirs): (Vec<_>, Vec<_>) = other.into_iter().partition(is_ours);
         // A record is written as a whole: one field that shows what was asked tells that all of it arrived.
         let has_arrived = sent.kind == SentKind::Asked || !ours.is_empty();

@@ -11,7 +11,7 @@ use super::look_up::LookUp;
 use super::work::{Unit, Work, remote_text, remote_values};
 use crate::connector::Failure;
 use crate::record::{Field, Purpose, Row, Value};
-use crate::resolve::{EventKind, Life, Link, Mechanism, Normaliser, Sent, SentKind, Shadow, is_like};
+use crate::resolve::{EventKind, Life, Link, Mechanism, Normaliser, Sent, SentKind, Shadow};
 use crate::store::{
     ConflictChange, ConflictKind, ConflictState, Intent, IntentState, NewConflict, NewDeadLetter, RecordId, RecordQuery,
 };
@@ -159,7 +159,7 @@ impl Work<'_> {
             let Some(side) = unit.peek(record).and_then(|touched| touched.state.side(endpoint)) else { continue };
             let row = found.remove(&remote);
             match (side.sent.as_deref().cloned(), row) {
-                (Some(sent), Some(row)) if sent.kind == SentKind::Update => {
+                (Some(sent), Some(row)) if matches!(sent.kind, SentKind::Update | SentKind::Shown) => {
                     let known = Known { record, remote: remote.clone(), attempts };
                     let judged = self.judge_update(endpoint, known, &sent, row, &mut unit);
                     later.extend(judged.foreign);
@@ -194,6 +194,7 @@ impl Work<'_> {
         let side = unit.peek(known.record).and_then(|touched| touched.state.side(endpoint));
         let Some(side) = side else { return judged };
         let shown = |field: usize| row.values.get(field).and_then(Option::as_ref);
+        let was_shown = sent.kind == SentKind::Shown;
         let is_old = |field: usize| {
             shown(field).is_none_or(|value| {
                 side.shadow(field).shown() == Some(value) || side.fenced(field, value, now).is_some()
@@ -202,7 +203,7 @@ impl Work<'_> {
         // What was there before, and was written with the rest of its group, says nothing.
         let changes = sent.patch.iter().filter(|(field, value)| side.shadow(*field).shown() != Some(value));
         let (old, new): (Vec<_>, Vec<_>) =
-            changes.cloned().partition(|(field, value)| shown(*field) != Some(value) && is_old(*field));
+            changes.cloned().partition(|(field, value)| !was_shown && shown(*field) != Some(value) && is_old(*field));
         let due = sent.at.saturating_add(self.settled.rules.lag(endpoint));
         if now < due && sent.patch.iter().any(|(field, value)| shown(*field) != Some(value)) {
             // Whatever else is shown may be from before.
@@ -218,8 +219,9 @@ impl Work<'_> {
             new.into_iter().partition(|(field, value)| shown(*field) == Some(value));
         let open = open.into_iter().filter_map(|(field, sent)| Some((field, sent, shown(field)?.clone())));
         // What is nothing like it somebody else has written.
-        let (forms, foreign): (Vec<_>, Vec<_>) = open.partition(|(_, sent, shown)| is_like(shown, sent));
-        if arrived.is_empty() {
+        let (forms, foreign): (Vec<_>, Vec<_>) =
+            open.partition(|(field, sent, shown)| self.settled.rules.is_form(*field, shown, sent));
+        if arrived.is_empty() && !was_shown {
             // Whether what is shown is a form of what was sent, or somebody's who has never seen that, is asked next.
             self.plan_again(endpoint, known.record, unit);
         } else {
@@ -236,7 +238,7 @@ impl Work<'_> {
             };
             self.confirm(endpoint, &job, None, unit);
         }
-        judged.foreign = (!foreign.is_empty()).then(|| row.clone());
+        judged.foreign = (was_shown || !foreign.is_empty()).then(|| row.clone());
         judged.differing = (!forms.is_empty()).then_some(Differing { record: known.record, row, fields: forms });
         judged
     }

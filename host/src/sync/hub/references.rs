@@ -10,9 +10,9 @@ use serde_json::json;
 use super::Hub;
 use super::decide::Incoming;
 use super::setup::End;
-use super::work::{Work, remote_id, remote_values};
+use super::work::{Unit, Work, remote_id, remote_values};
 use crate::record::{Changes, Field, Value, values_of};
-use crate::resolve::{Link, Mechanism, decode};
+use crate::resolve::{EventKind, Link, Mechanism, decode};
 use crate::store::{EndpointId, HubStore, RecordId, RecordQuery};
 use crate::sync::error::SyncError;
 
@@ -87,6 +87,13 @@ pub(super) fn leads_nowhere(row: &Incoming, field: usize) -> bool {
     row.points_nowhere && row.values.get(field).is_none_or(Option::is_none)
 }
 
+/// The record a reference is to lead to.
+struct Target {
+    /// Which record of the other hub's endpoint it is.
+    link: Option<Link>,
+    is_dead: bool,
+}
+
 impl Work<'_> {
     /// Where a reference is to lead and where it leads, for people: by the keys the endpoint knows the records by, as JSON texts. A
     /// record the endpoint does not have is named by its number.
@@ -149,6 +156,42 @@ impl Work<'_> {
         Ok(led)
     }
 
+    fn target(&self, reference: &Reference, record: RecordId) -> Result<Target, SyncError> {
+        let query = RecordQuery { sync: reference.sync.clone(), records: vec![record], ..RecordQuery::default() };
+        let bodies = self.run.store.load_records(&query)?.bodies;
+        let body = bodies.get(&record);
+        let state = body.and_then(|body| decode(body, &[reference.parent.0], 0));
+        // Who was dead for long enough is forgotten.
+        let is_dead = body.is_none() || state.as_ref().is_some_and(|state| !state.is_live());
+        let link = state.and_then(|state| state.sides.into_iter().next()).map(|side| side.link);
+        Ok(Target { link, is_dead })
+    }
+
+    /// Of a record that is said to be deleted, fields that are to lead to records that are no more.
+    pub fn void(
+        &self,
+        endpoint: usize,
+        kind: EventKind,
+        record: RecordId,
+        unit: &Unit,
+    ) -> Result<Vec<usize>, SyncError> {
+        let mut void = Vec::new();
+        let end = self.settled.ends.get(endpoint).filter(|_| kind == EventKind::Delete);
+        let state = unit.peek(record).map(|touched| &touched.state);
+        let (Some(end), Some(state)) = (end, state) else { return Ok(void) };
+        for reference in &end.references {
+            let field = reference.field;
+            let seen = state.side(endpoint).and_then(|side| side.shadow(field).seen());
+            if let Some(agreed @ Value::Int(number)) = state.value(field)
+                && seen != Some(agreed)
+                && self.target(reference, RecordId(*number))?.is_dead
+            {
+                void.push(field);
+            }
+        }
+        Ok(void)
+    }
+
     /// The ids by which an endpoint knows the records that fields point to; those it does not know are left out.
     pub fn lead(&self, end: &End, patch: &[(usize, Value)]) -> Result<HashMap<usize, Value>, SyncError> {
         let mut found = HashMap::new();
@@ -161,13 +204,7 @@ impl Work<'_> {
                     continue;
                 }
             };
-            let query = RecordQuery { sync: reference.sync.clone(), records: vec![record], ..RecordQuery::default() };
-            let bodies = self.run.store.load_records(&query)?.bodies;
-            let body = bodies.get(&record);
-            let state = body.and_then(|body| decode(body, &[reference.parent.0], 0));
-            // Who was dead for long enough is forgotten.
-            let is_dead = body.is_none() || state.as_ref().is_some_and(|state| !state.is_live());
-            let link = state.and_then(|state| state.sides.into_iter().next()).map(|side| side.link);
+            let Target { link, is_dead } = self.target(reference, record)?;
             match link {
                 // What points to a record that is no more points to nothing.
                 _ if is_dead && reference.remote.nullable && self.has(Mechanism::Parking) => {

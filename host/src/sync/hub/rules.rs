@@ -3,7 +3,7 @@
 use super::HubRun;
 use super::setup::{End, micros};
 use crate::project::{self, ConflictPolicy, HubDef, HubDeletes, HubEndpoint, MatchField, OnExit, ScoredRule};
-use crate::record::Field;
+use crate::record::{Field, LogicalType};
 use crate::resolve::{
     DeleteConflict, Deletes, EndpointRule, ExitRule, Group, Mechanism, Normaliser, Others, Policy, Rules,
 };
@@ -51,6 +51,7 @@ pub(super) fn rules(def: &HubDef, entity: &[Field], ends: &[End], run: &HubRun) 
     Rules {
         groups,
         group_of,
+        exact: (entity.iter().enumerate()).map(|(index, field)| is_exact(index, field, ends)).collect(),
         endpoints: def
             .endpoints
             .iter()
@@ -70,6 +71,11 @@ pub(super) fn rules(def: &HubDef, entity: &[Field], ends: &[End], run: &HubRun) 
         clock_doubt: micros(def.clock_doubt),
         safety: run.options.safety,
     }
+}
+
+fn is_exact(index: usize, field: &Field, ends: &[End]) -> bool {
+    let points = ends.iter().flat_map(|end| &end.references).any(|reference| reference.field == index);
+    points || matches!(field.logical, LogicalType::Bool | LogicalType::Date)
 }
 
 fn policy(policy: &ConflictPolicy, place: &impl Fn(&str) -> Option<usize>) -> Policy {

@@ -145,6 +145,8 @@ fn pointing(core: &Core, record: i64, unit: usize, copies: &Copies, open: &Open,
         match &values[field] {
             Value::Int(key) => match core.systems[*system].get(*key) {
                 Some(target) if open.mentions(&target[serial]) => return,
+                // Who was brought back once nobody knew of them any more is somebody new: no reference from before leads there.
+                Some(target) if was_forgotten(core, core.ledger.class(target)) => {}
                 Some(target) => targets.push((*system, Some((core.ledger.class(target), &target[serial])))),
                 None => {}
             },
@@ -158,9 +160,19 @@ fn pointing(core: &Core, record: i64, unit: usize, copies: &Copies, open: &Open,
             class(*target) == class(wanted) || wanted.is_some_and(|(_, wanted)| !has(*system, wanted))
         })
     };
-    if !targets.is_empty() && !targets.iter().any(|(_, target)| is_it(*target)) {
+    // Where deletes stay what they are, it may be a record that none of these has.
+    let elsewhere = core.systems.iter().filter(|_| core.plan.def.deletes == HubDeletes::Ignore);
+    let mut elsewhere = elsewhere.flat_map(|system| system.live()).map(|(_, values)| values);
+    if !targets.is_empty()
+        && !targets.iter().any(|(_, target)| is_it(*target))
+        && !elsewhere.any(|values| is_it(Some((core.ledger.class(values), &values[serial]))))
+    {
         found.push(format!("`boss` of record {record} leads to different records: {targets:?}"));
     }
+}
+
+fn was_forgotten(core: &Core, class: usize) -> bool {
+    core.ledger.changes.iter().any(|change| is_delete_of(core, change, class) && core.is_forgotten(change.at))
 }
 
 fn differing(core: &Core, record: i64, unit: usize, copies: &Copies, found: &mut Vec<String>) {

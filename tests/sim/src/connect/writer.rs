@@ -95,8 +95,14 @@ impl RowWriter {
                 return Err(failure(FailureKind::Config, "there is no such column"));
             };
             for (row, value) in rows.iter_mut().zip(values_of(field, column)) {
-                let Some(value) = value.and_then(|value| Self::understood(core, system, place, value)) else {
-                    core.fail("contract", format!("the column `{}` has values that are none", field.name));
+                let Some(value) = value.clone().and_then(|value| Self::understood(core, system, place, value)) else {
+                    core.fail(
+                        "contract",
+                        format!(
+                            "the column `{}` has a value that is none in {}: {value:?}",
+                            field.name, plan.systems[system].name
+                        ),
+                    );
                     continue;
                 };
                 match place {
@@ -379,7 +385,7 @@ impl Writer for RowWriter {
         self.conn.answer(Op::Flush).await?;
         self.is_broken = done.is_err();
         done?;
-        sim.core().ledger.confirmed.extend(self.done.drain(..));
+        sim.core().ledger.heard.extend(self.done.drain(..));
         Ok(std::mem::take(&mut self.flushed))
     }
 }

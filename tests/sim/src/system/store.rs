@@ -6,9 +6,6 @@ use super::{System, Values, Version};
 use crate::field::{Kind, email_key, is_poison};
 use crate::plan::Key;
 
-/// A record of which there is nothing left but that it was pointed to.
-const GONE: &str = "gone";
-
 /// Fields and what they are to be.
 pub type Patch = Vec<(usize, Value)>;
 
@@ -81,16 +78,17 @@ impl System {
         let mut records = self.records.iter();
         let buried =
             records.find(|(_, versions)| versions.iter().filter_map(|version| version.values.as_ref()).any(was_it));
-        buried.map(|(key, _)| *key)
+        let purged = || self.purged.iter().find(|(_, purged)| *purged == serial).map(|(key, _)| *key);
+        buried.map(|(key, _)| *key).or_else(purged)
     }
 
     /// What the system calls a record that another points to.
     pub fn pointer(&self, value: &Value) -> Value {
         match (self.profile().key, value) {
-            (Key::Client, Value::Int(key)) => match self.last_values(*key) {
-                Some(values) => values[self.plan.serial()].clone(),
-                None => Value::text(&format!("{GONE}{key}")),
-            },
+            (Key::Client, Value::Int(key)) => {
+                let serial = self.last_values(*key).map(|values| &values[self.plan.serial()]);
+                serial.or_else(|| self.purged.get(key)).unwrap_or(value).clone()
+            }
             _ => value.clone(),
         }
     }
@@ -98,10 +96,7 @@ impl System {
     /// The other way; none if nothing here was ever called that.
     pub fn pointed(&self, value: &Value) -> Option<Value> {
         match value {
-            Value::Text(serial) => {
-                let key = self.by_serial(value).or_else(|| self.buried_by_serial(value));
-                key.or_else(|| serial.strip_prefix(GONE)?.parse().ok()).map(Value::Int)
-            }
+            Value::Text(_) => self.by_serial(value).or_else(|| self.buried_by_serial(value)).map(Value::Int),
             _ => Some(value.clone()),
         }
     }
