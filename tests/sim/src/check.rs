@@ -99,13 +99,17 @@ fn reborn_fairly(core: &mut Core, system: usize, after: &Values) {
     if core.is_forgotten(deletion.at) {
         return;
     }
-    let has_reason = changes.iter().any(|change| {
-        let is_of_class = change.after.as_ref().is_some_and(|values| core.ledger.class(values) == class);
-        let is_unseen =
-            change.at > deletion.at || (change.system != deletion.system && !seen_by(core, change, deletion));
-        change.author == Author::User && is_of_class && is_unseen
-    });
-    if !has_reason && !core.is_hand_decided(class) && !has_fixed_copy(core, class) {
+    let has_reason = |deletion: &crate::ledger::Change| {
+        changes.iter().any(|change| {
+            let is_of_class = change.after.as_ref().is_some_and(|values| core.ledger.class(values) == class);
+            let is_unseen =
+                change.at > deletion.at || (change.system != deletion.system && !seen_by(core, change, deletion));
+            change.author == Author::User && is_of_class && is_unseen
+        })
+    };
+    // Of a later delete elsewhere nobody may have heard yet.
+    let is_fair = has_reason(deletion) || (gone.author == Author::User && has_reason(gone));
+    if !is_fair && !core.is_hand_decided(class) && !has_fixed_copy(core, class) {
         let (name, at) = (core.plan.systems[system].name, crate::trace::time(gone.at));
         core.fail("4 no resurrection", format!("{name}: {:?} was deleted at {at} and made again", after[serial]));
     }

@@ -69,6 +69,8 @@ pub struct Ledger {
     pub writes: Vec<Write>,
     /// Who saw what when writing: by unit and tokens.
     parents: HashMap<(usize, Tokens), Option<Tokens>>,
+    /// What users have made a unit themselves.
+    made: HashSet<(usize, Tokens)>,
     /// Written more than once: nothing follows from them.
     pub ambiguous: HashSet<(usize, Tokens)>,
     /// Values a unit had through a user, or through what a system made of a value, by record.
@@ -122,6 +124,7 @@ impl Ledger {
             confirmed: HashSet::new(),
             writes: Vec::new(),
             parents: HashMap::new(),
+            made: HashSet::new(),
             ambiguous: HashSet::new(),
             known: HashSet::new(),
             classes: Classes::default(),
@@ -180,13 +183,9 @@ impl Ledger {
         let change = self.changes.len();
         if let Some(after) = &after {
             let class = self.learn_class(after);
-            // Who brings a record back writes nothing.
-            let of_it = |change: &&Change| change.system == system && change.key == key;
-            let last = self.changes.iter().rev().find(of_it).and_then(|change| change.before.clone());
-            let is_back = before.is_none() && last.as_ref() == Some(after);
-            let seen = if is_back { last } else { before.clone() };
+            let is_back = before.is_none() && self.is_last_of((system, key), after);
             for unit in 0..self.plan.units.len() {
-                let seen = seen.as_ref().map(|seen| self.unit_values(unit, seen));
+                let seen = before.as_ref().map(|before| self.unit_values(unit, before));
                 let values = self.unit_values(unit, after);
                 self.known.insert((class, unit, values.clone()));
                 if seen.as_ref() == Some(&values) {
@@ -194,12 +193,22 @@ impl Ledger {
                 }
                 let tokens = self.unit_tokens(unit, after);
                 let before = before.as_ref().map(|before| self.unit_tokens(unit, before));
+                if !is_back {
+                    self.made.insert((unit, tokens.clone()));
+                }
                 self.remember(unit, &tokens, before.clone());
                 self.writes.push(Write { at, system, key, class, unit, tokens, values, before, change });
             }
         }
         let run = self.run;
         self.changes.push(Change { at, system, key, author: Author::User, before, after, run });
+    }
+
+    /// Whether this is what a record was last: who brings it back makes up nothing.
+    fn is_last_of(&self, (system, key): (usize, i64), values: &Values) -> bool {
+        let of_it = |change: &&Change| change.system == system && change.key == key;
+        let last = self.changes.iter().rev().find(of_it);
+        last.is_some_and(|change| change.before.as_ref() == Some(values))
     }
 
     fn remember(&mut self, unit: usize, tokens: &Tokens, before: Option<Tokens>) {
@@ -295,6 +304,6 @@ impl Ledger {
 
     /// Whether a user wrote these tokens together.
     pub fn was_written(&self, unit: usize, tokens: &Tokens) -> bool {
-        self.parents.contains_key(&(unit, tokens.clone()))
+        self.made.contains(&(unit, tokens.clone()))
     }
 }

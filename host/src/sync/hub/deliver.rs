@@ -142,7 +142,22 @@ impl Work<'_> {
         }
         let planned: HashSet<RecordId> = jobs.iter().map(|job| job.record).collect();
         let is_planned = |intent: &&Intent| planned.contains(&intent.record);
-        self.plan_jobs(endpoint, &intents.iter().filter(is_planned).copied().collect::<Vec<_>>())
+        let intents: Vec<Intent> = intents.iter().filter(is_planned).copied().collect();
+        let (mut unit, jobs) = self.plan_jobs(endpoint, &intents)?;
+        let now = self.now();
+        let mut left = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            let side = unit.peek(job.record).and_then(|touched| touched.state.side(endpoint));
+            match side.map(|side| side.fenced_until).filter(|until| job.action == Action::Create && *until > now) {
+                // What was found may be its copy: nobody can tell before the endpoint shows for certain what is gone.
+                Some(until) => {
+                    let row = self.intent(IntentState::Planned, until, job.attempts, Action::Create);
+                    unit.intents.insert((job.record, endpoint), row);
+                }
+                None => left.push(job),
+            }
+        }
+        Ok((unit, left))
     }
 
     /// Whether all writes to an endpoint depend on what its records show, so that they may wait for a moment: whoever changes a

@@ -194,7 +194,6 @@ impl Work<'_> {
         let side = unit.peek(known.record).and_then(|touched| touched.state.side(endpoint));
         let Some(side) = side else { return judged };
         let shown = |field: usize| row.values.get(field).and_then(Option::as_ref);
-        let was_shown = sent.kind == SentKind::Shown;
         let is_old = |field: usize| {
             shown(field).is_none_or(|value| {
                 side.shadow(field).shown() == Some(value) || side.fenced(field, value, now).is_some()
@@ -203,7 +202,9 @@ impl Work<'_> {
         // What was there before, and was written with the rest of its group, says nothing.
         let changes = sent.patch.iter().filter(|(field, value)| side.shadow(*field).shown() != Some(value));
         let (old, new): (Vec<_>, Vec<_>) =
-            changes.cloned().partition(|(field, value)| !was_shown && shown(*field) != Some(value) && is_old(*field));
+            changes.cloned().partition(|(field, value)| shown(*field) != Some(value) && is_old(*field));
+        // Somebody may have set one field to the same: then others are as they were.
+        let was_shown = sent.kind == SentKind::Shown && old.is_empty();
         let due = sent.at.saturating_add(self.settled.rules.lag(endpoint));
         if now < due && sent.patch.iter().any(|(field, value)| shown(*field) != Some(value)) {
             // Whatever else is shown may be from before.
@@ -238,7 +239,14 @@ impl Work<'_> {
             };
             self.confirm(endpoint, &job, None, unit);
         }
-        judged.foreign = (was_shown || !foreign.is_empty()).then(|| row.clone());
+        judged.foreign = (was_shown || !foreign.is_empty()).then(|| {
+            let mut row = row.clone();
+            // What may be a form is asked about first.
+            for (field, ..) in &forms {
+                row.values.get_mut(*field).into_iter().for_each(|value| *value = None);
+            }
+            row
+        });
         judged.differing = (!forms.is_empty()).then_some(Differing { record: known.record, row, fields: forms });
         judged
     }

@@ -71,6 +71,8 @@ pub(super) struct Unit {
     records: ByRecord<Touched>,
     pub lineage: Vec<NewLineage>,
     links: BTreeMap<EndpointId, BTreeMap<Vec<u8>, Option<RecordId>>>,
+    /// Remote records that go from one record to another.
+    freed: Vec<(EndpointId, Vec<u8>)>,
     /// Match keys of records this unit made or changed.
     pub keys: HashMap<MatchKey, Vec<RecordId>>,
     pub events: Vec<EventChange>,
@@ -126,7 +128,11 @@ impl Unit {
 
     /// A remote record belongs to this record from now on, or to none.
     pub fn link(&mut self, endpoint: EndpointId, remote: Vec<u8>, record: Option<RecordId>) {
-        self.links.entry(endpoint).or_default().insert(remote, record);
+        let links = self.links.entry(endpoint).or_default();
+        if record.is_some() && links.get(&remote) == Some(&None) {
+            self.freed.push((endpoint, remote.clone()));
+        }
+        links.insert(remote, record);
     }
 
     /// What this unit has said about a remote record's link, if it has.
@@ -315,11 +321,11 @@ impl<'a> Work<'a> {
             durable.extend(self.settle_record(&mut unit, id, &mut commit)?.map(|state| (id, state)));
         }
         commit.endpoints = unit.endpoints;
-        commit.links = unit
-            .links
-            .into_iter()
-            .flat_map(|(endpoint, links)| links.into_iter().map(move |(remote, record)| (endpoint, remote, record)))
-            .collect();
+        commit.links = unit.freed.into_iter().map(|(endpoint, remote)| (endpoint, remote, None)).collect();
+        let of_endpoint = |(endpoint, links): (EndpointId, BTreeMap<Vec<u8>, Option<RecordId>>)| {
+            links.into_iter().map(move |(remote, record)| (endpoint, remote, record))
+        };
+        commit.links.extend(unit.links.into_iter().flat_map(of_endpoint));
         commit.events = unit.events;
         commit.conflicts = unit.conflicts;
         commit.dead_letters = unit.letters;

@@ -135,8 +135,12 @@ fn counts(core: &Core, unit: usize, system: usize) -> bool {
 fn pointing(core: &Core, record: i64, unit: usize, copies: &Copies, open: &Open, found: &mut Vec<String>) {
     let field = core.plan.units[unit][0];
     let serial = core.plan.serial();
-    let has_owner = |owner: usize| copies.iter().any(|(system, ..)| *system == owner);
-    if core.plan.fields[field].owner.is_some_and(|(owner, _)| !has_owner(owner)) {
+    let leads = |owner: usize, values: &Values| match &values[field] {
+        Value::Int(key) => core.systems[owner].get(*key).is_some_and(|to| !was_forgotten(core, core.ledger.class(to))),
+        _ => true,
+    };
+    let says = |owner: usize| copies.iter().any(|(system, _, values)| *system == owner && leads(owner, values));
+    if core.plan.fields[field].owner.is_some_and(|(owner, _)| !says(owner)) {
         // Nobody is left who could say where it leads.
         return;
     }
@@ -184,6 +188,14 @@ fn differing(core: &Core, record: i64, unit: usize, copies: &Copies, found: &mut
         .map(|(system, _, values)| (*system, fields.iter().map(|field| values[*field].clone()).collect()))
         .collect();
     let Some((_, first)) = shown.first() else { return };
+    let has_owner = |owner: usize| copies.iter().any(|(system, ..)| *system == owner);
+    let is_empty = |values: &Vec<Value>| values.iter().all(Value::is_null);
+    if plan.fields[fields[0]].owner.is_some_and(|(owner, _)| !has_owner(owner))
+        && shown.iter().any(|(_, values)| is_empty(values))
+    {
+        // Its owner had never said anything when it lost the record: there is nothing to restore.
+        return;
+    }
     let class = core.ledger.class(&copies[0].2);
     // Who always puts back the same at once looks like a system with a form of its own.
     let is_fought_over = |(at, field): &(usize, usize)| core.ledger.class_now(*at) == class && fields.contains(field);
