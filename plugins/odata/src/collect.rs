@@ -7,7 +7,7 @@ use lockstep_plugin_sdk::batch::{BatchBuilder, BatchView};
 use lockstep_plugin_sdk::error::{Error, Result};
 use lockstep_plugin_sdk::types::{Batch, Changes, Field, Limits, Rejection};
 use lockstep_text_files::value::{BoolWords, push_scalar};
-use lockstep_web::{Form, Rows, answer, plain};
+use lockstep_web::{Form, Rows, answer, member, plain};
 
 use crate::edm::form;
 use crate::entity::{Entity, KeyPart};
@@ -383,14 +383,6 @@ fn string(document: &mut Document<'_>) -> Result<Option<String>, Fault> {
 /// `"__metadata":{"etag":"W/\"1\""}`
 fn version_2_etag(metadata: Value, text: &[u8]) -> Option<String> {
     member(metadata.of(text), "etag")
-}
-
-/// A text of an object.
-pub fn member(object: &[u8], name: &str) -> Option<String> {
-    let mut members = Vec::new();
-    lockstep_json::read_object(object, &mut members).ok()?;
-    let found = members.iter().find(|member| &*member.key.of(object) == name.as_bytes())?;
-    found.value.said(object)
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use lockstep_json::{Document, Fault};
-use lockstep_plugin_sdk::error::{Error, Result};
+use lockstep_plugin_sdk::error::Result;
+use lockstep_web::settings::{self, choose, said, texts, unfit};
 
 /// The connection's `config`, as the manifest describes it.
 #[derive(Clone, Debug)]
@@ -62,8 +62,7 @@ const PAGE_SIZE_DEFAULT: u32 = 1000;
 const BATCH_SIZE_DEFAULT: usize = 100;
 
 impl Config {
-    /// Reads the JSON of the settings. The host has checked it against the manifest before; what gets past that is an error all the
-    /// same.
+    /// Reads the JSON of the settings.
     pub fn read(json: &str) -> Result<Self> {
         let mut config = Self {
             service: String::new(),
@@ -77,20 +76,12 @@ impl Config {
             headers: BTreeMap::new(),
             query: BTreeMap::new(),
         };
-        let mut document = Document::new(json.as_bytes());
-        document.object::<Unfit>(|document, key| {
-            let key = String::from_utf8_lossy(&key.of(document.text())).into_owned();
-            match key.as_str() {
-                "headers" => config.headers = texts(document)?,
-                "query" => config.query = texts(document)?,
-                _ => {
-                    let said = document.value()?.said(document.text()).unwrap_or_default();
-                    config.set(&key, &said).ok_or(Unfit(key))?;
-                }
-            }
-            Ok(())
+        settings::read(json, |document, key| match key {
+            "headers" => texts(document).map(|headers| config.headers = headers),
+            "query" => texts(document).map(|query| config.query = query),
+            _ => config.set(key, &said(document)?),
         })?;
-        if config.service.is_empty() { Err(Unfit("service".to_owned()).into()) } else { Ok(config) }
+        if config.service.is_empty() { Err(unfit("service")) } else { Ok(config) }
     }
 
     /// None if there is no such key, or the value is none of its own.
@@ -125,36 +116,6 @@ const BATCH_FORMS: &[(&str, BatchForm)] = &[
     ("none", BatchForm::None),
 ];
 
-fn choose<T: Copy>(said: &str, choices: &[(&str, T)]) -> Option<T> {
-    choices.iter().find(|(name, _)| *name == said).map(|(_, choice)| *choice)
-}
-
-fn texts(document: &mut Document<'_>) -> Result<BTreeMap<String, String>, Unfit> {
-    let mut found = BTreeMap::new();
-    document.object::<Unfit>(|document, key| {
-        let key = String::from_utf8_lossy(&key.of(document.text())).into_owned();
-        let value = document.value()?.string(document.text()).ok_or_else(|| Unfit(key.clone()))?;
-        found.insert(key, value);
-        Ok(())
-    })?;
-    Ok(found)
-}
-
-/// The key at fault.
-struct Unfit(String);
-
-impl From<Fault> for Unfit {
-    fn from(_: Fault) -> Self {
-        Self("config".to_owned())
-    }
-}
-
-impl From<Unfit> for Error {
-    fn from(Unfit(key): Unfit) -> Self {
-        Self::config(format!("the configuration does not fit: `{key}`")).with_code("config").with_field(key)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,7 +143,7 @@ mod tests {
             (r#"{"service":"/a","pages":1}"#, "pages"),
             (r#"{"service":"/a","page_size":"many"}"#, "page_size"),
             (r#"{"service":"/a","batch":"xml"}"#, "batch"),
-            (r#"{"service":"/a","headers":{"A":1}}"#, "A"),
+            (r#"{"service":"/a","headers":{"A":1}}"#, "headers"),
         ] {
             assert_eq!(Config::read(json).unwrap_err().property("field"), Some(key), "{json}");
         }

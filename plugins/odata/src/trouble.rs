@@ -3,7 +3,7 @@
 use lockstep_json::{Document, Fault, Value};
 use lockstep_plugin_sdk::error::{Error, Result};
 use lockstep_web::Reply;
-use lockstep_web::answer::{beginning, json, kind_of, page};
+use lockstep_web::answer::{beginning, json, kind_of, page, sentence};
 
 /// The words of a service: `{"error":{"code":"…","message":"…"}}`, in version 2 with the language of the message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -89,12 +89,6 @@ pub fn refused(reply: &Reply, what: &str) -> Error {
 
 fn is_xml(reply: &Reply) -> bool {
     reply.header("content-type").is_some_and(|kind| kind.contains("xml") && !kind.contains("html"))
-}
-
-/// Words of others within a sentence of ours.
-pub fn sentence(message: &str) -> String {
-    let message: String = message.trim().trim_end_matches('.').chars().take(500).collect();
-    message.replace(['\r', '\n'], " ")
 }
 
 /// A success that says it is none.

@@ -68,6 +68,12 @@ pub fn kind_of(status: u16) -> ErrorKind {
     }
 }
 
+/// Words of others within a sentence of ours.
+pub fn sentence(message: &str) -> String {
+    let message: String = message.trim().trim_end_matches('.').chars().take(500).collect();
+    message.replace(['\r', '\n'], " ")
+}
+
 /// Enough of a body to recognise it.
 pub fn beginning(body: &[u8]) -> String {
     String::from_utf8_lossy(body.get(..500.min(body.len())).unwrap_or_default()).into_owned()

@@ -7,16 +7,13 @@ use lockstep_plugin_sdk::batch::BatchView;
 use lockstep_plugin_sdk::error::Result;
 use lockstep_plugin_sdk::lookback::lookback_from;
 use lockstep_plugin_sdk::types::{Field, Limits};
-use lockstep_plugin_sdk::values::{MICROS_PER_DAY, days_from_civil};
-use lockstep_web::Reply;
 use lockstep_web::answer::json;
+use lockstep_web::clock;
 
 use super::plan::{Plan, digest};
 use crate::collect::Collector;
 use crate::cursor::Boundary;
 use crate::trouble::refused;
-
-const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// The greatest value of `modified`, or the service's clock if that is earlier.
 pub fn read(plan: &Plan) -> Result<Boundary> {
@@ -52,18 +49,6 @@ pub fn read(plan: &Plan) -> Result<Boundary> {
     Ok(greatest.map(|greatest| clock.map_or(greatest, |clock| lookback_from(logical, greatest, clock, None))))
 }
 
-/// `Date: Sun, 22 Nov 2026 14:17:38 GMT` in microseconds.
-fn clock(reply: &Reply) -> Option<i64> {
-    let mut words = reply.header("date")?.split_ascii_whitespace().skip(1);
-    let day: i64 = words.next()?.parse().ok()?;
-    let month = words.next()?;
-    let month = MONTHS.iter().position(|known| *known == month)? as i64 + 1;
-    let year: i64 = words.next()?.parse().ok()?;
-    let mut clock = words.next()?.split(':').map(|number| number.parse::<i64>().ok());
-    let (hour, minute, second) = (clock.next()??, clock.next()??, clock.next()??);
-    Some(days_from_civil(year, month, day)? * MICROS_PER_DAY + ((hour * 60 + minute) * 60 + second) * 1_000_000)
-}
-
 /// How many records the service says there are, and how many were shown.
 pub struct Census {
     before: Option<u64>,
@@ -94,21 +79,4 @@ fn count(plan: &Plan) -> Result<Option<u64>> {
     let reply = plan.connection.send(ask.header("Accept", "text/plain"))?;
     let text = String::from_utf8_lossy(&reply.body);
     Ok(text.trim_start_matches('\u{feff}').trim().parse().ok().filter(|_| reply.is_success()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use lockstep_plugin_sdk::values::format_timestamp;
-
-    #[test]
-    fn the_services_clock_is_read() {
-        let at = |date: &str| {
-            clock(&Reply { headers: vec![("Date".into(), date.into())], ..Reply::default() }).map(format_timestamp)
-        };
-        assert_eq!(at("Sun, 22 Nov 2026 14:17:38 GMT").as_deref(), Some("2026-11-22T14:17:38Z"));
-        for bad in ["", "soon", "Sun, 31 Foo 2026 14:17:38 GMT", "Sun, 22 Nov 2026"] {
-            assert_eq!(at(bad), None);
-        }
-    }
 }

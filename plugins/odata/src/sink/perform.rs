@@ -1,11 +1,10 @@
 //! Writes on their way: sent, judged, and sent once more where the first answer cannot be believed.
 
 use lockstep_plugin_sdk::error::Result;
-use lockstep_web::Reply;
+use lockstep_web::{Reply, member};
 
 use super::verdict::{Deed, Verdict, judge, last_word, unanswered};
 use crate::batch::{Part, Purpose, send};
-use crate::collect::member;
 use crate::connection::Connection;
 use crate::edm::Version;
 
@@ -102,14 +101,10 @@ fn etag(reply: Result<Reply>) -> Option<String> {
     let reply = reply.ok().filter(Reply::is_success)?;
     let of_body = || {
         let object = entity_object(&reply.body);
-        let metadata = lockstep_json_member(&object, "__metadata");
+        let metadata = member(&object, "__metadata");
         member(&object, "@odata.etag").or_else(|| member(metadata?.as_bytes(), "etag"))
     };
     reply.header("etag").map(str::to_owned).or_else(of_body)
-}
-
-fn lockstep_json_member(object: &[u8], name: &str) -> Option<String> {
-    member(object, name)
 }
 
 /// The record of a body: version 2 wraps it.

@@ -5,8 +5,9 @@
 
 use lockstep_plugin_sdk::error::{Error, ErrorKind};
 use lockstep_web::Reply;
+use lockstep_web::answer::sentence;
 
-use crate::trouble::{Words, refused, sentence};
+use crate::trouble::{Words, refused};
 
 /// What was to be done to a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

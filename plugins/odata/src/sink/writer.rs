@@ -9,12 +9,12 @@ use lockstep_plugin_sdk::outcome::Outcome;
 use lockstep_plugin_sdk::sink::{EXPECTED_PREFIX, Flushed, WriteMode, WriteRequest, WriteResults, Writer};
 use lockstep_plugin_sdk::types::{Batch, Changes, Field, LogicalType};
 use lockstep_text_files::value::{BoolWords, push_scalar};
-use lockstep_web::{Reply, plain, same};
+use lockstep_web::{Reply, member, plain, same};
 
 use super::body::{Style, Written, body};
 use super::perform::{Task, entity_object, perform};
 use super::verdict::{Deed, Verdict};
-use crate::collect::{Collected, member};
+use crate::collect::Collected;
 use crate::config::Config;
 use crate::connection::Connection;
 use crate::discover;
