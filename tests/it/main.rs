@@ -14,6 +14,7 @@ mod odata_plugin;
 mod openlineage;
 mod plugins;
 mod postgres_plugin;
+mod salesforce_plugin;
 mod sandbox;
 mod sql_driver;
 mod sqlite_plugin;

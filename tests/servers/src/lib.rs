@@ -14,6 +14,7 @@ mod npm;
 mod oidc;
 mod postgres;
 mod process;
+mod salesforce;
 
 pub use cap::Cap;
 pub use certificate::Certificate;
@@ -21,3 +22,4 @@ pub use folder::Folder;
 pub use mariadb::{Mariadb, MariadbOptions};
 pub use oidc::Oidc;
 pub use postgres::{Options, Postgres, Shutdown};
+pub use salesforce::Salesforce;

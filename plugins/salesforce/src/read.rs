@@ -1,0 +1,180 @@
+//! Reading an object, in full or what changed.
+//!
+//! The first request of a reading is a query, and the server's links lead on from there. A link that is not known any more, as after a
+//! quarter of an hour, is replaced by a query behind the last record: records are read in an order in which nobody can slip behind us.
+//! Changes are those since a boundary, the server's clock before the first record was read, less the lookback.
+
+mod goal;
+mod plan;
+
+use std::collections::BTreeSet;
+
+use lockstep_plugin_sdk::error::{Error, Result};
+use lockstep_plugin_sdk::source::Reader;
+use lockstep_plugin_sdk::types::{Limits, Page, ReadRequest, Status};
+use lockstep_web::answer::json;
+use lockstep_web::{Ask, Reply, clock};
+
+use crate::collect::{Collected, Collector, Taken};
+use crate::config::Config;
+use crate::connection::Connection;
+use crate::cursor::{Last, encode};
+use crate::trouble::{Words, refused};
+use goal::Goal;
+use plan::Plan;
+
+/// The server sends so many records at once, at most and unless told otherwise; fewer where they are wide.
+const PAGE_ROWS_MAX: u32 = 2000;
+const PAGE_ROWS_MIN: u32 = 200;
+
+/// A reading under way.
+pub struct ObjectReader {
+    plan: Plan,
+    collector: Collector,
+    goal: Goal,
+    /// Behind this record the next query goes on.
+    last: Option<Last>,
+    /// Where the server's own list goes on.
+    link: Option<String>,
+    /// An answer of which not everything fitted into a page.
+    pending: Option<Pending>,
+    /// Links that were followed: a server that leads in a circle would keep us for ever.
+    followed: BTreeSet<String>,
+    /// Whether an answer has told the time.
+    is_timed: bool,
+    is_over: bool,
+}
+
+struct Pending {
+    text: String,
+    taken: Taken,
+}
+
+/// Begins to read.
+pub fn open(config: Config, request: &ReadRequest) -> Result<ObjectReader> {
+    let plan = Plan::new(Connection::new(config), request)?;
+    let collector = Collector::new(&plan.object, &plan.wanted, &plan.beside())?;
+    let (goal, last) = plan.begin(request)?;
+    Ok(ObjectReader {
+        plan,
+        collector,
+        goal,
+        last,
+        link: None,
+        pending: None,
+        followed: BTreeSet::new(),
+        is_timed: false,
+        is_over: false,
+    })
+}
+
+impl ObjectReader {
+    fn what(&self) -> String {
+        format!("read `{}`", self.plan.object.name)
+    }
+
+    /// The answer to the next request.
+    fn ask(&mut self, limits: Limits) -> Result<Pending> {
+        loop {
+            let link = self.link.take();
+            let is_link = link.is_some();
+            let target = match link {
+                Some(link) => link,
+                None => self.plan.query(&self.collector, &self.goal, self.last.as_ref())?,
+            };
+            let rows = limits.rows.clamp(PAGE_ROWS_MIN, PAGE_ROWS_MAX);
+            let ask = Ask::get(target.clone()).header("Sforce-Query-Options", format!("batchSize={rows}"));
+            let reply = self.plan.connection.send(ask)?;
+            if reply.is_success() {
+                self.note_time(&reply)?;
+                let text = json(&reply)?.to_owned();
+                if !is_link {
+                    self.followed.clear();
+                }
+                return Ok(Pending { text, taken: Taken::default() });
+            }
+            if !(is_link && is_forgotten(&reply)) {
+                return Err(refused(&reply, &self.what()));
+            }
+            // The next turn asks behind the last record.
+        }
+    }
+
+    /// What changes from here on is left to the readings that follow.
+    fn note_time(&mut self, reply: &Reply) -> Result<()> {
+        if !std::mem::replace(&mut self.is_timed, true)
+            && let Some(now) = clock(reply)
+        {
+            self.plan.check_age(&self.goal, now)?;
+            self.goal.begin_at(self.plan.count(now));
+        }
+        Ok(())
+    }
+
+    /// Reads until there are records, or there is nothing more.
+    fn fetch(&mut self, limits: Limits) -> Result<Collected> {
+        let what = self.what();
+        while !self.is_over {
+            let mut pending = match self.pending.take() {
+                Some(pending) => pending,
+                None => self.ask(limits)?,
+            };
+            let before = self.last.clone();
+            pending.taken = self.collector.take(&pending.text, pending.taken.elements, limits, &what)?;
+            if let Some(last) = self.collector.last() {
+                self.last = Some(last.clone());
+            }
+            if pending.taken.is_cut {
+                self.pending = Some(pending);
+                break;
+            }
+            self.advance(&pending.taken, before.as_ref())?;
+            if pending.taken.elements > 0 {
+                break;
+            }
+        }
+        self.collector.finish()
+    }
+
+    /// Goes behind an answer.
+    fn advance(&mut self, taken: &Taken, before: Option<&Last>) -> Result<()> {
+        let Some(next) = &taken.next else {
+            self.is_over = taken.is_done;
+            // Not done and no way on: a query behind the last record, if there is a later one.
+            if !taken.is_done && (taken.elements == 0 || self.last.as_ref() == before) {
+                return Err(Error::permanent("Salesforce says there are more records and not where")
+                    .with_code("salesforce.no-next"));
+            }
+            return Ok(());
+        };
+        let next = self.plan.connection.service.follow(&self.plan.connection.service.target("query/"), next)?;
+        if !self.followed.insert(next.clone()) {
+            return Err(Error::permanent(
+                "Salesforce leads in a circle: it sends a link to a page that was read already",
+            )
+            .with_code("salesforce.cycle"));
+        }
+        self.link = Some(next);
+        Ok(())
+    }
+}
+
+/// Whether a link is not known any more.
+fn is_forgotten(reply: &Reply) -> bool {
+    let words = Words::of(reply);
+    words.is_some_and(|words| matches!(words.code.as_str(), "INVALID_QUERY_LOCATOR" | "NOT_FOUND" | "INVALID_LOCATOR"))
+}
+
+impl Reader for ObjectReader {
+    fn next(&mut self, limits: Limits) -> Result<Page> {
+        let collected = self.fetch(limits)?;
+        let (position, status) = match self.is_over {
+            true => self.goal.end(),
+            false => (self.goal.position(self.last.clone().unwrap_or_default()), Status::More),
+        };
+        let mut page = Page::new(collected.changes.data, encode(&self.plan.scope, &position), status);
+        page.changes.kinds = collected.changes.kinds;
+        page.rejected = collected.rejected;
+        Ok(page)
+    }
+}
