@@ -2,6 +2,7 @@
 
 mod changing;
 mod discovery;
+mod hub;
 mod looking_up;
 mod reading;
 
