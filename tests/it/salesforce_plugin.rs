@@ -3,6 +3,7 @@
 mod changing;
 mod discovery;
 mod hub;
+mod jobs;
 mod looking_up;
 mod reading;
 

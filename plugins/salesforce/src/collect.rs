@@ -1,5 +1,7 @@
 //! The records of an answer, gathered into rows.
 
+mod table;
+
 use lockstep_json::{Document, Element, Fault, Kind as JsonKind, Member};
 use lockstep_plugin_sdk::batch::{BatchBuilder, BatchView};
 use lockstep_plugin_sdk::error::{Error, Result};

@@ -41,7 +41,12 @@ impl Connection {
     }
 
     pub fn send(&self, request: Ask) -> Result<Reply> {
-        ask(ALIAS, request.header("Accept", "application/json"))
+        self.send_as(request, "application/json")
+    }
+
+    /// A request whose answer shall be of this type.
+    pub fn send_as(&self, request: Ask, kind: &str) -> Result<Reply> {
+        ask(ALIAS, request.header("Accept", kind))
     }
 
     /// Requests that have nothing to do with each other, side by side.

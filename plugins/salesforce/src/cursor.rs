@@ -21,6 +21,8 @@ pub enum Position {
     First { boundary: Boundary, last: Last },
     /// What changed since the boundary; behind this record, until the boundary is the next one.
     Since { boundary: Boundary, part: Option<(Boundary, Last)> },
+    /// Every record, by a job: behind so many rows of what stands at the locator. `for_good`: what changes is read afterwards.
+    Job { for_good: bool, boundary: Boundary, id: String, locator: String, skip: usize },
 }
 
 pub fn encode(scope: &str, position: &Position) -> Vec<u8> {
@@ -42,6 +44,10 @@ pub fn encode(scope: &str, position: &Position) -> Vec<u8> {
                 words.push(count(*next));
                 words.extend(behind(last));
             }
+        }
+        Position::Job { for_good, boundary, id, locator, skip } => {
+            let kind = if *for_good { "first job" } else { "full job" };
+            words.extend([kind.to_owned(), count(*boundary), id.clone(), locator.clone(), skip.to_string()]);
         }
     }
     write_strings(words).into_bytes()
@@ -70,6 +76,13 @@ fn read(words: &[String]) -> Option<Position> {
         ("since", [boundary, next, time, id]) => {
             Position::Since { boundary: boundary_of(boundary)?, part: Some((boundary_of(next)?, last(time, id))) }
         }
+        (kind @ ("first job" | "full job"), [boundary, id, locator, skip]) => Position::Job {
+            for_good: kind == "first job",
+            boundary: boundary_of(boundary)?,
+            id: id.clone(),
+            locator: locator.clone(),
+            skip: skip.parse().ok()?,
+        },
         _ => return None,
     })
 }
@@ -95,6 +108,8 @@ mod tests {
             Position::First { boundary: None, last: last.clone() },
             Position::Since { boundary: Some(-1), part: Some((Some(7), last)) },
             Position::Since { boundary: None, part: None },
+            Position::Job { for_good: true, boundary: Some(5), id: "750".into(), locator: "x".into(), skip: 3 },
+            Position::Job { for_good: false, boundary: None, id: "750".into(), locator: String::new(), skip: 0 },
         ] {
             let stored = encode("s", &position);
             assert_eq!(decode("s", &stored).unwrap(), position);

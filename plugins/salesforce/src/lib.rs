@@ -6,10 +6,12 @@
 mod collect;
 mod config;
 mod connection;
+mod csv;
 mod cursor;
 mod describe;
 mod form;
 mod id;
+mod job;
 mod kind;
 mod lookup;
 mod object;
@@ -30,7 +32,7 @@ pub struct Salesforce;
 
 impl Source for Salesforce {
     type Config = RawConfig;
-    type Reader = read::ObjectReader;
+    type Reader = read::AnyReader;
 
     fn discover(config: RawConfig, names: Vec<String>) -> Result<Vec<Stream>> {
         describe::discover(Config::read(&config.0)?, &names)

@@ -5,6 +5,7 @@
 //! Changes are those since a boundary, the server's clock before the first record was read, less the lookback.
 
 mod goal;
+mod job;
 mod plan;
 
 use std::collections::BTreeSet;
@@ -18,7 +19,7 @@ use lockstep_web::{Ask, Reply, clock};
 use crate::collect::{Collected, Collector, Taken};
 use crate::config::Config;
 use crate::connection::Connection;
-use crate::cursor::{Last, encode};
+use crate::cursor::{Last, Position, encode};
 use crate::trouble::{Words, refused};
 use goal::Goal;
 use plan::Plan;
@@ -50,12 +51,33 @@ struct Pending {
     taken: Taken,
 }
 
+/// A reading by pages or by a job.
+pub enum AnyReader {
+    Pages(Box<ObjectReader>),
+    Job(Box<job::JobReader>),
+}
+
+impl Reader for AnyReader {
+    fn next(&mut self, limits: Limits) -> Result<Page> {
+        match self {
+            Self::Pages(reader) => reader.next(limits),
+            Self::Job(reader) => reader.next(limits),
+        }
+    }
+}
+
 /// Begins to read.
-pub fn open(config: Config, request: &ReadRequest) -> Result<ObjectReader> {
+pub fn open(config: Config, request: &ReadRequest) -> Result<AnyReader> {
     let plan = Plan::new(Connection::new(config), request)?;
     let collector = Collector::new(&plan.object, &plan.wanted, &plan.beside())?;
-    let (goal, last) = plan.begin(request)?;
-    Ok(ObjectReader {
+    let position = plan.position(request)?;
+    let is_job = matches!(&position, Position::Job { for_good, .. } if *for_good == request.is_incremental());
+    let (goal, last) = plan.begin(request, position.clone());
+    let is_everything = last.is_none() && !matches!(goal, Goal::Since { .. });
+    if is_job || (is_everything && plan.suits_jobs()) {
+        return Ok(AnyReader::Job(Box::new(job::JobReader::new(plan, collector, goal, position))));
+    }
+    Ok(AnyReader::Pages(Box::new(ObjectReader {
         plan,
         collector,
         goal,
@@ -65,7 +87,7 @@ pub fn open(config: Config, request: &ReadRequest) -> Result<ObjectReader> {
         followed: BTreeSet::new(),
         is_timed: false,
         is_over: false,
-    })
+    })))
 }
 
 impl ObjectReader {

@@ -4,6 +4,8 @@
 //! Two hundred records go in one request, and each is answered for itself.
 
 mod body;
+mod job;
+mod left;
 mod perform;
 mod verdict;
 mod writer;

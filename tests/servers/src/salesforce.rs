@@ -14,6 +14,7 @@ use crate::process::write;
 const FILES: &[(&str, &str)] = &[
     ("server.mjs", include_str!("salesforce/server.mjs")),
     ("org.mjs", include_str!("salesforce/org.mjs")),
+    ("bulk.mjs", include_str!("salesforce/bulk.mjs")),
     ("soql.mjs", include_str!("salesforce/soql.mjs")),
 ];
 

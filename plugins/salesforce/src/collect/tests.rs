@@ -105,3 +105,31 @@ fn records_by_their_ids_may_be_missing_and_errors_are_none() {
         collector.finish().unwrap();
     }
 }
+
+#[test]
+fn tables_are_taken_like_lists() {
+    let mut collector = collector();
+    let id = |n: u32| format!("001A000000{n:05}");
+    let text = format!(
+        "Id,IsDeleted,Visits__c,Other\n{},false,7,\n{},false,,x\n{},false,many,x\n{},x\n",
+        id(1),
+        id(2),
+        id(3),
+        id(4)
+    );
+    let limits = Limits { rows: 1, bytes: u64::MAX };
+    let taken = collector.take_table(&text, 0, limits).unwrap();
+    assert_eq!((taken.elements, taken.is_cut), (1, true));
+    collector.finish().unwrap();
+    let taken = collector.take_table(&text, 1, ALL).unwrap();
+    assert_eq!((taken.elements, taken.is_cut), (4, false));
+    let found = collector.finish().unwrap();
+    let view = BatchView::new(&found.changes.data);
+    assert_eq!((view.rows(), view.column("Visits__c").unwrap().int64(0)), (1, None));
+    assert_eq!(view.column("Id").unwrap().text(0), Some("001A00000000002IAA"));
+    let codes: Vec<&str> = found.rejected.iter().map(|rejection| rejection.error.code.as_str()).collect();
+    assert_eq!(codes, ["web.value", "salesforce.record"]);
+    for text in ["", "{\"a\":1}", "Name\nx\n", "Id\n\"x"] {
+        assert_eq!(collector.take_table(text, 0, ALL).unwrap_err().code, "salesforce.csv", "{text}");
+    }
+}

@@ -7,6 +7,7 @@ use lockstep_plugin_sdk::values::MICROS_PER_DAY;
 
 use super::goal::Goal;
 use crate::collect::Collector;
+use crate::config::Read;
 use crate::connection::Connection;
 use crate::cursor::{Last, Position, decode};
 use crate::describe;
@@ -58,15 +59,19 @@ impl Plan {
         self.modified.iter().chain(deleted).chain(self.object.find(ID)).collect()
     }
 
+    /// Where the reading stands.
+    pub fn position(&self, request: &ReadRequest) -> Result<Position> {
+        match request.cursor.as_deref() {
+            None | Some([]) => Ok(Position::Done),
+            Some(cursor) => decode(&self.scope, cursor),
+        }
+    }
+
     /// What is to be read, and behind which record.
-    pub fn begin(&self, request: &ReadRequest) -> Result<(Goal, Option<Last>)> {
-        let position = match request.cursor.as_deref() {
-            None | Some([]) => Position::Done,
-            Some(cursor) => decode(&self.scope, cursor)?,
-        };
+    pub fn begin(&self, request: &ReadRequest, position: Position) -> (Goal, Option<Last>) {
         // A page of nothing but bad records has no last one.
         let known = |last: Last| Some(last).filter(|(_, id)| !id.is_empty());
-        Ok(match (request.is_incremental(), position) {
+        match (request.is_incremental(), position) {
             (false, Position::Full { last }) => (Goal::Full { is_whole: false }, known(last)),
             (false, _) => (Goal::Full { is_whole: true }, None),
             (true, Position::First { boundary, last }) => (Goal::First { is_whole: false, boundary }, known(last)),
@@ -75,7 +80,21 @@ impl Plan {
             }
             (true, Position::Since { boundary, part: None }) => (Goal::Since { boundary, next: None }, None),
             (true, _) => (Goal::First { is_whole: true, boundary: None }, None),
-        })
+        }
+    }
+
+    /// What a job is asked for: it has an order of its own.
+    pub fn job_query(&self, collector: &Collector) -> String {
+        let live = self.object.keeps_deleted.then(|| format!("{IS_DELETED} = false"));
+        soql::select(&collector.selected(), &self.object.name, live.as_deref(), "")
+    }
+
+    /// Whether a job can read what is wanted: fields made of others it refuses.
+    pub fn suits_jobs(&self) -> bool {
+        let is_compound = |field: &Field| {
+            self.object.find(&field.name).is_some_and(|property| matches!(property.kind, Kind::Compound(_)))
+        };
+        self.connection.config.read == Read::Jobs && !self.wanted.iter().any(is_compound)
     }
 
     /// Where the records are that belong to the reading, behind the last one.

@@ -25,13 +25,46 @@ impl Written<'_> {
     }
 }
 
-/// A row's values as a record. Columns that say nothing about the row are left out.
-pub fn record<'a>(
-    object: &str,
-    id: Option<&str>,
-    columns: impl IntoIterator<Item = &'a Written<'a>>,
-    row: usize,
-) -> Result<String> {
+/// What a field of a record shall be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cell {
+    pub name: String,
+    pub kind: Kind,
+    /// As the API writes it, without quotes; none for null.
+    pub text: Option<String>,
+}
+
+/// A row's values. Columns that say nothing about the row are left out.
+pub fn cells<'a>(columns: impl IntoIterator<Item = &'a Written<'a>>, row: usize) -> Result<Vec<Cell>> {
+    let present = columns.into_iter().filter(|written| written.column.is_present(row));
+    let cell = |written: &Written<'_>| {
+        let (name, kind) = (written.property.name.clone(), written.property.kind.clone());
+        let text = written.text(row).map(|text| checked(&kind, text)).transpose();
+        Ok(Cell { text: text.map_err(|error| error.with_field(&name))?, name, kind })
+    };
+    present.map(cell).collect()
+}
+
+/// What stands without quotes has to be what it says it is.
+fn checked(kind: &Kind, text: String) -> Result<String> {
+    let fits = match kind {
+        Kind::Bool => matches!(text.as_str(), "true" | "false"),
+        Kind::Int => text.parse::<i64>().is_ok(),
+        Kind::Decimal(_) => Decimal::parse(&text).is_ok(),
+        Kind::Compound(_) => is_json(&text),
+        Kind::Date | Kind::Datetime => !text.ends_with("infinity"),
+        Kind::Time => return Ok(format!("{text}Z")),
+        Kind::Id | Kind::Several | Kind::Text(_) => true,
+    };
+    if fits {
+        Ok(text)
+    } else {
+        Err(Error::invalid_data(format!("`{text}` is not {kind}")).with_code("salesforce.value"))
+    }
+}
+
+/// A record as a collection takes it.
+pub fn record(object: &str, id: Option<&str>, cells: &[Cell]) -> String {
     let mut out = String::from("{\"attributes\":{\"type\":");
     write_string(&mut out, object);
     out.push('}');
@@ -39,42 +72,18 @@ pub fn record<'a>(
         out.push_str(",\"Id\":");
         write_string(&mut out, id);
     }
-    for written in columns {
-        if written.column.is_present(row) {
-            out.push(',');
-            write_string(&mut out, &written.property.name);
-            out.push(':');
-            value(&mut out, &written.property.kind, written.text(row))
-                .map_err(|error| error.with_field(&written.property.name))?;
+    for cell in cells {
+        out.push(',');
+        write_string(&mut out, &cell.name);
+        out.push(':');
+        match (&cell.text, &cell.kind) {
+            (None, _) => out.push_str("null"),
+            (Some(text), Kind::Bool | Kind::Int | Kind::Decimal(_) | Kind::Compound(_)) => out.push_str(text),
+            (Some(text), _) => write_string(&mut out, text),
         }
     }
     out.push('}');
-    Ok(out)
-}
-
-fn value(out: &mut String, kind: &Kind, text: Option<String>) -> Result<()> {
-    let Some(text) = text else {
-        out.push_str("null");
-        return Ok(());
-    };
-    // What stands without quotes has to be what it says it is.
-    let is_bare = match kind {
-        Kind::Bool => Some(matches!(text.as_str(), "true" | "false")),
-        Kind::Int => Some(text.parse::<i64>().is_ok()),
-        Kind::Decimal(_) => Some(Decimal::parse(&text).is_ok()),
-        Kind::Compound(_) => Some(is_json(&text)),
-        Kind::Date | Kind::Datetime if text.ends_with("infinity") => Some(false),
-        _ => None,
-    };
-    match is_bare {
-        Some(true) => out.push_str(&text),
-        Some(false) => {
-            return Err(Error::invalid_data(format!("`{text}` is not {kind}")).with_code("salesforce.value"));
-        }
-        None if *kind == Kind::Time => write_string(out, &format!("{text}Z")),
-        None => write_string(out, &text),
-    }
-    Ok(())
+    out
 }
 
 fn is_json(text: &str) -> bool {
@@ -126,13 +135,14 @@ mod tests {
                 },
             })
             .collect();
+        let record = |id, columns: &[Written<'_>], row| cells(columns, row).map(|cells| super::record("A", id, &cells));
         assert_eq!(
-            record("A", None, &columns, 0).unwrap(),
+            record(None, &columns, 0).unwrap(),
             r#"{"attributes":{"type":"A"},"Name":"a\"b","Credit__c":12.5,"Visits__c":7,"OwnerId":"001A000000AbCdEIAV","Opens__c":"01:00:00Z","Since__c":"1970-01-01T00:00:01Z"}"#
         );
-        assert_eq!(record("A", Some("1"), &columns[..1], 1).unwrap(), r#"{"attributes":{"type":"A"},"Id":"1"}"#);
+        assert_eq!(record(Some("1"), &columns[..1], 1).unwrap(), r#"{"attributes":{"type":"A"},"Id":"1"}"#);
         // An empty text is null there, whatever is written.
-        assert!(record("A", None, &columns[..1], 2).unwrap().ends_with("\"Name\":null}"));
-        assert_eq!(record("A", None, &columns, 2).unwrap_err().property("field"), Some("Visits__c"));
+        assert!(record(None, &columns[..1], 2).unwrap().ends_with("\"Name\":null}"));
+        assert_eq!(record(None, &columns, 2).unwrap_err().property("field"), Some("Visits__c"));
     }
 }

@@ -5,7 +5,9 @@ use lockstep_plugin_sdk::error::{Error, ErrorKind, Result};
 use lockstep_web::answer::{fault, json};
 use lockstep_web::{Ask, Reply};
 
+use super::body::{Cell, record};
 use super::verdict::{Answered, Deed, Verdict};
+use crate::config::Write;
 use crate::connection::Connection;
 use crate::trouble::refused;
 
@@ -20,8 +22,25 @@ pub struct Task {
     /// The row of the page it is about.
     pub row: u32,
     pub deed: Deed,
-    /// The record; for a delete its id.
-    pub body: String,
+    /// The record, if it is there.
+    pub id: Option<String>,
+    pub cells: Vec<Cell>,
+}
+
+impl Task {
+    /// About so many bytes of a request.
+    fn bytes(&self) -> usize {
+        self.cells.iter().map(|cell| cell.name.len() + cell.text.as_ref().map_or(4, String::len) + 6).sum::<usize>()
+            + 80
+    }
+}
+
+/// What a table says for null. Nothing at all says nothing.
+pub const TABLE_NULL: &str = "#N/A";
+
+/// Whether a table can say it.
+fn fits(task: &Task) -> bool {
+    !task.cells.iter().any(|cell| cell.text.as_deref() == Some(TABLE_NULL))
 }
 
 /// Where the records of an object are written, and by which field those without an id are addressed.
@@ -31,10 +50,27 @@ pub struct Place<'a> {
     pub external_id: Option<&'a str>,
 }
 
+/// Whether so many records are written by a job.
+pub fn is_for_jobs(connection: &Connection, rows: usize) -> bool {
+    connection.config.write == Write::Jobs && rows > COLLECTION_MAX
+}
+
 /// Makes the writes; each is answered in its place.
 pub fn perform(connection: &Connection, place: Place<'_>, tasks: &[Task]) -> Vec<Verdict> {
     let mut verdicts: Vec<Option<Verdict>> = tasks.iter().map(|_| None).collect();
-    let mut waiting = groups(tasks);
+    for deed in DEEDS {
+        let fitting: Vec<usize> =
+            (0..).zip(tasks).filter(|(_, task)| task.deed == deed && fits(task)).map(|(at, _)| at).collect();
+        if is_for_jobs(connection, fitting.len()) {
+            let of_deed: Vec<&Task> = fitting.iter().filter_map(|at| tasks.get(*at)).collect();
+            for (at, verdict) in fitting.iter().zip(super::job::perform(connection, place, deed, &of_deed)) {
+                verdicts.get_mut(*at).into_iter().for_each(|known| *known = verdict.clone());
+            }
+        }
+    }
+    let is_open = |at: &usize| verdicts.get(*at).is_some_and(Option::is_none);
+    let open: Vec<usize> = (0..tasks.len()).filter(is_open).collect();
+    let mut waiting = groups(tasks, &open);
     while !waiting.is_empty() {
         let asks = waiting.iter().map(|group| ask(connection, place, tasks, group)).collect();
         let replies = connection.send_all(asks);
@@ -56,17 +92,20 @@ pub fn perform(connection: &Connection, place: Place<'_>, tasks: &[Task]) -> Vec
     verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(|| Verdict::Unknown(unanswered()))).collect()
 }
 
-/// Tasks of one kind that go in one request, by their places.
-fn groups(tasks: &[Task]) -> Vec<Vec<usize>> {
+const DEEDS: [Deed; 4] = [Deed::Create, Deed::Upsert, Deed::Update, Deed::Delete];
+
+/// Tasks of one kind that go in one request, by their places; those of `open`.
+fn groups(tasks: &[Task], open: &[usize]) -> Vec<Vec<usize>> {
     let mut groups: Vec<Vec<usize>> = Vec::new();
-    for deed in [Deed::Create, Deed::Upsert, Deed::Update, Deed::Delete] {
+    for deed in DEEDS {
         let (mut group, mut bytes) = (Vec::new(), 0);
-        for (at, task) in tasks.iter().enumerate().filter(|(_, task)| task.deed == deed) {
-            if group.len() == COLLECTION_MAX || (bytes + task.body.len() > REQUEST_BYTES_MAX && !group.is_empty()) {
+        let of_deed = open.iter().filter_map(|at| Some((*at, tasks.get(*at)?))).filter(|(_, task)| task.deed == deed);
+        for (at, task) in of_deed {
+            if group.len() == COLLECTION_MAX || (bytes + task.bytes() > REQUEST_BYTES_MAX && !group.is_empty()) {
                 groups.push(std::mem::take(&mut group));
                 bytes = 0;
             }
-            bytes += task.body.len();
+            bytes += task.bytes();
             group.push(at);
         }
         groups.extend(Some(group).filter(|group| !group.is_empty()));
@@ -75,17 +114,19 @@ fn groups(tasks: &[Task]) -> Vec<Vec<usize>> {
 }
 
 fn ask(connection: &Connection, place: Place<'_>, tasks: &[Task], group: &[usize]) -> Ask {
-    let bodies: Vec<&str> = group.iter().filter_map(|at| tasks.get(*at)).map(|task| task.body.as_str()).collect();
-    let deed = group.first().and_then(|at| tasks.get(*at)).map_or(Deed::Update, |task| task.deed);
+    let tasks: Vec<&Task> = group.iter().filter_map(|at| tasks.get(*at)).collect();
+    let deed = tasks.first().map_or(Deed::Update, |task| task.deed);
     let (method, below) = match (deed, place.external_id) {
         (Deed::Delete, _) => {
-            let below = format!("composite/sobjects?ids={}&allOrNone=false", bodies.join(","));
+            let ids: Vec<&str> = tasks.iter().filter_map(|task| task.id.as_deref()).collect();
+            let below = format!("composite/sobjects?ids={}&allOrNone=false", ids.join(","));
             return Ask::new("DELETE", connection.service.target(&below));
         }
         (Deed::Upsert, Some(field)) => ("PATCH", format!("composite/sobjects/{}/{field}", place.object)),
         (Deed::Update, _) => ("PATCH", "composite/sobjects".to_owned()),
         (Deed::Create | Deed::Upsert, _) => ("POST", "composite/sobjects".to_owned()),
     };
+    let bodies: Vec<String> = tasks.iter().map(|task| record(place.object, task.id.as_deref(), &task.cells)).collect();
     let body = format!("{{\"allOrNone\":false,\"records\":[{}]}}", bodies.join(","));
     connection.with_body(method, &below, body)
 }
@@ -139,43 +180,45 @@ mod tests {
     use super::*;
     use crate::config::Config;
 
-    fn task(deed: Deed, body: &str) -> Task {
-        Task { row: 0, deed, body: body.to_owned() }
+    fn task(deed: Deed, id: Option<&str>, text: &str) -> Task {
+        let kind = crate::kind::Kind::Text("string".into());
+        let cells = vec![Cell { name: "Name".into(), kind, text: Some(text.to_owned()) }];
+        Task { row: 0, deed, id: id.map(str::to_owned), cells }
+    }
+
+    fn all(tasks: &[Task]) -> Vec<usize> {
+        (0..tasks.len()).collect()
     }
 
     #[test]
     fn writes_of_one_kind_go_together() {
-        let mut tasks: Vec<Task> = (0..450).map(|_| task(Deed::Update, "{}")).collect();
-        tasks.insert(3, task(Deed::Create, "{}"));
-        tasks.push(task(Deed::Delete, "001"));
-        let sizes: Vec<usize> = groups(&tasks).iter().map(Vec::len).collect();
+        let mut tasks: Vec<Task> = (0..450).map(|_| task(Deed::Update, Some("1"), "a")).collect();
+        tasks.insert(3, task(Deed::Create, None, "a"));
+        tasks.push(task(Deed::Delete, Some("1"), ""));
+        let sizes: Vec<usize> = groups(&tasks, &all(&tasks)).iter().map(Vec::len).collect();
         assert_eq!(sizes, [1, 200, 200, 50, 1]);
         let wide = "x".repeat(2_000_000);
-        let tasks: Vec<Task> = (0..3).map(|_| task(Deed::Update, &wide)).collect();
-        assert_eq!(groups(&tasks).len(), 3);
-        assert_eq!(groups(&[]), Vec::<Vec<usize>>::new());
+        let tasks: Vec<Task> = (0..3).map(|_| task(Deed::Update, Some("1"), &wide)).collect();
+        assert_eq!(groups(&tasks, &all(&tasks)).len(), 3);
+        assert_eq!(groups(&[], &[]), Vec::<Vec<usize>>::new());
     }
 
     #[test]
     fn requests_are_what_the_resource_wants() {
         let connection = Connection::new(Config::read("{}").unwrap());
         let place = Place { object: "A", external_id: Some("No__c") };
-        let shown = |deed, bodies: &[&str]| {
-            let tasks: Vec<Task> = bodies.iter().map(|body| task(deed, body)).collect();
+        let shown = |deed, ids: &[Option<&str>]| {
+            let tasks: Vec<Task> = ids.iter().map(|id| task(deed, *id, "a")).collect();
             let ask = ask(&connection, place, &tasks, &(0..tasks.len()).collect::<Vec<_>>());
             let body = ask.body.map(|body| String::from_utf8(body).unwrap()).unwrap_or_default();
             format!("{} {} {body}", ask.method, ask.target.replace("/services/data/v62.0/", ""))
         };
-        assert_eq!(shown(Deed::Create, &["{}"]), r#"POST composite/sobjects {"allOrNone":false,"records":[{}]}"#);
-        assert_eq!(
-            shown(Deed::Upsert, &["{}"]),
-            r#"PATCH composite/sobjects/A/No__c {"allOrNone":false,"records":[{}]}"#
-        );
-        assert_eq!(
-            shown(Deed::Update, &["{}", "{}"]),
-            r#"PATCH composite/sobjects {"allOrNone":false,"records":[{},{}]}"#
-        );
-        assert_eq!(shown(Deed::Delete, &["1", "2"]), "DELETE composite/sobjects?ids=1,2&allOrNone=false ");
+        let made = r#"{"allOrNone":false,"records":[{"attributes":{"type":"A"},"Name":"a"}]}"#;
+        assert_eq!(shown(Deed::Create, &[None]), format!("POST composite/sobjects {made}"));
+        assert_eq!(shown(Deed::Upsert, &[None]), format!("PATCH composite/sobjects/A/No__c {made}"));
+        let changed = r#"{"allOrNone":false,"records":[{"attributes":{"type":"A"},"Id":"1","Name":"a"}]}"#;
+        assert_eq!(shown(Deed::Update, &[Some("1")]), format!("PATCH composite/sobjects {changed}"));
+        assert_eq!(shown(Deed::Delete, &[Some("1"), Some("2")]), "DELETE composite/sobjects?ids=1,2&allOrNone=false ");
     }
 
     #[test]

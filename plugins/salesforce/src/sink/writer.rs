@@ -8,8 +8,9 @@ use lockstep_plugin_sdk::outcome::Outcome;
 use lockstep_plugin_sdk::sink::{EXPECTED_PREFIX, Flushed, WriteMode, WriteRequest, WriteResults, Writer};
 use lockstep_plugin_sdk::types::{Batch, Changes, Field, LogicalType};
 
-use super::body::{Written, record};
-use super::perform::{Place, Task, key_text, perform};
+use super::body::{Written, cells};
+use super::left::Left;
+use super::perform::{Place, Task, is_for_jobs, key_text, perform};
 use super::verdict::{Deed, Verdict};
 use crate::collect::Collected;
 use crate::config::Config;
@@ -30,6 +31,8 @@ pub struct ObjectWriter {
     key: Vec<Property>,
     fields: Vec<Field>,
     mode: WriteMode,
+    /// What a job that was left behind has made; none before it was asked.
+    left: Option<Left>,
     written: u64,
     unchanged: u64,
     deleted: u64,
@@ -63,7 +66,7 @@ pub fn open(config: Config, request: &WriteRequest) -> Result<ObjectWriter> {
     let names = if request.stream.key.is_empty() { &id[..] } else { &request.stream.key };
     let key = names.iter().map(|name| object.property(name).cloned()).collect::<Result<_>>()?;
     let (fields, mode) = (request.stream.fields.clone(), request.write_mode());
-    Ok(ObjectWriter { connection, object, key, fields, mode, written: 0, unchanged: 0, deleted: 0 })
+    Ok(ObjectWriter { connection, object, key, fields, mode, left: None, written: 0, unchanged: 0, deleted: 0 })
 }
 
 impl ObjectWriter {
@@ -111,7 +114,16 @@ impl ObjectWriter {
         self.key.iter().map(part).collect()
     }
 
+    /// Before anything is looked at: a job of a run that broke off may still be at work.
+    fn wait_for_left_jobs(&mut self, rows: u32) -> Result<()> {
+        if self.left.is_none() && is_for_jobs(&self.connection, rows as usize) {
+            self.left = Some(Left::find(&self.connection, &self.object.name)?);
+        }
+        Ok(())
+    }
+
     fn insert(&mut self, page: &Batch, outcome: &mut Outcome) -> Result<()> {
+        self.wait_for_left_jobs(page.rows)?;
         let columns = self.columns(page)?;
         let mut rows: Vec<(u32, Option<Vec<String>>)> =
             (0..page.rows).map(|row| (row, self.key_of(&columns, row as usize))).collect();
@@ -147,12 +159,12 @@ impl ObjectWriter {
         }
         let deed = if deed == Deed::Upsert && self.external_id().is_none() { Deed::Create } else { deed };
         let given = columns.iter().filter(|written| written.property.name != ID);
-        let body = record(&self.object.name, None, given, at)?;
-        Ok(Task { row, deed, body })
+        Ok(Task { row, deed, id: None, cells: cells(given, at)? })
     }
 
     fn change(&mut self, changes: &Changes, outcome: &mut Outcome) -> Result<()> {
         let page = &changes.data;
+        self.wait_for_left_jobs(page.rows)?;
         let columns = self.columns(page)?;
         let is_delete = |row: u32| changes.kinds.as_ref().and_then(|kinds| kinds.get(row as usize)) == Some(&DELETE);
         let mut wishes: Vec<(u32, Wish, Vec<String>)> = Vec::with_capacity(page.rows as usize);
@@ -237,7 +249,7 @@ impl ObjectWriter {
         let id = present.found.beside.get(place).and_then(|beside| beside.last().cloned().flatten());
         let id = id.ok_or_else(missing)?;
         if wish == Wish::Delete {
-            return Ok(Some(Task { row, deed: Deed::Delete, body: id }));
+            return Ok(Some(Task { row, deed: Deed::Delete, id: Some(id), cells: Vec::new() }));
         }
         let differs = |written: &&Written<'_>| {
             let name = &written.property.name;
@@ -248,14 +260,28 @@ impl ObjectWriter {
         if differing.is_empty() {
             return Ok(None);
         }
-        let body = record(&self.object.name, Some(&id), differing, at)?;
-        Ok(Some(Task { row, deed: Deed::Update, body }))
+        Ok(Some(Task { row, deed: Deed::Update, id: Some(id), cells: cells(differing, at)? }))
     }
 
     fn carry_out(&mut self, tasks: &[Task], columns: &[Written<'_>], outcome: &mut Outcome) {
-        let external_id = self.external_id().map(|property| property.name.as_str());
-        let place = Place { object: &self.object.name, external_id };
-        let verdicts = perform(&self.connection, place, tasks);
+        let external_id = self.external_id().map(|property| property.name.clone());
+        let object = self.object.name.clone();
+        let place = Place { object: &object, external_id: external_id.as_deref() };
+        let taken = |task: &Task| match task.deed {
+            Deed::Create => self.left.as_mut().and_then(|left| left.take(task)),
+            _ => None,
+        };
+        let made: Vec<Option<String>> = tasks.iter().map(taken).collect();
+        let open: Vec<Task> =
+            tasks.iter().zip(&made).filter(|(_, made)| made.is_none()).map(|(task, _)| task.clone()).collect();
+        let mut performed = perform(&self.connection, place, &open).into_iter();
+        let verdicts: Vec<Verdict> = made
+            .into_iter()
+            .filter_map(|made| made.map(|id| Verdict::Done(Some(id))).or_else(|| performed.next()))
+            .collect();
+        if let Some(left) = &mut self.left {
+            left.forget_used(&self.connection);
+        }
         for (task, verdict) in tasks.iter().zip(verdicts) {
             match verdict {
                 Verdict::Done(id) => self.done(task, id, columns, outcome),

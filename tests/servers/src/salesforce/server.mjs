@@ -8,6 +8,7 @@ import http from 'node:http';
 import path from 'node:path';
 import { Org, long } from './org.mjs';
 import { Malformed } from './soql.mjs';
+import { Bulk } from './bulk.mjs';
 
 const [folder] = process.argv.slice(2);
 const org = new Org();
@@ -23,8 +24,12 @@ const site = {
   /** What the server calls itself in its links. */
   name: '',
   calls: {},
+  /** Asked before anything else: whether they have answered. */
   routes: [],
+  /** Whose jobs they are. */
+  user: '005Ab0000000001AAB',
 };
+site.bulk = new Bulk(org, site);
 
 const json = (response, status, body, headers = {}) => {
   response.writeHead(status, { 'content-type': 'application/json;charset=UTF-8', ...headers });
@@ -149,6 +154,10 @@ function api(request, response, parts, url, body) {
       return json(response, 200, described(rest[0]));
     case 'query': case 'queryAll':
       return rest[0] ? more(request, response, rest[0]) : query(request, response, url, first === 'queryAll');
+    case undefined:
+      return json(response, 200, { sobjects: '/services/data/v62.0/sobjects', identity: `https://login.salesforce.com/id/00D000000000001EAA/${site.user}` });
+    case 'jobs':
+      return site.bulk.answer(request, response, rest, url, body);
     case 'composite':
       return collection(request, response, rest.slice(1), url, body);
     default:
@@ -172,7 +181,7 @@ async function answer(request, response) {
   }
   response.setHeader('Date', new Date(org.now).toUTCString());
   const [, ...parts] = url.pathname.replace(/\/+$/, '').split('/');
-  const name = `${request.method} ${parts.slice(parts[1] === 'data' ? 3 : 0).join('/').replace(/^query\/.*/, 'query/…').replace(/\/7\w{17}/, '/…')}`;
+  const name = `${request.method} ${parts.slice(parts[1] === 'data' ? 3 : 0).join('/').replace(/^query\/.*/, 'query/…').replace(/\/750\w{15}/, '/…')}`;
   site.calls[name] = (site.calls[name] ?? 0) + 1;
   if (url.pathname === '/services/oauth2/token') return token(request, response);
   if (!admit(request, response)) return;
