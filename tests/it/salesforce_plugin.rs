@@ -2,6 +2,7 @@
 
 mod changing;
 mod discovery;
+mod events;
 mod hub;
 mod jobs;
 mod looking_up;

@@ -9,6 +9,9 @@ pub struct Config {
     pub version: String,
     pub objects: Vec<String>,
     pub deletes: Deletes,
+    pub changes: ChangesFrom,
+    /// How long a reading waits for events where there are none, in milliseconds.
+    pub events_wait_ms: u32,
     pub read: Read,
     pub write: Write,
 }
@@ -19,6 +22,14 @@ pub enum Deletes {
     #[default]
     Enumerate,
     Bin,
+}
+
+/// Where changes come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ChangesFrom {
+    #[default]
+    Modified,
+    Events,
 }
 
 /// How everything is read.
@@ -37,6 +48,8 @@ pub enum Write {
     Jobs,
 }
 
+/// What is kept of events is looked for by the server in its own time: who hangs up at once may never be shown any.
+const EVENTS_WAIT_MS_DEFAULT: u32 = 3000;
 const VERSION_DEFAULT: &str = "62.0";
 
 impl Config {
@@ -46,6 +59,8 @@ impl Config {
             version: VERSION_DEFAULT.to_owned(),
             objects: Vec::new(),
             deletes: Deletes::default(),
+            changes: ChangesFrom::default(),
+            events_wait_ms: EVENTS_WAIT_MS_DEFAULT,
             read: Read::default(),
             write: Write::default(),
         };
@@ -57,6 +72,13 @@ impl Config {
                     config.deletes =
                         choose(&said(document)?, &[("enumerate", Deletes::Enumerate), ("bin", Deletes::Bin)])?;
                 }
+                "changes" => {
+                    config.changes = choose(
+                        &said(document)?,
+                        &[("modified", ChangesFrom::Modified), ("events", ChangesFrom::Events)],
+                    )?;
+                }
+                "events_wait_ms" => config.events_wait_ms = said(document)?.parse().ok()?,
                 "read" => config.read = choose(&said(document)?, &[("pages", Read::Pages), ("jobs", Read::Jobs)])?,
                 "write" => {
                     config.write =
@@ -76,9 +98,12 @@ mod tests {
 
     #[test]
     fn settings_are_read() {
-        let config =
-            Config::read(r#"{"version":"58.0","objects":["Account"],"deletes":"bin","read":"jobs","write":"jobs"}"#)
-                .unwrap();
+        let config = Config::read(
+            r#"{"version":"58.0","objects":["Account"],"deletes":"bin","read":"jobs","write":"jobs",
+            "changes":"events","events_wait_ms":50}"#,
+        )
+        .unwrap();
+        assert_eq!((config.changes, config.events_wait_ms), (ChangesFrom::Events, 50));
         assert_eq!((config.read, config.write), (Read::Jobs, Write::Jobs));
         assert_eq!((config.version.as_str(), config.objects.len(), config.deletes), ("58.0", 1, Deletes::Bin));
         assert_eq!(Config::read("{}").unwrap().version, "62.0");

@@ -21,6 +21,8 @@ pub enum Position {
     First { boundary: Boundary, last: Last },
     /// What changed since the boundary; behind this record, until the boundary is the next one.
     Since { boundary: Boundary, part: Option<(Boundary, Last)> },
+    /// What events tell, behind this one; before the first one, what was told since that time.
+    Events { replay: String, since: Boundary },
     /// Every record, by a job: behind so many rows of what stands at the locator. `for_good`: what changes is read afterwards.
     Job { for_good: bool, boundary: Boundary, id: String, locator: String, skip: usize },
 }
@@ -44,6 +46,9 @@ pub fn encode(scope: &str, position: &Position) -> Vec<u8> {
                 words.push(count(*next));
                 words.extend(behind(last));
             }
+        }
+        Position::Events { replay, since } => {
+            words.extend(["events".to_owned(), replay.clone(), count(*since)]);
         }
         Position::Job { for_good, boundary, id, locator, skip } => {
             let kind = if *for_good { "first job" } else { "full job" };
@@ -76,6 +81,7 @@ fn read(words: &[String]) -> Option<Position> {
         ("since", [boundary, next, time, id]) => {
             Position::Since { boundary: boundary_of(boundary)?, part: Some((boundary_of(next)?, last(time, id))) }
         }
+        ("events", [replay, since]) => Position::Events { replay: replay.clone(), since: boundary_of(since)? },
         (kind @ ("first job" | "full job"), [boundary, id, locator, skip]) => Position::Job {
             for_good: kind == "first job",
             boundary: boundary_of(boundary)?,
@@ -108,6 +114,7 @@ mod tests {
             Position::First { boundary: None, last: last.clone() },
             Position::Since { boundary: Some(-1), part: Some((Some(7), last)) },
             Position::Since { boundary: None, part: None },
+            Position::Events { replay: "-2".into(), since: Some(1) },
             Position::Job { for_good: true, boundary: Some(5), id: "750".into(), locator: "x".into(), skip: 3 },
             Position::Job { for_good: false, boundary: None, id: "750".into(), locator: String::new(), skip: 0 },
         ] {

@@ -9,6 +9,7 @@ mod connection;
 mod csv;
 mod cursor;
 mod describe;
+mod events;
 mod form;
 mod id;
 mod job;

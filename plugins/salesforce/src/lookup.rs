@@ -75,9 +75,10 @@ pub fn find(
 ) -> Result<Collected> {
     let mut collector = Collector::new(object, wanted, key)?;
     let what = format!("look up records of `{}`", object.name);
+    let live = object.keeps_deleted.then(|| format!("{IS_DELETED} = false"));
     let asks = match key {
         [only] if only.name == ID => by_ids(connection, object, &collector, keys),
-        _ => by_values(connection, object, &collector, key, keys)?,
+        _ => by_values(connection, object, &collector, key, keys, live.as_deref())?,
     };
     for reply in connection.send_all(asks) {
         take(connection, &mut collector, reply?, &what)?;
@@ -123,9 +124,9 @@ fn by_values(
     collector: &Collector,
     key: &[&Property],
     keys: &[Vec<String>],
+    which: Option<&str>,
 ) -> Result<Vec<Ask>> {
     let (mut asks, mut rest) = (Vec::new(), keys);
-    let live = object.keeps_deleted.then(|| format!("{IS_DELETED} = false"));
     let room = URL_BYTES_MAX.saturating_sub(encode(&collector.selected().join(",")).len()).max(1000);
     while !rest.is_empty() {
         let mut count = rest.len().min(VALUES_MAX);
@@ -138,12 +139,32 @@ fn by_values(
             count = (count * room / bytes).clamp(1, count - 1);
         };
         let filter = if key.len() > 1 { format!("({filter})") } else { filter };
-        let filter = soql::all([live.clone(), Some(filter)]);
+        let filter = soql::all([which.map(str::to_owned), Some(filter)]);
         let soql = soql::select(&collector.selected(), &object.name, filter.as_deref(), "");
         asks.push(Ask::get(connection.query_target(&soql)));
         rest = rest.get(count..).unwrap_or_default();
     }
     Ok(asks)
+}
+
+/// The records that have been deleted, of these Ids, as long as they are remembered.
+pub fn find_deleted(
+    connection: &Connection,
+    object: &Object,
+    wanted: &[Field],
+    ids: &[Vec<String>],
+) -> Result<Collected> {
+    let id = object.property(ID)?;
+    let mut collector = Collector::new(object, wanted, &[id])?;
+    let which = format!("{IS_DELETED} = true");
+    let asks = match object.keeps_deleted {
+        true => by_values(connection, object, &collector, &[id], ids, Some(&which))?,
+        false => Vec::new(),
+    };
+    for reply in connection.send_all(asks) {
+        take(connection, &mut collector, reply?, &format!("look up deleted records of `{}`", object.name))?;
+    }
+    collector.finish()
 }
 
 /// Without what only equals a key as queries compare, which do not see the case of letters.
@@ -187,11 +208,11 @@ mod tests {
         assert_eq!(by_ids(&connection, &object, &collector, &[vec!["no id".into()]]), []);
         let no = object.find("No__c").unwrap();
         let values: Vec<Vec<String>> = (0..2000).map(|n| vec![format!("N{n:06}")]).collect();
-        let asks = by_values(&connection, &object, &collector, &[no], &values).unwrap();
+        let asks = by_values(&connection, &object, &collector, &[no], &values, None).unwrap();
         assert!(asks.iter().all(|ask| ask.target.len() < 16_000) && asks.len() < 5, "{}", asks.len());
         let named: usize = asks.iter().map(|ask| ask.target.matches("%27N").count()).sum();
         assert_eq!(named, 2000);
-        let long = by_values(&connection, &object, &collector, &[no], &[vec!["x".repeat(20_000)]]).unwrap();
+        let long = by_values(&connection, &object, &collector, &[no], &[vec!["x".repeat(20_000)]], None).unwrap();
         assert_eq!(long.len(), 1);
     }
 }

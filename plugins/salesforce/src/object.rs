@@ -7,7 +7,7 @@ use lockstep_json::{read_strings, write_strings};
 use lockstep_plugin_sdk::error::{Error, Result};
 use lockstep_plugin_sdk::types::{Field, Stream, option};
 
-use crate::config::{Config, Deletes};
+use crate::config::{ChangesFrom, Config, Deletes};
 use crate::kind::Kind;
 
 /// The property of a field, and of a stream, in which the plugin keeps what it needs to know.
@@ -86,7 +86,8 @@ impl Object {
 
     /// Whether everything that is deleted is told as long as it is asked for in time.
     pub fn tells_deletes(&self, config: &Config) -> bool {
-        config.deletes == Deletes::Bin && self.keeps_deleted && self.modified.is_some()
+        let trusts_bin = config.deletes == Deletes::Bin && self.keeps_deleted;
+        (trusts_bin || config.changes == ChangesFrom::Events) && self.modified.is_some()
     }
 
     fn field(&self, property: &Property, about: &About, config: &Config) -> Field {

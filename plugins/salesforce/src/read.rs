@@ -4,6 +4,7 @@
 //! quarter of an hour, is replaced by a query behind the last record: records are read in an order in which nobody can slip behind us.
 //! Changes are those since a boundary, the server's clock before the first record was read, less the lookback.
 
+mod events;
 mod goal;
 mod job;
 mod plan;
@@ -51,10 +52,11 @@ struct Pending {
     taken: Taken,
 }
 
-/// A reading by pages or by a job.
+/// A reading by pages, by a job or by events.
 pub enum AnyReader {
     Pages(Box<ObjectReader>),
     Job(Box<job::JobReader>),
+    Events(Box<events::EventReader>),
 }
 
 impl Reader for AnyReader {
@@ -62,6 +64,7 @@ impl Reader for AnyReader {
         match self {
             Self::Pages(reader) => reader.next(limits),
             Self::Job(reader) => reader.next(limits),
+            Self::Events(reader) => reader.next(limits),
         }
     }
 }
@@ -71,6 +74,9 @@ pub fn open(config: Config, request: &ReadRequest) -> Result<AnyReader> {
     let plan = Plan::new(Connection::new(config), request)?;
     let collector = Collector::new(&plan.object, &plan.wanted, &plan.beside())?;
     let position = plan.position(request)?;
+    if let (Position::Events { replay, since }, true) = (&position, plan.has_events) {
+        return Ok(AnyReader::Events(Box::new(events::EventReader::new(plan, request, replay, *since)?)));
+    }
     let is_job = matches!(&position, Position::Job { for_good, .. } if *for_good == request.is_incremental());
     let (goal, last) = plan.begin(request, position.clone());
     let is_everything = last.is_none() && !matches!(goal, Goal::Since { .. });

@@ -82,7 +82,6 @@ fn pages(records: u64) -> u64 {
 fn assert_at_most(told: &[(String, u64)], least: u64) {
     let calls: u64 = told.iter().map(|(_, count)| count).sum();
     assert!(calls * 10 <= least * 11, "{calls} calls where {least} do: {told:?}");
-    println!("{calls} calls where {least} do");
 }
 
 #[test]

@@ -15,6 +15,7 @@ const FILES: &[(&str, &str)] = &[
     ("server.mjs", include_str!("salesforce/server.mjs")),
     ("org.mjs", include_str!("salesforce/org.mjs")),
     ("bulk.mjs", include_str!("salesforce/bulk.mjs")),
+    ("events.mjs", include_str!("salesforce/events.mjs")),
     ("soql.mjs", include_str!("salesforce/soql.mjs")),
 ];
 

@@ -4,12 +4,20 @@ use lockstep_plugin_sdk::types::Status;
 
 use crate::cursor::{Boundary, Last, Position};
 
+/// What tells changes once everything was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Then {
+    #[default]
+    Since,
+    Events,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Goal {
     /// Every record. `is_whole`: this very reading began at the beginning.
     Full { is_whole: bool },
     /// Every record, for the first time; then what changed since the boundary.
-    First { is_whole: bool, boundary: Boundary },
+    First { is_whole: bool, boundary: Boundary, then: Then },
     /// What changed since the boundary; over, it will be `next`.
     Since { boundary: Boundary, next: Boundary },
 }
@@ -18,7 +26,7 @@ impl Goal {
     /// The server's clock when the first answer came. A reading that goes on keeps the one it began with.
     pub fn begin_at(&mut self, now: i64) {
         match self {
-            Self::First { is_whole: true, boundary } => *boundary = Some(now),
+            Self::First { is_whole: true, boundary, .. } => *boundary = Some(now),
             Self::Since { boundary, next: next @ None } => *next = Some(boundary.map_or(now, |before| before.max(now))),
             _ => {}
         }
@@ -37,8 +45,11 @@ impl Goal {
     pub fn end(&self) -> (Position, Status) {
         match self {
             Self::Full { is_whole } => (Position::Done, status(*is_whole)),
-            Self::First { is_whole, boundary } => {
+            Self::First { is_whole, boundary, then: Then::Since } => {
                 (Position::Since { boundary: *boundary, part: None }, status(*is_whole))
+            }
+            Self::First { is_whole, boundary, then: Then::Events } => {
+                (Position::Events { replay: super::events::EVERYTHING.to_owned(), since: *boundary }, status(*is_whole))
             }
             // Without a clock the next reading looks as far back as this one.
             Self::Since { boundary, next } => {
@@ -58,12 +69,12 @@ mod tests {
 
     #[test]
     fn a_first_reading_goes_on_and_ends_where_it_began() {
-        let mut goal = Goal::First { is_whole: true, boundary: None };
+        let mut goal = Goal::First { is_whole: true, boundary: None, then: Then::Since };
         goal.begin_at(5);
         let last = ("t".to_owned(), "i".to_owned());
         assert_eq!(goal.position(last.clone()), Position::First { boundary: Some(5), last });
         assert_eq!(goal.end(), (Position::Since { boundary: Some(5), part: None }, Status::EnumerationComplete));
-        let mut resumed = Goal::First { is_whole: false, boundary: Some(5) };
+        let mut resumed = Goal::First { is_whole: false, boundary: Some(5), then: Then::Since };
         resumed.begin_at(9);
         assert_eq!(resumed.end(), (Position::Since { boundary: Some(5), part: None }, Status::CaughtUp));
     }

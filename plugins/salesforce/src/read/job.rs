@@ -45,7 +45,7 @@ impl JobReader {
         };
         if let Position::Job { for_good, boundary, id, locator, skip } = position {
             reader.goal = match for_good {
-                true => Goal::First { is_whole: false, boundary },
+                true => reader.plan.first(false, boundary),
                 false => Goal::Full { is_whole: false },
             };
             reader.job = Some(Job { resource: Resource::Query, id });

@@ -5,11 +5,11 @@ use lockstep_plugin_sdk::lookback::Lookback;
 use lockstep_plugin_sdk::types::{Field, ReadRequest};
 use lockstep_plugin_sdk::values::MICROS_PER_DAY;
 
-use super::goal::Goal;
+use super::goal::{Goal, Then};
 use crate::collect::Collector;
-use crate::config::Read;
+use crate::config::{ChangesFrom, Read};
 use crate::connection::Connection;
-use crate::cursor::{Last, Position, decode};
+use crate::cursor::{Boundary, Last, Position, decode};
 use crate::describe;
 use crate::kind::Kind;
 use crate::object::{ID, IS_DELETED, Object, Property};
@@ -27,6 +27,8 @@ pub struct Plan {
     /// What tells changes; none in a full reading.
     modified: Option<Property>,
     lookback: Lookback,
+    /// Whether events tell changes.
+    pub has_events: bool,
     /// What a position belongs to.
     pub scope: String,
 }
@@ -49,8 +51,10 @@ impl Plan {
         }
         let logical = modified.as_ref().map(|found| found.kind.logical());
         let lookback = Lookback::new(logical, lookback_ms(request)?.map(|wanted| wanted.max(ROUNDING_MS)));
-        let scope = format!("{}:{}", object.name, modified.as_ref().map_or("", |found| found.name.as_str()));
-        Ok(Self { connection, object, wanted, modified, lookback, scope })
+        let has_events = request.is_incremental() && connection.config.changes == ChangesFrom::Events;
+        let by = if has_events { "events" } else { modified.as_ref().map_or("", |found| found.name.as_str()) };
+        let scope = format!("{}:{by}", object.name);
+        Ok(Self { connection, object, wanted, modified, lookback, has_events, scope })
     }
 
     /// What is read beside the wanted fields.
@@ -74,13 +78,18 @@ impl Plan {
         match (request.is_incremental(), position) {
             (false, Position::Full { last }) => (Goal::Full { is_whole: false }, known(last)),
             (false, _) => (Goal::Full { is_whole: true }, None),
-            (true, Position::First { boundary, last }) => (Goal::First { is_whole: false, boundary }, known(last)),
+            (true, Position::First { boundary, last }) => (self.first(false, boundary), known(last)),
             (true, Position::Since { boundary, part: Some((next, last)) }) => {
                 (Goal::Since { boundary, next }, known(last))
             }
             (true, Position::Since { boundary, part: None }) => (Goal::Since { boundary, next: None }, None),
-            (true, _) => (Goal::First { is_whole: true, boundary: None }, None),
+            (true, _) => (self.first(true, None), None),
         }
+    }
+
+    /// Everything, for the first time.
+    pub fn first(&self, is_whole: bool, boundary: Boundary) -> Goal {
+        Goal::First { is_whole, boundary, then: if self.has_events { Then::Events } else { Then::Since } }
     }
 
     /// What a job is asked for: it has an order of its own.

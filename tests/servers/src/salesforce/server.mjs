@@ -9,6 +9,7 @@ import path from 'node:path';
 import { Org, long } from './org.mjs';
 import { Malformed } from './soql.mjs';
 import { Bulk } from './bulk.mjs';
+import { Events } from './events.mjs';
 
 const [folder] = process.argv.slice(2);
 const org = new Org();
@@ -30,6 +31,7 @@ const site = {
   user: '005Ab0000000001AAB',
 };
 site.bulk = new Bulk(org, site);
+site.events = new Events(org);
 
 const json = (response, status, body, headers = {}) => {
   response.writeHead(status, { 'content-type': 'application/json;charset=UTF-8', ...headers });
@@ -187,6 +189,7 @@ async function answer(request, response) {
   if (!admit(request, response)) return;
   const body = await text(request);
   for (const route of site.routes) if (await route(request, response, parts, url, body)) return;
+  if (parts[0] === 'cometd' && parts[1] === '62.0') return site.events.answer(request, response, body);
   if (parts[0] !== 'services' || parts[2] !== 'v62.0') return refuse(response, 404, 'NOT_FOUND', 'The requested resource does not exist');
   try {
     api(request, response, parts.slice(3), url, body);
