@@ -3,7 +3,7 @@
 mod budgets;
 mod credentials;
 pub mod lab;
-mod oauth;
+pub mod oauth;
 mod product;
 mod retries;
 pub mod server;

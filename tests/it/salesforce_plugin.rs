@@ -1,5 +1,7 @@
 //! The `salesforce` plugin against an emulator of an org, and against servers that misbehave in the ways real ones do.
 
+mod bad_answers;
+mod bad_input;
 mod changing;
 mod discovery;
 mod events;
@@ -7,6 +9,7 @@ mod hub;
 mod jobs;
 mod looking_up;
 mod reading;
+mod sessions;
 
 use lockstep::plugin::PluginConnector;
 use lockstep::world::World;

@@ -224,7 +224,7 @@ async fn a_wrong_secret_is_refused_without_being_told() {
 }
 
 /// A key pair: the private half in the lab's folder, the public one as text.
-fn key(lab: &Lab, args: &str) -> String {
+pub fn key(lab: &Lab, args: &str) -> String {
     let run = |args: &str| {
         let output = Command::new("openssl").current_dir(lab.path()).args(args.split(' ')).output().unwrap();
         assert!(output.status.success(), "{args}: {}", String::from_utf8_lossy(&output.stderr));
