@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use lockstep_test_servers::{Cap, Postgres};
+use lockstep_test_servers::{Cap, Postgres, Salesforce};
 use tempfile::TempDir;
 
 /// A copy of an example.
@@ -161,4 +161,30 @@ fn odata_to_sqlite_keeps_its_promises() {
     );
     contains(&example.lockstep("run", 0), "1 written, 0 unchanged, 1 deleted");
     assert_eq!(example.sqlite(rows), ["N1|Anna|12.50"]);
+}
+
+#[test]
+fn salesforce_to_sqlite_keeps_its_promises() {
+    let lab = crate::http::lab::Lab::new("");
+    let key = crate::http::oauth::key(&lab, "-algorithm RSA -pkeyopt rsa_keygen_bits:2048");
+    let server = Salesforce::start_with(Some(&key));
+    server.run(
+        "site.isLocked = true; for (const name of ['Ann', 'Bob']) org.create('Account', { Name: name, BillingCity: 'Ulm' }); org.advance(3600)",
+    );
+    let mut example = Example::copy("salesforce-to-sqlite");
+    std::fs::copy(lab.path().join("key.pem"), example.path("salesforce.pem")).unwrap();
+    let here = format!("\"{}\"\nallow_private = true", server.url());
+    example.edit("lockstep.toml", "\"https://example.my.salesforce.com\"", &here);
+    example.edit("lockstep.toml", "https://login.salesforce.com/services", &format!("{}/services", server.url()));
+    example.secrets = Vec::new();
+    contains(&example.lockstep("check --online", 0), "NumberOfEmployees");
+    contains(&example.lockstep("run", 0), "2 read, 2 written, 0 unchanged, 0 deleted, 0 dead letters");
+    let rows = "SELECT name || '|' || city FROM accounts ORDER BY name";
+    assert_eq!(example.sqlite(rows), ["Ann|Ulm", "Bob|Ulm"]);
+    contains(&example.lockstep("run", 0), "0 read, 0 written, 0 unchanged, 0 deleted");
+    server.run(
+        "const [ann, bob] = [...org.of('Account')]; org.update('Account', ann.Id, { BillingCity: 'Bonn' }); org.delete(bob.Id)",
+    );
+    contains(&example.lockstep("run", 0), "1 written, 0 unchanged, 1 deleted");
+    assert_eq!(example.sqlite(rows), ["Ann|Bonn"]);
 }

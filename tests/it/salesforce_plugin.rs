@@ -9,6 +9,7 @@ mod hub;
 mod jobs;
 mod looking_up;
 mod reading;
+mod readme;
 mod sessions;
 
 use lockstep::plugin::PluginConnector;
