@@ -9,7 +9,7 @@ use lockstep_web::{Ask, Reply};
 use crate::config::Config;
 use crate::connection::{Connection, document};
 use crate::kind::Kind;
-use crate::object::{About, ID, IS_DELETED, MODIFIED_NAMES, Object, Property};
+use crate::object::{About, EVENT_UUID, ID, IS_DELETED, MODIFIED_NAMES, Object, Property, is_event};
 use crate::trouble::refused;
 
 /// An object with everything that is said of it.
@@ -68,7 +68,7 @@ fn describe(connection: &Connection, names: &[String]) -> Result<Vec<Described>>
         let reply = reply?;
         match reply.status {
             404 if crate::trouble::Words::of(&reply).is_some() => {}
-            _ if reply.is_success() => found.extend(Some(read(&reply)?).filter(|described| described.can.query)),
+            _ if reply.is_success() => found.extend(Some(read(&reply)?).filter(Described::is_stream)),
             _ => return Err(refused(&reply, "describe an object")),
         }
     }
@@ -196,8 +196,16 @@ fn field(document: &mut Document<'_>) -> Result<Option<(Property, About)>, Fault
 }
 
 impl Described {
+    /// Whether its records can be read, or are told.
+    fn is_stream(&self) -> bool {
+        self.can.query || (is_event(&self.object.name) && self.object.find(EVENT_UUID).is_some())
+    }
+
     fn stream(&self, config: &Config) -> Stream {
         let can = self.can;
+        if is_event(&self.object.name) {
+            return self.object.stream(&self.about, if can.create { "insert" } else { "" }, &self.label, config);
+        }
         let modes = [
             ("upsert", can.create && can.update),
             ("delete", can.delete),

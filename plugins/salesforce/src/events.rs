@@ -1,5 +1,7 @@
 //! The Streaming API: the Bayeux protocol by long polling, as far as one subscription needs it.
 
+use std::collections::VecDeque;
+
 use lockstep_json::{Document, Fault, Value, read_strings, write_string};
 use lockstep_plugin_sdk::error::{Error, ErrorKind, Result};
 use lockstep_web::answer::{fault, json, sentence};
@@ -25,7 +27,77 @@ pub struct Event {
     pub kind: String,
     /// The records it is about; none if nobody knows.
     pub records: Option<Vec<String>>,
+    /// What else it says: an object, as it is written.
+    pub payload: String,
+    /// What it is called, where it is no change of a record.
+    pub uuid: Option<String>,
 }
+
+/// A subscription that is begun anew where the server forgets it, and what it was told.
+#[derive(Debug)]
+pub struct Listener {
+    channel: String,
+    subscription: Option<Subscription>,
+    /// What was told and not shown yet.
+    pub waiting: VecDeque<Event>,
+    /// Whether nothing more is told for now.
+    pub is_silent: bool,
+}
+
+impl Listener {
+    pub fn new(channel: String) -> Self {
+        Self { channel, subscription: None, waiting: VecDeque::new(), is_silent: false }
+    }
+
+    /// Listens behind an event until something is told, or nothing for a while. `check` is told the server's clock whenever it
+    /// begins anew.
+    pub fn listen(
+        &mut self,
+        connection: &Connection,
+        replay: &str,
+        check: impl Fn(Option<i64>) -> Result<()>,
+    ) -> Result<()> {
+        let mut attempts = 0;
+        while self.waiting.is_empty() && !self.is_silent {
+            let subscription = match self.subscription.take() {
+                Some(subscription) => subscription,
+                None => {
+                    let subscription = Subscription::begin(connection, &self.channel, replay)?;
+                    if let Err(error) = check(subscription.began_at) {
+                        subscription.end(connection);
+                        return Err(error);
+                    }
+                    subscription
+                }
+            };
+            match subscription.hear(connection, connection.config.events_wait_ms)? {
+                Heard::Events(events) => {
+                    self.is_silent = events.is_empty();
+                    self.waiting.extend(events);
+                    self.subscription = Some(subscription);
+                }
+                Heard::Forgotten if attempts < 2 => attempts += 1,
+                Heard::Forgotten => {
+                    let message = "Salesforce forgets who listens to events as soon as it was told";
+                    return Err(Error::transient(message).with_code("salesforce.events"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether everything that was told was taken. Then nobody listens any more.
+    pub fn is_over(&mut self, connection: &Connection) -> bool {
+        let is_over = self.is_silent && self.waiting.is_empty();
+        if is_over && let Some(subscription) = self.subscription.take() {
+            subscription.end(connection);
+        }
+        is_over
+    }
+}
+
+/// Everything that is kept.
+pub const EVERYTHING: &str = "-2";
 
 /// What became of asking for events.
 #[derive(Debug)]
@@ -35,8 +107,11 @@ pub enum Heard {
     Forgotten,
 }
 
-/// `/data/AccountChangeEvent`, `/data/Invoice__ChangeEvent`
+/// `/data/AccountChangeEvent`, `/data/Invoice__ChangeEvent`, and `/event/Shipped__e` of events that are none of records.
 pub fn channel_of(object: &str) -> String {
+    if crate::object::is_event(object) {
+        return format!("/event/{object}");
+    }
     match object.strip_suffix("__c") {
         Some(own) => format!("/data/{own}__ChangeEvent"),
         None => format!("/data/{object}ChangeEvent"),
@@ -178,14 +253,17 @@ fn nonsense(reason: &str) -> Error {
 fn event(message: &[u8]) -> Result<Event> {
     let inside = |object: &[u8], name: &str| member(object, name).map(String::into_bytes);
     let data = inside(message, "data").ok_or_else(|| nonsense("an event has no data"))?;
-    let replay = inside(&data, "event").and_then(|event| member(&event, "replayId"));
+    let own = inside(&data, "event").unwrap_or_default();
+    let replay = member(&own, "replayId");
     let replay = replay.filter(|replay| !replay.is_empty() && replay.bytes().all(|byte| byte.is_ascii_digit()));
     let replay = replay.ok_or_else(|| nonsense("an event has no replay id"))?;
-    let header = inside(&data, "payload").and_then(|payload| inside(&payload, "ChangeEventHeader")).unwrap_or_default();
+    let payload = member(&data, "payload").filter(|payload| payload.starts_with('{')).unwrap_or_default();
+    let header = inside(payload.as_bytes(), "ChangeEventHeader").unwrap_or_default();
     let records = member(&header, "recordIds").and_then(|ids| read_strings(ids.as_bytes()));
     let is_one = |id: &String| crate::id::long(id).is_some() && !id.starts_with("000");
     let records = records.filter(|ids| !ids.is_empty() && ids.iter().all(is_one));
-    Ok(Event { replay, kind: member(&header, "changeType").unwrap_or_default(), records })
+    let (kind, uuid) = (member(&header, "changeType").unwrap_or_default(), member(&own, "EventUuid"));
+    Ok(Event { replay, kind, records, payload, uuid })
 }
 
 #[cfg(test)]
@@ -229,5 +307,6 @@ mod tests {
     fn channels_are_called_after_objects() {
         assert_eq!(channel_of("Account"), "/data/AccountChangeEvent");
         assert_eq!(channel_of("Invoice__c"), "/data/Invoice__ChangeEvent");
+        assert_eq!(channel_of("Shipped__e"), "/event/Shipped__e");
     }
 }

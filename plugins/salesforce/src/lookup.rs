@@ -73,6 +73,21 @@ pub fn find(
     wanted: &[Field],
     keys: &[Vec<String>],
 ) -> Result<Collected> {
+    let found = collect(connection, object, key, wanted, keys)?;
+    match found.rejected.into_iter().next() {
+        Some(rejection) => Err(rejection.error),
+        None => Ok(Collected { rejected: Vec::new(), ..found }),
+    }
+}
+
+/// The records of these keys, and apart from them those that cannot be read.
+pub fn collect(
+    connection: &Connection,
+    object: &Object,
+    key: &[&Property],
+    wanted: &[Field],
+    keys: &[Vec<String>],
+) -> Result<Collected> {
     let mut collector = Collector::new(object, wanted, key)?;
     let what = format!("look up records of `{}`", object.name);
     let live = object.keeps_deleted.then(|| format!("{IS_DELETED} = false"));
@@ -83,11 +98,7 @@ pub fn find(
     for reply in connection.send_all(asks) {
         take(connection, &mut collector, reply?, &what)?;
     }
-    let found = collector.finish()?;
-    match found.rejected.into_iter().next() {
-        Some(rejection) => Err(rejection.error),
-        None => Ok(exact(key.len(), keys, Collected { rejected: Vec::new(), ..found })),
-    }
+    Ok(exact(key.len(), keys, collector.finish()?))
 }
 
 fn take(connection: &Connection, collector: &mut Collector, first: Reply, what: &str) -> Result<()> {

@@ -17,6 +17,14 @@ pub const IS_DELETED: &str = "IsDeleted";
 /// Names of the time of a record's last change, best first: the second one is moved by people only.
 pub const MODIFIED_NAMES: [&str; 2] = ["SystemModstamp", "LastModifiedDate"];
 
+/// What a platform event is called by.
+pub const EVENT_UUID: &str = "EventUuid";
+
+/// Whether an object is a platform event: it is told, and not kept.
+pub fn is_event(name: &str) -> bool {
+    name.ends_with("__e")
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Object {
     pub name: String,
@@ -66,7 +74,8 @@ impl Object {
     /// The object as a stream.
     pub fn stream(&self, about: &[About], modes: &str, label: &str, config: &Config) -> Stream {
         let fields = self.properties.iter().zip(about).map(|(property, about)| self.field(property, about, config));
-        let mut stream = Stream::new(&self.name).key([ID]);
+        let key = if is_event(&self.name) { EVENT_UUID } else { ID };
+        let mut stream = Stream::new(&self.name).key([key]);
         stream.fields = fields.collect();
         let mut say = |name: &str, value: &str| stream.properties.push((name.to_owned(), value.to_owned()));
         if !label.is_empty() {
@@ -75,6 +84,9 @@ impl Object {
         say("write", modes);
         if let Some(modified) = self.modified {
             say("modified", modified);
+            say("tracks-changes", "true");
+        }
+        if is_event(&self.name) {
             say("tracks-changes", "true");
         }
         if self.tells_deletes(config) {
@@ -92,7 +104,7 @@ impl Object {
 
     fn field(&self, property: &Property, about: &About, config: &Config) -> Field {
         let mut field = Field::new(&property.name, property.kind.logical());
-        field.nullable = about.is_nillable && property.name != ID;
+        field.nullable = about.is_nillable && property.name != ID && property.name != EVENT_UUID;
         let native = match (&property.kind, about.precision, about.scale) {
             (Kind::Decimal(name), Some(precision), Some(scale)) => format!("{name}({precision},{scale})"),
             (Kind::Id, ..) if property.name != ID => "reference".to_owned(),
@@ -168,6 +180,9 @@ impl Object {
 
     /// The fields that a reading needs whatever is asked for.
     fn own_properties(&self) -> Vec<Property> {
+        if is_event(&self.name) {
+            return Vec::new();
+        }
         let own = |name: &str, kind: Kind| Property {
             name: name.to_owned(),
             kind,

@@ -8,6 +8,7 @@ mod events;
 mod goal;
 mod job;
 mod plan;
+mod platform;
 
 use std::collections::BTreeSet;
 
@@ -21,6 +22,7 @@ use crate::collect::{Collected, Collector, Taken};
 use crate::config::Config;
 use crate::connection::Connection;
 use crate::cursor::{Last, Position, encode};
+use crate::object::is_event;
 use crate::trouble::{Words, refused};
 use goal::Goal;
 use plan::Plan;
@@ -57,6 +59,7 @@ pub enum AnyReader {
     Pages(Box<ObjectReader>),
     Job(Box<job::JobReader>),
     Events(Box<events::EventReader>),
+    Platform(Box<platform::PlatformReader>),
 }
 
 impl Reader for AnyReader {
@@ -65,12 +68,17 @@ impl Reader for AnyReader {
             Self::Pages(reader) => reader.next(limits),
             Self::Job(reader) => reader.next(limits),
             Self::Events(reader) => reader.next(limits),
+            Self::Platform(reader) => reader.next(limits),
         }
     }
 }
 
 /// Begins to read.
 pub fn open(config: Config, request: &ReadRequest) -> Result<AnyReader> {
+    if is_event(&request.stream) {
+        let reader = platform::PlatformReader::new(Connection::new(config), request)?;
+        return Ok(AnyReader::Platform(Box::new(reader)));
+    }
     let plan = Plan::new(Connection::new(config), request)?;
     let collector = Collector::new(&plan.object, &plan.wanted, &plan.beside())?;
     let position = plan.position(request)?;

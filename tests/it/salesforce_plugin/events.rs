@@ -1,14 +1,15 @@
 //! Change Data Capture: what changed is told, and where something may have been missed everything is read again.
 
-use lockstep::connector::{FailureKind, PageStatus, Source as _};
+use lockstep::connector::{FailureKind, PageStatus, Source as _, WriteMode};
 use lockstep::plugin::PluginConnector;
 use lockstep::record::{ChangeKind, Properties};
 use lockstep_test_servers::{Postgres, Salesforce};
+use serde_json::{Value, json};
 
 use super::{account, accounts, calls, connect};
 use crate::hub::systems::figures;
 use crate::mirror::project::Project;
-use crate::plugins::{Reading, records, run};
+use crate::plugins::{Reading, apply, complaints, ids, page, records, run};
 
 const CONFIG: &str = "changes = \"events\", events_wait_ms = 20";
 
@@ -224,6 +225,52 @@ fn with_another_key_deletes_tell_it() {
         assert_eq!(found, ["N1"]);
         server.run(&account(2, "org.purge(record.Id)"));
         assert_eq!(stale(&reading, &plugin).await, "salesforce.gap");
+    });
+}
+
+#[test]
+fn a_record_that_cannot_be_read_holds_up_no_other() {
+    run(async {
+        let (server, plugin) = start(&accounts(3));
+        let mut reading = reading(&plugin).await;
+        reading.read().await;
+        changes(&mut reading, &plugin).await.unwrap();
+        server.run("for (const record of org.of('Account')) { org.update('Account', record.Id, { Name: 'new' }); if (record.No__c === 'N2') record.NumberOfEmployees = 'many' }");
+        let mut reader = plugin.open(reading.request.clone()).await.unwrap();
+        let page = reader.next(reading.limits).await.unwrap();
+        assert_eq!((page.changes.rows(), page.rejected.len()), (2, 1));
+        assert_eq!(page.rejected[0].error.detail_code, "web.value");
+    });
+}
+
+#[test]
+fn platform_events_are_told_and_published() {
+    run(async {
+        let (server, plugin) = start("");
+        let stream = plugin.discover(&["Shipped__e".into()]).await.unwrap().remove(0);
+        assert_eq!(
+            (stream.key.as_slice(), stream.properties.get("write")),
+            (&["EventUuid".to_owned()][..], Some("insert"))
+        );
+        let mut reading = Reading::incremental(&plugin, "Shipped__e", "").discovered().await.page_rows(2);
+        reading.request.options = Properties::default();
+        assert!(reading.read().await.records.is_empty());
+        let rows: Vec<Value> =
+            (1..=5).map(|n| json!({"Number__c": format!("S{n}"), "Amount__c": format!("{n}.125")})).collect();
+        let (counts, results) = apply(&plugin, &stream, WriteMode::Insert, page(&stream, &rows)).await;
+        assert_eq!((counts, complaints(&results)), ((5, 0, 0), vec![]));
+        let mut shown = reading.read_pages(1).await.unwrap();
+        assert_eq!((shown.records.len(), shown.status), (2, Some(PageStatus::More)));
+        shown.records.extend(reading.read().await.records);
+        let told: Vec<String> = shown.records.iter().map(|record| format!("[{}]", record["EventUuid"])).collect();
+        assert_eq!(told, ids(&results));
+        assert_eq!((&shown.records[4]["Number__c"], &shown.records[4]["Amount__c"]), (&json!("S5"), &json!("5.125")));
+        assert!(shown.records[0]["CreatedDate"].as_str().unwrap().starts_with("2026-01-01T"));
+        let rest = reading.read().await;
+        // Nothing is proved by what is not told.
+        assert_eq!((rest.records.len(), rest.status), (0, Some(PageStatus::CaughtUp)));
+        server.run("org.advance(80 * 3600)");
+        assert_eq!(stale(&reading, &plugin).await, "salesforce.replay");
     });
 }
 

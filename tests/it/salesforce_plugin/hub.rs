@@ -146,3 +146,25 @@ fn who_trusts_the_bin_reads_no_keys_and_loses_no_delete() {
     let (crm, erp) = both(&server, &database);
     assert_eq!((crm.lines().count(), crm == erp), (49, true), "{crm}\n\n{erp}");
 }
+
+#[test]
+fn by_jobs_both_agree_as_well() {
+    let (server, database) = (Salesforce::start(), database(400));
+    server.run(&format!("{} org.advance(3600)", accounts(700)));
+    let project = project(&server, &database, "read = \"jobs\", write = \"jobs\"");
+    assert_eq!(figures(&project.sync(0), ["written", "deleted"]), [300, 0]);
+    database.psql("update account set name = 'erp ' || no where id <= 250; insert into account (no, name) select 'M' || n, 'new' from generate_series(1, 250) n");
+    calls(&server);
+    assert_eq!(figures(&project.sync(0), ["written", "deleted"]), [500, 0]);
+    let (crm, erp) = both(&server, &database);
+    assert_eq!((crm.lines().count(), crm == erp), (950, true));
+    let told = calls(&server);
+    assert!(
+        told.contains(&("POST jobs/ingest".to_owned(), 2))
+            && !told.iter().any(|(name, _)| name == "POST composite/sobjects"),
+        "{told:?}"
+    );
+    assert_eq!(server.run("return [...site.bulk.jobs.values()].filter(({ kind }) => kind === 'ingest').length"), "0");
+    server.run("org.advance(3600)");
+    assert_eq!(figures(&project.sync(0), ["written", "deleted"]), [0, 0]);
+}

@@ -248,3 +248,13 @@ fn a_job_that_is_still_at_work_is_waited_for_before_anything_is_looked_at() {
         assert_eq!((counts, complaints(&results)), ((0, 300, 0), vec![]));
     });
 }
+
+#[test]
+fn a_table_that_breaks_off_is_not_taken_for_a_shorter_one() {
+    run(async {
+        let (server, plugin) = start(&accounts(50));
+        server.run("const shown = site.bulk.results.bind(site.bulk); site.bulk.results = (job, url, send, refuse) => shown(job, url, (status, text, headers) => send(status, text.split('\\n').slice(0, 20).join('\\n') + '\\n', headers), refuse)");
+        let failure = reading(&plugin, false).await.read_pages(9).await.unwrap_err();
+        assert_eq!((failure.kind, failure.detail_code.as_str()), (FailureKind::Transient, "salesforce.csv"));
+    });
+}

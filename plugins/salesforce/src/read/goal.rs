@@ -49,7 +49,7 @@ impl Goal {
                 (Position::Since { boundary: *boundary, part: None }, status(*is_whole))
             }
             Self::First { is_whole, boundary, then: Then::Events } => {
-                (Position::Events { replay: super::events::EVERYTHING.to_owned(), since: *boundary }, status(*is_whole))
+                (Position::Events { replay: crate::events::EVERYTHING.to_owned(), since: *boundary }, status(*is_whole))
             }
             // Without a clock the next reading looks as far back as this one.
             Self::Since { boundary, next } => {

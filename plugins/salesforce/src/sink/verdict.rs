@@ -88,6 +88,10 @@ impl Answered {
 
     pub fn judge(self, deed: Deed) -> Verdict {
         match self.words {
+            // An event is called by what stands here, and not by the id.
+            Some(words) if self.is_success && words.code == "OPERATION_ENQUEUED" => {
+                Verdict::Done(Some(words.message).filter(|uuid| !uuid.is_empty()))
+            }
             // A success that complains is none.
             None if self.is_success => Verdict::Done(self.id),
             None => Verdict::Unknown(
@@ -138,6 +142,7 @@ mod tests {
         use Deed::{Create, Delete, Update, Upsert};
         check(Create, r#"{"id":"1","success":true,"errors":[]}"#, "Done");
         check(Update, r#"{"id":"1","success":true,"errors":[{"statusCode":"X","message":"no"}]}"#, "Rejected");
+        check(Create, r#"{"success":true,"errors":[{"statusCode":"OPERATION_ENQUEUED","message":"uuid"}]}"#, "Done");
         check(Update, r#"{"errorCode":"X","message":"no"}"#, "Rejected");
         check(Update, r#"{"success":false,"errors":[]}"#, "Unknown");
         check(Update, "{}", "Unknown");

@@ -19,7 +19,7 @@ use crate::describe;
 use crate::form::of_row;
 use crate::id;
 use crate::lookup::find;
-use crate::object::{ID, Object, Property};
+use crate::object::{EVENT_UUID, ID, Object, Property, is_event};
 
 const DELETE: u8 = 1;
 
@@ -62,7 +62,7 @@ pub fn open(config: Config, request: &WriteRequest) -> Result<ObjectWriter> {
         Some(object) => object,
         None => describe::described(&connection, &request.stream.name)?,
     };
-    let id = [ID.to_owned()];
+    let id = [if is_event(&object.name) { EVENT_UUID } else { ID }.to_owned()];
     let names = if request.stream.key.is_empty() { &id[..] } else { &request.stream.key };
     let key = names.iter().map(|name| object.property(name).cloned()).collect::<Result<_>>()?;
     let (fields, mode) = (request.stream.fields.clone(), request.write_mode());
@@ -128,7 +128,8 @@ impl ObjectWriter {
         let mut rows: Vec<(u32, Option<Vec<String>>)> =
             (0..page.rows).map(|row| (row, self.key_of(&columns, row as usize))).collect();
         // What is unique Salesforce itself refuses to have twice.
-        if !self.is_own_key() && !matches!(self.key.as_slice(), [only] if only.is_unique) {
+        let is_kept_unique = matches!(self.key.as_slice(), [only] if only.is_unique);
+        if !self.is_own_key() && !is_kept_unique && !is_event(&self.object.name) {
             let keys = rows.iter().filter_map(|(_, key)| key.clone()).collect();
             let present = self.look(page, keys, Compared::Keys)?;
             rows.retain(|(row, key)| {
@@ -300,7 +301,11 @@ impl ObjectWriter {
             Deed::Update => self.written += 1,
             Deed::Create | Deed::Upsert => {
                 let own = || Some(vec![id::long(id.as_deref()?)?]);
-                let key = if self.is_own_key() { own() } else { self.key_of(columns, task.row as usize) };
+                let key = match is_event(&self.object.name) {
+                    true => id.clone().map(|uuid| vec![uuid]),
+                    false if self.is_own_key() => own(),
+                    false => self.key_of(columns, task.row as usize),
+                };
                 match key {
                     Some(key) => {
                         self.written += 1;

@@ -37,6 +37,7 @@ export class Events {
     log.push({ channel, data: { schema: 'schema', payload, event }, at: this.org.now });
     this.channels.set(channel, log);
     for (const session of this.sessions.values()) session.wake?.();
+    return this.replay;
   }
 
   kept(channel) {
@@ -86,7 +87,7 @@ export class Events {
 
   subscribe({ id, clientId, subscription, ext }, session, answers, fail) {
     const object = /^\/data\/(\w+)ChangeEvent$/.exec(subscription)?.[1];
-    if (object ? !this.objects.has(object) : !this.channels.has(subscription)) {
+    if (object ? !this.objects.has(object) : !this.org.objects[subscription.replace('/event/', '')]?.isEvent) {
       return fail(`400::The channel you requested to subscribe to does not exist {${subscription}}`);
     }
     const replay = ext?.replay?.[subscription] ?? -1;

@@ -50,6 +50,13 @@ const OBJECTS = {
       field('Logo__c', 'base64'),
     ],
   },
+  Shipped__e: {
+    label: 'Shipped', prefix: 'e01', isEvent: true,
+    fields: [
+      field('ReplayId', 'string', fixed), field('EventUuid', 'string', fixed), field('CreatedDate', 'datetime', fixed), field('CreatedById', 'reference', fixed),
+      field('Number__c', 'string', { length: 20 }), field('Amount__c', 'double', { precision: 18, scale: 2 }),
+    ],
+  },
   User: { label: 'User', prefix: '005', fields: [...standard(), field('Name', 'string', { length: 121 })] },
 };
 

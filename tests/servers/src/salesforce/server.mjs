@@ -112,10 +112,18 @@ function more(request, response, name) {
 }
 
 const described = (name) => {
-  const { label, fields } = org.object(name);
-  const can = { queryable: true, createable: true, updateable: true, deletable: true, custom: name.endsWith('__c') };
+  const { label, fields, isEvent = false } = org.object(name);
+  const can = { queryable: !isEvent, createable: true, updateable: !isEvent, deletable: !isEvent, custom: name.endsWith('__c') };
   return { name, label, ...can, fields };
 };
+
+/** A record, or an event: that is told later, and success only means that it will be. */
+function create(name, record) {
+  if (!org.object(name).isEvent) return org.create(name, record);
+  const values = org.understood(name, record);
+  const replay = site.events.publish(`/event/${name}`, { CreatedDate: new Date(org.now).toISOString(), CreatedById: site.user, ...values });
+  return { id: 'e01xx0000000001AAA', success: true, errors: [{ statusCode: 'OPERATION_ENQUEUED', message: `uuid-${replay}`, fields: [] }] };
+}
 
 /** Collections of records, and records by their Ids. */
 function collection(request, response, below, url, body) {
@@ -140,7 +148,7 @@ function collection(request, response, below, url, body) {
   if (records.length > 200) return refuse(response, 400, 'INVALID_BATCH_SIZE', 'record limit reached. cannot submit more than 200 records into this call');
   // What cannot be understood ends the request before anything is done.
   for (const record of records) org.understood(record.attributes.type, record);
-  if (request.method === 'POST') return list(records.map((record) => org.create(record.attributes.type, record)));
+  if (request.method === 'POST') return list(records.map((record) => create(record.attributes.type, record)));
   if (below.length === 2) return list(records.map((record) => org.upsert(below[0], below[1], record)));
   return list(records.map((record) => org.update(record.attributes.type, record.Id ?? record.id, record)));
 }
