@@ -275,3 +275,18 @@ fn what_cannot_tell_changes_is_said() {
         }
     });
 }
+
+#[test]
+fn objects_without_a_bin_are_read_as_well() {
+    run(async {
+        let (server, plugin) =
+            start("org.create('User', { Name: 'Ann' }); org.create('User', { Name: 'Bob' }); org.advance(3600)");
+        let mut reading = Reading::incremental(&plugin, "User", "").discovered().await;
+        reading.request.options = Properties::default();
+        let first = reading.read().await;
+        assert_eq!((first.records.len(), first.status), (2, Some(PageStatus::EnumerationComplete)));
+        server.run("const [ann] = org.of('User'); org.update('User', ann.Id, { Name: 'Anna' }); org.advance(60)");
+        let changed = reading.read().await;
+        assert_eq!((changed.records.len(), &changed.records[0]["Name"]), (1, &json!("Anna")));
+    });
+}
