@@ -1,7 +1,5 @@
 //! Records by their keys: by their Ids two thousand in a request, by other fields in queries that name as many values as fit.
 
-use std::collections::BTreeSet;
-
 use lockstep_json::write_strings;
 use lockstep_plugin_sdk::batch::{BatchView, ColumnView};
 use lockstep_plugin_sdk::error::{Error, Result};
@@ -180,11 +178,11 @@ pub fn find_deleted(
 
 /// Without what only equals a key as queries compare, which do not see the case of letters.
 fn exact(parts: usize, keys: &[Vec<String>], mut found: Collected) -> Collected {
-    let wanted: BTreeSet<Vec<Option<&str>>> =
-        keys.iter().map(|key| key.iter().map(|part| Some(part.as_str())).collect()).collect();
+    let mut wanted: Vec<String> = keys.iter().map(write_strings).collect();
+    wanted.sort_unstable();
     let is_wanted = |values: &Vec<Option<String>>| {
-        let values: Vec<Option<&str>> = values.iter().take(parts).map(Option::as_deref).collect();
-        wanted.contains(&values)
+        let values: Option<Vec<&str>> = values.iter().take(parts).map(Option::as_deref).collect();
+        values.is_some_and(|values| wanted.binary_search(&write_strings(values)).is_ok())
     };
     let keep: Vec<bool> = found.beside.iter().map(is_wanted).collect();
     let dropped: Vec<u32> = (0..).zip(&keep).filter(|(_, keep)| !**keep).map(|(row, _)| row).collect();

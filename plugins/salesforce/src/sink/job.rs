@@ -1,7 +1,8 @@
 //! Writes by a job of Bulk API 2.0: a table is uploaded, and when the job is done three others tell what became of each row.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
+use lockstep_json::write_strings;
 use lockstep_plugin_sdk::error::{Error, ErrorKind, Result};
 use lockstep_web::{Ask, Reply};
 
@@ -148,7 +149,7 @@ struct Results {
     deed: Deed,
     header: Vec<String>,
     /// The tasks with these cells that nothing was told of yet.
-    open: BTreeMap<Vec<String>, VecDeque<usize>>,
+    open: BTreeMap<String, Vec<usize>>,
     /// None where nothing was told; none within that where nothing was done.
     verdicts: Vec<Option<Option<Verdict>>>,
     complaint: Option<Error>,
@@ -156,10 +157,10 @@ struct Results {
 
 impl Results {
     fn new(deed: Deed, header: &[String], tasks: &[&Task]) -> Self {
-        let mut open: BTreeMap<Vec<String>, VecDeque<usize>> = BTreeMap::new();
-        for (at, task) in tasks.iter().enumerate() {
-            let cells: Vec<String> = header.iter().map(|name| cell(task, name).to_owned()).collect();
-            open.entry(told_by(deed, cells)).or_default().push_back(at);
+        let mut open: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for (at, task) in tasks.iter().enumerate().rev() {
+            let cells = header.iter().map(|name| cell(task, name));
+            open.entry(told_by(deed, cells)).or_default().push(at);
         }
         Self { deed, header: header.to_vec(), open, verdicts: vec![None; tasks.len()], complaint: None }
     }
@@ -186,8 +187,8 @@ impl Results {
         }
         while let Some((_, cells)) = rows.next()? {
             let at = |place: Option<usize>| place.and_then(|place| cells.get(place)).map_or("", |cell| cell);
-            let known = told_by(self.deed, places.iter().map(|place| at(*place).to_owned()).collect());
-            let Some(task) = self.open.get_mut(&known).and_then(VecDeque::pop_front) else { continue };
+            let known = told_by(self.deed, places.iter().map(|place| at(*place)));
+            let Some(task) = self.open.get_mut(&known).and_then(Vec::pop) else { continue };
             let verdict = match told {
                 Told::Done => Some(Verdict::Done(Some(at(id).to_owned()).filter(|id| !id.is_empty()))),
                 Told::Failed => Some(judge(self.deed, &words(at(reason)))),
@@ -211,11 +212,8 @@ impl Results {
 }
 
 /// By which of its cells a row of a result is known again: a record by what it is addressed by, a new one by all it has.
-fn told_by(deed: Deed, mut cells: Vec<String>) -> Vec<String> {
-    if deed != Deed::Create {
-        cells.truncate(1);
-    }
-    cells
+fn told_by<'a>(deed: Deed, cells: impl Iterator<Item = &'a str>) -> String {
+    write_strings(cells.take(if deed == Deed::Create { usize::MAX } else { 1 }))
 }
 
 /// `DUPLICATE_VALUE:duplicate value found: …:No__c --`

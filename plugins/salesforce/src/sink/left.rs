@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use lockstep_json::{Fault, read_object};
+use lockstep_json::{Fault, read_object, write_strings};
 use lockstep_plugin_sdk::error::{Error, Result};
 use lockstep_web::answer::{fault, json};
 use lockstep_web::{Ask, member};
@@ -30,12 +30,15 @@ pub struct Left {
 struct LeftJob {
     job: Job,
     /// Ids by the fields that were given.
-    made: BTreeMap<Fields, Vec<String>>,
+    made: BTreeMap<String, Vec<String>>,
     was_used: bool,
 }
 
-/// The fields of a record with what was said of them, in the order of their names.
-type Fields = BTreeMap<String, String>;
+/// The fields of a record with what was said of them, whatever their order.
+fn fields_text(mut fields: Vec<[String; 2]>) -> String {
+    fields.sort_unstable();
+    write_strings(fields.as_flattened())
+}
 
 /// An entry of the list of jobs.
 struct Entry {
@@ -68,8 +71,8 @@ impl Left {
     /// The Id of the record that a job has made of this.
     pub fn take(&mut self, task: &Task) -> Option<String> {
         let said =
-            |cell: &super::body::Cell| (cell.name.clone(), cell.text.clone().unwrap_or_else(|| TABLE_NULL.to_owned()));
-        let fields: Fields = task.cells.iter().map(said).collect();
+            |cell: &super::body::Cell| [cell.name.clone(), cell.text.clone().unwrap_or_else(|| TABLE_NULL.to_owned())];
+        let fields = fields_text(task.cells.iter().map(said).collect());
         let of_job = |left: &mut LeftJob| {
             let id = left.made.get_mut(&fields)?.pop()?;
             left.was_used = true;
@@ -156,16 +159,16 @@ fn is_same_user(one: &str, other: &str) -> bool {
 }
 
 /// Ids of what a job has made, by the fields it was given.
-fn made(table: &str) -> Result<BTreeMap<Fields, Vec<String>>> {
-    let (mut rows, mut found) = (Rows::new(table, DELIMITER.0), BTreeMap::<Fields, Vec<String>>::new());
+fn made(table: &str) -> Result<BTreeMap<String, Vec<String>>> {
+    let (mut rows, mut found) = (Rows::new(table, DELIMITER.0), BTreeMap::<String, Vec<String>>::new());
     let Some((_, header)) = rows.next()? else { return Ok(found) };
     while let Some((_, cells)) = rows.next()? {
         let named = header.iter().zip(&cells);
         let (own, given): (Vec<_>, Vec<_>) = named.partition(|(name, _)| name.starts_with("sf__"));
         let id = own.iter().find(|(name, _)| *name == "sf__Id").map(|(_, id)| id.to_string());
         let fields = given.into_iter().filter(|(_, cell)| !cell.is_empty());
-        let fields: Fields = fields.map(|(name, cell)| (name.to_string(), cell.to_string())).collect();
-        found.entry(fields).or_default().extend(id.filter(|id| !id.is_empty()));
+        let fields = fields.map(|(name, cell)| [name.to_string(), cell.to_string()]).collect();
+        found.entry(fields_text(fields)).or_default().extend(id.filter(|id| !id.is_empty()));
     }
     Ok(found)
 }
@@ -199,11 +202,9 @@ mod tests {
     #[test]
     fn what_was_made_is_found_by_what_was_given() {
         let found = made("sf__Id^sf__Created^Name^No__c\n1^true^a^\n2^true^a^\n3^true^a^#N/A\n").unwrap();
-        let fields = |fields: &[(&str, &str)]| -> Fields {
-            fields.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
-        };
-        assert_eq!(found[&fields(&[("Name", "a")])], ["1", "2"]);
-        assert_eq!(found[&fields(&[("Name", "a"), ("No__c", "#N/A")])], ["3"]);
+        let fields = |fields: &[[&str; 2]]| fields_text(fields.iter().map(|field| field.map(str::to_owned)).collect());
+        assert_eq!(found[&fields(&[["Name", "a"]])], ["1", "2"]);
+        assert_eq!(found[&fields(&[["No__c", "#N/A"], ["Name", "a"]])], ["3"]);
         assert!(made("").unwrap().is_empty());
     }
 }

@@ -1,6 +1,5 @@
 //! Writes on their way: collected, sent, and answered one by one.
 
-use lockstep_json::write_strings;
 use lockstep_plugin_sdk::error::{Error, ErrorKind, Result};
 use lockstep_web::answer::{fault, json};
 use lockstep_web::{Ask, Reply};
@@ -168,11 +167,6 @@ fn judge(reply: Result<Reply>, deed: Deed, count: usize) -> Vec<Verdict> {
 fn unanswered() -> Error {
     Error::transient("Salesforce did not answer for every record; whether they were written is not known")
         .with_code("salesforce.answer")
-}
-
-/// The key of a record as the host stores it.
-pub fn key_text(values: &[String]) -> Vec<u8> {
-    write_strings(values).into_bytes()
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! Rows of a page, each answered by what became of its record.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use lockstep_json::write_strings;
 use lockstep_plugin_sdk::batch::{BatchView, ColumnView};
 use lockstep_plugin_sdk::error::{Error, Result};
 use lockstep_plugin_sdk::outcome::Outcome;
@@ -10,7 +11,7 @@ use lockstep_plugin_sdk::types::{Batch, Changes, Field, LogicalType};
 
 use super::body::{Written, cells};
 use super::left::Left;
-use super::perform::{Place, Task, is_for_jobs, key_text, perform};
+use super::perform::{Place, Task, is_for_jobs, perform};
 use super::verdict::{Deed, Verdict};
 use crate::collect::Collected;
 use crate::config::Config;
@@ -51,8 +52,8 @@ enum Wish {
 /// The records of a page as they are.
 struct Present {
     found: Collected,
-    /// By the project's key; none where several have it.
-    places: BTreeMap<Vec<String>, Option<usize>>,
+    /// By the project's key, as a list of texts.
+    places: BTreeMap<String, Vec<usize>>,
 }
 
 pub fn open(config: Config, request: &WriteRequest) -> Result<ObjectWriter> {
@@ -133,7 +134,7 @@ impl ObjectWriter {
             let keys = rows.iter().filter_map(|(_, key)| key.clone()).collect();
             let present = self.look(page, keys, Compared::Keys)?;
             rows.retain(|(row, key)| {
-                let is_there = key.as_ref().is_some_and(|key| present.places.contains_key(key));
+                let is_there = key.as_ref().is_some_and(|key| present.places.contains_key(&write_strings(key)));
                 if is_there {
                     outcome.conflict(*row, exists());
                 }
@@ -205,13 +206,16 @@ impl ObjectWriter {
                 }
             }
         }
-        let keys: Vec<Vec<String>> = keys.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
+        let mut keys = keys;
+        keys.sort_unstable();
+        keys.dedup();
         let key: Vec<&Property> = self.key.iter().collect();
         let found = find(&self.connection, &self.object, &key, &wanted, &keys)?;
-        let mut places: BTreeMap<Vec<String>, Option<usize>> = BTreeMap::new();
+        let mut places: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for (row, beside) in found.beside.iter().enumerate() {
-            if let Some(key) = beside.iter().take(self.key.len()).cloned().collect() {
-                places.entry(key).and_modify(|place| *place = None).or_insert(Some(row));
+            let key: Option<Vec<&str>> = beside.iter().take(self.key.len()).map(Option::as_deref).collect();
+            if let Some(key) = key {
+                places.entry(write_strings(key)).or_default().push(row);
             }
         }
         Ok(Present { found, places })
@@ -225,10 +229,10 @@ impl ObjectWriter {
         present: &Present,
         (row, wish, key): (u32, Wish, &Vec<String>),
     ) -> Result<Option<Task>> {
-        let place = match present.places.get(key) {
-            Some(Some(place)) => *place,
-            Some(None) => return Err(ambiguous(&self.key)),
-            None => {
+        let place = match present.places.get(&write_strings(key)).map(Vec::as_slice) {
+            Some([place]) => *place,
+            Some([_, _, ..]) => return Err(ambiguous(&self.key)),
+            Some([]) | None => {
                 return match wish {
                     Wish::Delete => Ok(None),
                     Wish::Update => Err(missing()),
@@ -310,7 +314,7 @@ impl ObjectWriter {
                     Some(key) => {
                         self.written += 1;
                         if self.mode == WriteMode::Insert {
-                            outcome.identify(task.row, key_text(&key));
+                            outcome.identify(task.row, write_strings(&key).into_bytes());
                         }
                     }
                     None => outcome.unknown(task.row, unidentified()),
