@@ -21,7 +21,7 @@ pub struct Config {
 pub enum Deletes {
     #[default]
     Enumerate,
-    Bin,
+    Log,
 }
 
 /// Where changes come from.
@@ -70,7 +70,7 @@ impl Config {
                 "objects" => config.objects = list(document)?,
                 "deletes" => {
                     config.deletes =
-                        choose(&said(document)?, &[("enumerate", Deletes::Enumerate), ("bin", Deletes::Bin)])?;
+                        choose(&said(document)?, &[("enumerate", Deletes::Enumerate), ("log", Deletes::Log)])?;
                 }
                 "changes" => {
                     config.changes = choose(
@@ -99,13 +99,13 @@ mod tests {
     #[test]
     fn settings_are_read() {
         let config = Config::read(
-            r#"{"version":"58.0","objects":["Account"],"deletes":"bin","read":"jobs","write":"jobs",
+            r#"{"version":"58.0","objects":["Account"],"deletes":"log","read":"jobs","write":"jobs",
             "changes":"events","events_wait_ms":50}"#,
         )
         .unwrap();
         assert_eq!((config.changes, config.events_wait_ms), (ChangesFrom::Events, 50));
         assert_eq!((config.read, config.write), (Read::Jobs, Write::Jobs));
-        assert_eq!((config.version.as_str(), config.objects.len(), config.deletes), ("58.0", 1, Deletes::Bin));
+        assert_eq!((config.version.as_str(), config.objects.len(), config.deletes), ("58.0", 1, Deletes::Log));
         assert_eq!(Config::read("{}").unwrap().version, "62.0");
         assert_eq!(Config::read(r#"{"deletes":"all"}"#).unwrap_err().property("field"), Some("deletes"));
     }

@@ -125,7 +125,13 @@ fn read(reply: &Reply) -> Result<Described> {
 /// The object that is next in a document, or its entry in the list of all.
 fn object_of(document: &mut Document<'_>) -> Result<Described, Fault> {
     let mut found = Described {
-        object: Object { name: String::new(), properties: Vec::new(), keeps_deleted: false, modified: None },
+        object: Object {
+            name: String::new(),
+            properties: Vec::new(),
+            keeps_deleted: false,
+            has_log: false,
+            modified: None,
+        },
         about: Vec::new(),
         label: String::new(),
         can: Can::default(),
@@ -149,6 +155,7 @@ fn object_of(document: &mut Document<'_>) -> Result<Described, Fault> {
             b"queryable" => found.can.query = said == "true",
             b"createable" => found.can.create = said == "true",
             b"updateable" => found.can.update = said == "true",
+            b"replicateable" => found.object.has_log = said == "true",
             b"deletable" => found.can.delete = said == "true",
             _ => {}
         }

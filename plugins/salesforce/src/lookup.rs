@@ -203,7 +203,7 @@ mod tests {
 
     fn object() -> Object {
         let properties = vec![property("Id", "id"), property("No__c", "string"), property("IsDeleted", "boolean")];
-        Object { name: "A".into(), properties, keeps_deleted: true, modified: None }
+        Object { name: "A".into(), properties, keeps_deleted: true, has_log: false, modified: None }
     }
 
     #[test]

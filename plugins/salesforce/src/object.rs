@@ -31,6 +31,8 @@ pub struct Object {
     pub properties: Vec<Property>,
     /// Whether deleted records are kept for a while and shown as such.
     pub keeps_deleted: bool,
+    /// Whether there is a log of what was deleted.
+    pub has_log: bool,
     /// The field that the system itself moves with every change.
     pub modified: Option<&'static str>,
 }
@@ -98,8 +100,12 @@ impl Object {
 
     /// Whether everything that is deleted is told as long as it is asked for in time.
     pub fn tells_deletes(&self, config: &Config) -> bool {
-        let trusts_bin = config.deletes == Deletes::Bin && self.keeps_deleted;
-        (trusts_bin || config.changes == ChangesFrom::Events) && self.modified.is_some()
+        (self.is_logged(config) || config.changes == ChangesFrom::Events) && self.modified.is_some()
+    }
+
+    /// Whether the log of deletes is asked for.
+    pub fn is_logged(&self, config: &Config) -> bool {
+        config.deletes == Deletes::Log && self.has_log
     }
 
     fn field(&self, property: &Property, about: &About, config: &Config) -> Field {
@@ -125,8 +131,10 @@ impl Object {
 
     /// What is remembered together with these properties.
     fn memory(&self, properties: &[Property], config: &Config) -> String {
-        let keeps = if self.keeps_deleted { "deleted" } else { "" };
-        let mut words = vec![place(config, &self.name), keeps.to_owned(), self.modified.unwrap_or_default().to_owned()];
+        let mut flags = String::new();
+        flags.extend(self.keeps_deleted.then_some('d'));
+        flags.extend(self.has_log.then_some('l'));
+        let mut words = vec![place(config, &self.name), flags, self.modified.unwrap_or_default().to_owned()];
         for property in properties {
             let mut flags = String::new();
             flags.extend(property.is_external_id.then_some('e'));
@@ -162,7 +170,7 @@ impl Object {
         if words.next()? != place(config, name) {
             return None;
         }
-        let keeps_deleted = words.next()? == "deleted";
+        let object_flags = words.next()?;
         let modified = words.next()?;
         let modified = MODIFIED_NAMES.into_iter().find(|known| *known == modified);
         let mut properties = Vec::new();
@@ -175,7 +183,8 @@ impl Object {
                 is_unique: flags.contains('u'),
             });
         }
-        Some(Self { name: name.to_owned(), properties, keeps_deleted, modified })
+        let (keeps_deleted, has_log) = (object_flags.contains('d'), object_flags.contains('l'));
+        Some(Self { name: name.to_owned(), properties, keeps_deleted, has_log, modified })
     }
 
     /// The fields that a reading needs whatever is asked for.
@@ -222,6 +231,7 @@ mod tests {
                 property("SystemModstamp", "datetime", false),
             ],
             keeps_deleted: true,
+            has_log: true,
             modified: Some("SystemModstamp"),
         }
     }
@@ -242,11 +252,11 @@ mod tests {
         let part = Object::remembered(&config, "Account", &stream.fields[1..2]).unwrap();
         let names: Vec<&str> = part.properties.iter().map(|property| property.name.as_str()).collect();
         assert_eq!(names, ["No__c", "Id", "IsDeleted", "SystemModstamp"]);
-        let other = Config::read(r#"{"version":"50.0","deletes":"bin"}"#).unwrap();
+        let other = Config::read(r#"{"version":"50.0","deletes":"log"}"#).unwrap();
         assert_eq!(Object::remembered(&other, "Account", &stream.fields), None);
         assert_eq!(Object::remembered(&config, "Contact", &stream.fields), None);
         assert_eq!(Object::remembered(&config, "Account", &[]), None);
-        let bin = object().stream(&about, "", "", &other);
-        assert_eq!(option(&bin.properties, "reports-deletes"), Some("true"));
+        let log = object().stream(&about, "", "", &other);
+        assert_eq!(option(&log.properties, "reports-deletes"), Some("true"));
     }
 }

@@ -6,6 +6,7 @@
 
 mod events;
 mod goal;
+mod gone;
 mod job;
 mod plan;
 mod platform;
@@ -14,7 +15,7 @@ use std::collections::BTreeSet;
 
 use lockstep_plugin_sdk::error::{Error, Result};
 use lockstep_plugin_sdk::source::Reader;
-use lockstep_plugin_sdk::types::{Limits, Page, ReadRequest, Status};
+use lockstep_plugin_sdk::types::{Changes, Limits, Page, ReadRequest, Status};
 use lockstep_web::answer::json;
 use lockstep_web::{Ask, Reply, clock};
 
@@ -22,7 +23,7 @@ use crate::collect::{Collected, Collector, Taken};
 use crate::config::Config;
 use crate::connection::Connection;
 use crate::cursor::{Last, Position, encode};
-use crate::object::is_event;
+use crate::object::{ID, is_event};
 use crate::trouble::{Words, refused};
 use goal::Goal;
 use plan::Plan;
@@ -30,6 +31,7 @@ use plan::Plan;
 /// The server sends so many records at once, at most and unless told otherwise; fewer where they are wide.
 const PAGE_ROWS_MAX: u32 = 2000;
 const PAGE_ROWS_MIN: u32 = 200;
+const DELETE: u8 = 1;
 
 /// A reading under way.
 pub struct ObjectReader {
@@ -44,9 +46,25 @@ pub struct ObjectReader {
     pending: Option<Pending>,
     /// Links that were followed: a server that leads in a circle would keep us for ever.
     followed: BTreeSet<String>,
-    /// Whether an answer has told the time.
-    is_timed: bool,
+    /// The server's clock when the first answer came.
+    began_at: Option<i64>,
+    /// The key by which the project knows records.
+    key: Vec<String>,
+    /// Records that were shown as deleted.
+    shown_gone: Vec<String>,
+    log: Log,
     is_over: bool,
+}
+
+/// How far the log of deletes is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Log {
+    /// It is not asked for, or everything in it was shown.
+    Done,
+    /// From this time on it is to be asked for, once all records were shown.
+    From(i64),
+    /// What of it is still to be shown.
+    Left(Vec<String>),
 }
 
 struct Pending {
@@ -91,6 +109,8 @@ pub fn open(config: Config, request: &ReadRequest) -> Result<AnyReader> {
     if is_job || (is_everything && plan.suits_jobs()) {
         return Ok(AnyReader::Job(Box::new(job::JobReader::new(plan, collector, goal, position))));
     }
+    let log = plan.log_from(&goal).map_or(Log::Done, Log::From);
+    let key = if request.key.is_empty() { vec![ID.to_owned()] } else { request.key.clone() };
     Ok(AnyReader::Pages(Box::new(ObjectReader {
         plan,
         collector,
@@ -99,7 +119,10 @@ pub fn open(config: Config, request: &ReadRequest) -> Result<AnyReader> {
         link: None,
         pending: None,
         followed: BTreeSet::new(),
-        is_timed: false,
+        began_at: None,
+        key,
+        shown_gone: Vec::new(),
+        log,
         is_over: false,
     })))
 }
@@ -138,9 +161,10 @@ impl ObjectReader {
 
     /// What changes from here on is left to the readings that follow.
     fn note_time(&mut self, reply: &Reply) -> Result<()> {
-        if !std::mem::replace(&mut self.is_timed, true)
+        if self.began_at.is_none()
             && let Some(now) = clock(reply)
         {
+            self.began_at = Some(now);
             self.plan.check_age(&self.goal, now)?;
             self.goal.begin_at(self.plan.count(now));
         }
@@ -201,16 +225,56 @@ fn is_forgotten(reply: &Reply) -> bool {
     words.is_some_and(|words| matches!(words.code.as_str(), "INVALID_QUERY_LOCATOR" | "NOT_FOUND" | "INVALID_LOCATOR"))
 }
 
-impl Reader for ObjectReader {
-    fn next(&mut self, limits: Limits) -> Result<Page> {
-        let collected = self.fetch(limits)?;
-        let (position, status) = match self.is_over {
+impl ObjectReader {
+    fn note_gone(&mut self, collected: &Collected) {
+        let Some(kinds) = &collected.changes.kinds else { return };
+        let gone = kinds.iter().zip(&collected.beside).filter(|(kind, _)| **kind == DELETE);
+        self.shown_gone.extend(gone.filter_map(|(_, beside)| beside.last().cloned().flatten()));
+    }
+
+    /// What the log knows to be gone and no page has shown: as many as fit into one.
+    fn show_log(&mut self, limits: Limits) -> Result<Changes> {
+        if let Log::From(from) = self.log {
+            let until = self.began_at.unwrap_or(from);
+            let logged = gone::log(&self.plan, from, until)?;
+            logged.covered.into_iter().for_each(|covered| self.goal.end_before(covered));
+            let mut ids: Vec<String> = logged.ids.into_iter().filter(|id| !self.shown_gone.contains(id)).collect();
+            ids.sort_unstable();
+            ids.dedup();
+            self.log = Log::Left(gone::really(&self.plan, ids)?);
+        }
+        let Log::Left(left) = &mut self.log else { return gone::rows(&self.plan, &self.key, &[]) };
+        let next = left.split_off(left.len().saturating_sub(limits.rows.max(1) as usize));
+        if left.is_empty() {
+            self.log = Log::Done;
+        }
+        gone::rows(&self.plan, &self.key, &next)
+    }
+
+    fn page(&self, changes: Changes) -> Page {
+        let (position, status) = match self.is_over && self.log == Log::Done {
             true => self.goal.end(),
             false => (self.goal.position(self.last.clone().unwrap_or_default()), Status::More),
         };
-        let mut page = Page::new(collected.changes.data, encode(&self.plan.scope, &position), status);
-        page.changes.kinds = collected.changes.kinds;
-        page.rejected = collected.rejected;
-        Ok(page)
+        let mut page = Page::new(changes.data, encode(&self.plan.scope, &position), status);
+        page.changes.kinds = changes.kinds;
+        page
+    }
+}
+
+impl Reader for ObjectReader {
+    fn next(&mut self, limits: Limits) -> Result<Page> {
+        if !self.is_over || self.log == Log::Done {
+            let collected = self.fetch(limits)?;
+            self.note_gone(&collected);
+            let is_empty = collected.changes.data.rows == 0 && collected.rejected.is_empty();
+            if !(is_empty && self.is_over && self.log != Log::Done) {
+                let mut page = self.page(collected.changes);
+                page.rejected = collected.rejected;
+                return Ok(page);
+            }
+        }
+        let changes = self.show_log(limits)?;
+        Ok(self.page(changes))
     }
 }

@@ -121,10 +121,10 @@ fn thousands_of_records_converge_with_hardly_more_calls_than_pages_and_collectio
 }
 
 #[test]
-fn who_trusts_the_bin_reads_no_keys_and_loses_no_delete() {
+fn who_asks_for_the_log_reads_no_keys_and_loses_no_delete() {
     let (server, database) = (Salesforce::start(), database(50));
     server.run(&format!("{} org.advance(3600)", accounts(50)));
-    let project = project(&server, &database, "deletes = \"bin\"");
+    let project = project(&server, &database, "deletes = \"log\"");
     assert_eq!(figures(&project.sync(0), ["written", "deleted"]), [0, 0]);
     calls(&server);
     server.run(&account(1, "org.delete(record.Id); org.advance(60)"));

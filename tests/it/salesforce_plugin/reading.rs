@@ -237,10 +237,10 @@ fn deletes_and_undeletes_are_told_as_long_as_the_bin_keeps_them() {
 }
 
 #[test]
-fn who_trusts_the_bin_is_told_when_it_has_forgotten() {
+fn who_asks_for_the_log_is_told_when_it_has_forgotten() {
     run(async {
         let (server, _) = start(&format!("{} org.advance(3600)", accounts(3)));
-        for (keys, expected) in [("deletes = \"bin\"", Some("salesforce.bin")), ("", None)] {
+        for (keys, expected) in [("deletes = \"log\"", Some("salesforce.log")), ("", None)] {
             let plugin = connect(&server.url(), keys);
             let stream = plugin.discover(&["Account".into()]).await.unwrap().remove(0);
             assert_eq!(stream.properties.get("reports-deletes").is_some(), expected.is_some());
@@ -257,6 +257,44 @@ fn who_trusts_the_bin_is_told_when_it_has_forgotten() {
                 (outcome, expected) => assert!(outcome.is_ok() && expected.is_none(), "{outcome:?}"),
             }
         }
+    });
+}
+
+#[test]
+fn the_log_tells_what_the_bin_does_not() {
+    run(async {
+        let (server, _) = start(&format!("{} org.advance(3600)", accounts(6)));
+        let plugin = connect(&server.url(), "deletes = \"log\"");
+        let mut reading = incremental(&plugin).await.page_rows(1);
+        reading.request.options.set("lookback-ms", "0");
+        reading.read().await;
+        let gone = [id(&server, 2), id(&server, 3)];
+        server.run("for (const n of [1, 2, 3, 4]) { const { Id } = org.unique('Account', 'No__c', `N${n}`); org.delete(Id); if (n === 2 || n === 3) org.purge(Id); if (n === 4) org.undelete(Id) } org.advance(120)");
+        let mut reader = plugin.open(reading.request.clone()).await.unwrap();
+        let (mut shown, mut status) = (Vec::new(), PageStatus::More);
+        while status == PageStatus::More {
+            let page = reader.next(reading.limits).await.unwrap();
+            for (row, record) in records(&page.changes.data).iter().enumerate() {
+                let name =
+                    record.get("Name").and_then(|name| name.as_str()).unwrap_or_else(|| record["Id"].as_str().unwrap());
+                let sign = if page.changes.kind(row) == ChangeKind::Delete { "-" } else { "" };
+                shown.push(format!("{sign}{name}"));
+            }
+            reading.request.cursor = Some(page.next_cursor);
+            status = page.status;
+        }
+        shown.sort();
+        // One in the bin, two that were purged, and one that is back.
+        let mut expected = vec!["-Name 1".to_owned(), "Name 4".to_owned()];
+        expected.extend(gone.iter().map(|id| format!("-{id}")));
+        expected.sort();
+        assert_eq!(shown, expected);
+        server.run("org.advance(120)");
+        assert!(reading.read().await.records.is_empty());
+        // A log that was cut short may have lost something.
+        server.run("org.logFrom = org.now; org.advance(60)");
+        let failure = reading.read_pages(9).await.unwrap_err();
+        assert_eq!((failure.kind, failure.detail_code.as_str()), (FailureKind::StaleCursor, "salesforce.log"));
     });
 }
 

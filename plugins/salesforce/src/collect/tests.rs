@@ -20,6 +20,7 @@ fn object() -> Object {
             property("SystemModstamp", "datetime"),
         ],
         keeps_deleted: true,
+        has_log: false,
         modified: Some("SystemModstamp"),
     }
 }

@@ -9,14 +9,15 @@ use std::collections::{BTreeMap, VecDeque};
 use lockstep_plugin_sdk::batch::BatchBuilder;
 use lockstep_plugin_sdk::error::{Error, Result};
 use lockstep_plugin_sdk::source::Reader;
-use lockstep_plugin_sdk::types::{Changes, Field, Limits, Page, ReadRequest, Rejection, Status};
+use lockstep_plugin_sdk::types::{Changes, Limits, Page, ReadRequest, Rejection, Status};
 use lockstep_plugin_sdk::values::MICROS_PER_DAY;
 
+use super::gone;
 use super::plan::Plan;
 use crate::collect::Collected;
 use crate::cursor::{Boundary, Position, encode};
 use crate::events::{EVERYTHING, Listener, channel_of};
-use crate::lookup::{collect, find_deleted};
+use crate::lookup::collect;
 use crate::object::ID;
 
 /// Events are kept for 72 hours.
@@ -98,29 +99,13 @@ impl EventReader {
         let gone: Vec<String> = told.iter().filter(is_gone).map(|(id, _)| id.clone()).collect();
         let mut all = VecDeque::from([(changes, rejected)]);
         if !gone.is_empty() {
-            all.push_back((self.show_gone(&gone)?, Vec::new()));
+            all.push_back((gone::rows(&self.plan, &self.key, &gone)?, Vec::new()));
         }
         Ok(all)
-    }
-
-    fn show_gone(&self, gone: &[String]) -> Result<Changes> {
-        if self.key == [ID] {
-            return tombstones(&self.plan.wanted, gone);
-        }
-        let ids: Vec<Vec<String>> = gone.iter().map(|id| vec![id.clone()]).collect();
-        let found = find_deleted(&self.plan.connection, &self.plan.object, &self.plan.wanted, &ids)?;
-        let mut changes = found.changes;
-        if (changes.data.rows as usize) < gone.len() {
-            let message = format!("what was deleted is not there any more to tell its `{}`", self.key.join("`, `"));
-            return Err(lost(message).with_code("salesforce.gap"));
-        }
-        changes.kinds = Some(vec![DELETE; changes.data.rows as usize]);
-        Ok(changes)
     }
 }
 
 const UPSERT: u8 = 0;
-const DELETE: u8 = 1;
 const UNDELETE: u8 = 2;
 
 /// Before the first event everything that is kept is asked for: as long as that reaches back to when everything was read.
@@ -134,20 +119,6 @@ fn check_age(now: Option<i64>, since: Boundary, object: &str) -> Result<()> {
 
 fn lost(reason: String) -> Error {
     Error::stale_cursor(format!("events may have been missed: {reason}"))
-}
-
-/// Rows that say which records are gone, and nothing else.
-fn tombstones(wanted: &[Field], ids: &[String]) -> Result<Changes> {
-    let mut batch = BatchBuilder::for_fields(wanted)?;
-    for id in ids {
-        for column in batch.columns() {
-            if column.name() == ID { column.push_text(id) } else { column.push_absent() }
-        }
-        batch.end_row();
-    }
-    let mut changes = Changes::upserts(batch.finish()?);
-    changes.kinds = Some(vec![DELETE; ids.len()]);
-    Ok(changes)
 }
 
 impl Reader for EventReader {

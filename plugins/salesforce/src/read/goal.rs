@@ -32,6 +32,13 @@ impl Goal {
         }
     }
 
+    /// What is known of deletes reaches only so far.
+    pub fn end_before(&mut self, covered: i64) {
+        if let Self::Since { next: Some(next), .. } = self {
+            *next = covered.min(*next);
+        }
+    }
+
     /// Where a reading that goes on from here begins.
     pub fn position(&self, last: Last) -> Position {
         match self {

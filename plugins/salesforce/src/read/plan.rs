@@ -17,8 +17,8 @@ use crate::soql;
 
 /// Times are kept to the second, and clocks of different machines differ: everything is looked at that far back at least.
 const ROUNDING_MS: i64 = 5000;
-/// What was deleted is kept for fifteen days.
-const BIN_DAYS: i64 = 14;
+/// What was deleted is known for fifteen days.
+const LOG_DAYS: i64 = 14;
 
 pub struct Plan {
     pub connection: Connection,
@@ -126,6 +126,14 @@ impl Plan {
         Ok(self.connection.query_target(&soql))
     }
 
+    /// Since when the log of deletes is to be asked for; none if it is not.
+    pub fn log_from(&self, goal: &Goal) -> Option<i64> {
+        let Goal::Since { boundary: Some(boundary), .. } = goal else { return None };
+        let is_time = self.modified.as_ref().is_some_and(|modified| modified.kind == Kind::Datetime);
+        let is_wanted = is_time && self.object.is_logged(&self.connection.config);
+        self.lookback.since(Some(*boundary)).filter(|_| is_wanted)
+    }
+
     /// A clock in microseconds, in the unit of what tells changes.
     pub fn count(&self, now: i64) -> i64 {
         match &self.modified {
@@ -137,13 +145,11 @@ impl Plan {
     /// Deletes that nobody has asked for in time are forgotten: then only reading everything tells them.
     pub fn check_age(&self, goal: &Goal, now: i64) -> Result<()> {
         let Goal::Since { boundary: Some(boundary), .. } = goal else { return Ok(()) };
-        let is_too_old = self.count(now.saturating_sub(BIN_DAYS * MICROS_PER_DAY)) > *boundary;
-        if is_too_old && self.object.tells_deletes(&self.connection.config) {
-            let message = format!(
-                "`{}` was not read for {BIN_DAYS} days, and the recycle bin forgets what was deleted",
-                self.object.name
-            );
-            return Err(Error::stale_cursor(message).with_code("salesforce.bin"));
+        let is_too_old = self.count(now.saturating_sub(LOG_DAYS * MICROS_PER_DAY)) > *boundary;
+        if is_too_old && self.object.is_logged(&self.connection.config) {
+            let message =
+                format!("`{}` was not read for {LOG_DAYS} days, and what was deleted is forgotten", self.object.name);
+            return Err(Error::stale_cursor(message).with_code("salesforce.log"));
         }
         Ok(())
     }

@@ -77,6 +77,9 @@ export class Org {
   /** Called with the kind of a change and its record. */
   watchers = [];
   count = 0;
+  /** What was deleted, and since when that is known. */
+  deletes = [];
+  logFrom = 0;
 
   advance(seconds) {
     this.now += seconds * 1000;
@@ -254,6 +257,7 @@ export class Org {
     const refused = this.refused(record, id);
     if (refused) return { success: false, errors: [refused] };
     this.touch(record, 'DELETE', () => (record.IsDeleted = true), []);
+    this.deletes.push({ id: record.Id, at: this.now });
     this.version++;
     return { id: record.Id, success: true, errors: [] };
   }
@@ -268,6 +272,7 @@ export class Org {
   purge(id) {
     const record = this.find(id);
     for (const watch of this.watchers) watch('DELETE', record, []);
+    this.deletes.push({ id: record.Id, at: this.now });
     this.records.delete(record.Id);
     this.version++;
   }

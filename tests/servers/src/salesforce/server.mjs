@@ -113,7 +113,7 @@ function more(request, response, name) {
 
 const described = (name) => {
   const { label, fields, isEvent = false } = org.object(name);
-  const can = { queryable: !isEvent, createable: true, updateable: !isEvent, deletable: !isEvent, custom: name.endsWith('__c') };
+  const can = { queryable: !isEvent, replicateable: !isEvent, createable: true, updateable: !isEvent, deletable: !isEvent, custom: name.endsWith('__c') };
   return { name, label, ...can, fields };
 };
 
@@ -123,6 +123,23 @@ function create(name, record) {
   const values = org.understood(name, record);
   const replay = site.events.publish(`/event/${name}`, { CreatedDate: new Date(org.now).toISOString(), CreatedById: site.user, ...values });
   return { id: 'e01xx0000000001AAA', success: true, errors: [{ statusCode: 'OPERATION_ENQUEUED', message: `uuid-${replay}`, fields: [] }] };
+}
+
+/** The log of deletes: to the minute, for fifteen days, and it does not know what was taken out of the bin again. */
+function deleted(response, name, url) {
+  const minute = (text) => Math.floor(Date.parse(text) / 60000) * 60000;
+  const [start, end] = ['start', 'end'].map((name) => minute(url.searchParams.get(name)));
+  const earliest = Math.max(org.now - 15 * 86400000, org.logFrom);
+  if (!(end - start >= 60000) || end > org.now || start < org.now - 30 * 86400000) {
+    return refuse(response, 400, 'INVALID_REPLICATION_DATE', 'startDate before org replication enabled date');
+  }
+  const { prefix } = org.object(name);
+  const found = org.deletes.filter(({ id, at }) => id.startsWith(prefix) && at >= start && at < end);
+  const shown = (millis) => new Date(millis).toISOString().replace('Z', '+0000');
+  json(response, 200, {
+    deletedRecords: found.map(({ id, at }) => ({ id, deletedDate: shown(at) })),
+    earliestDateAvailable: shown(earliest), latestDateCovered: shown(end),
+  });
 }
 
 /** Collections of records, and records by their Ids. */
@@ -161,6 +178,7 @@ function api(request, response, parts, url, body) {
         return json(response, 200, { encoding: 'UTF-8', maxBatchSize: 200, sobjects: Object.keys(org.objects).map((name) => ({ ...described(name), fields: undefined })) });
       }
       if (!org.objects[rest[0]]) return refuse(response, 404, 'NOT_FOUND', 'The requested resource does not exist');
+      if (rest[1] === 'deleted') return deleted(response, rest[0], url);
       return json(response, 200, described(rest[0]));
     case 'query': case 'queryAll':
       return rest[0] ? more(request, response, rest[0]) : query(request, response, url, first === 'queryAll');
