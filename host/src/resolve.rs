@@ -17,13 +17,14 @@ mod merge;
 mod news;
 mod owed;
 mod policy;
+mod revive;
 mod rules;
 mod safety;
 mod state;
 #[cfg(test)]
 mod tests;
 
-pub use apply::{Deletion, Event, EventKind, Facts, apply, revive};
+pub use apply::{Deletion, Event, EventKind, Facts, apply};
 pub use codec::{decode, encode};
 pub use forget::is_forgettable;
 use identity::is_like;
@@ -31,6 +32,7 @@ pub use identity::{MatchDigest, Normaliser, match_digest, normalise, similarity}
 pub use merge::{FieldChange, Verdict, Why, set_by_person};
 pub use owed::{Owed, Segment, disagrees, owed};
 pub use policy::{Dispute, Policy, Ruling};
+pub use revive::revive;
 pub use rules::{DeleteConflict, Deletes, EndpointRule, ExitRule, Group, Others, Rules};
 pub use safety::{Mechanism, Safety};
 pub use state::{Canon, Fence, Life, Link, Missing, RecordState, Sent, SentKind, Shadow, Side, Source};

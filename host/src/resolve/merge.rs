@@ -319,7 +319,7 @@ enum Judged {
 }
 
 fn judge(state: &RecordState, fields: &[(usize, Value)], dispute: &Dispute, rules: &Rules) -> Judged {
-    if fields.iter().all(|(field, value)| state.value(*field) == Some(value)) && !adds_up(dispute, rules) {
+    if fields.iter().all(|(field, value)| state.value(*field) == Some(value)) && !adds_up(state, dispute, rules) {
         return Judged::Agreed;
     }
     if fields.iter().all(|(field, _)| state.value(*field).is_none()) {
@@ -335,19 +335,20 @@ fn judge(state: &RecordState, fields: &[(usize, Value)], dispute: &Dispute, rule
 }
 
 /// Whether equal values are two changes all the same: two who count one more each have counted two.
-fn adds_up(dispute: &Dispute, rules: &Rules) -> bool {
+fn adds_up(state: &RecordState, dispute: &Dispute, rules: &Rules) -> bool {
     let is_counter = rules.groups.get(dispute.group).is_some_and(|group| group.policy == Policy::Counter);
     is_counter
         && rules.safety.has(Mechanism::CounterMerge)
-        && (dispute.current_source != dispute.incoming_source || !is_written(dispute, rules))
+        && (dispute.current_source != dispute.incoming_source || !is_written(state, dispute, rules))
         && dispute.base.iter().zip(&dispute.current).any(|(base, current)| base.is_some() && base != current)
 }
 
-/// Whether what is shown may be our own write, which we did not hear of.
-fn is_written(dispute: &Dispute, rules: &Rules) -> bool {
+/// Whether what is shown may be our own write, which we did not hear of and have given up since.
+fn is_written(state: &RecordState, dispute: &Dispute, rules: &Rules) -> bool {
     let Source::Endpoint(endpoint) = dispute.incoming_source else { return false };
     let fields = rules.groups.get(dispute.group).map(|group| group.fields.as_slice()).unwrap_or_default();
-    fields.iter().any(|field| rules.writes(endpoint, *field))
+    let late = state.side(endpoint).and_then(|side| side.late.as_ref());
+    late.is_some_and(|late| late.patch.iter().any(|(field, _)| fields.contains(field)))
 }
 
 fn verdict_of(ruling: &Ruling) -> Verdict {

@@ -71,12 +71,16 @@ fn one_record_only(core: &mut Core, system: usize, key: i64, after: &Values) {
     let is_same = |live: &Values| {
         live[serial] == after[serial] && email.is_none_or(|field| email_key(&live[field]) == email_key(&after[field]))
     };
-    let twin = core
-        .ledger
-        .changes
-        .iter()
-        .filter(by_us)
-        .find(|change| change.key != key && core.systems[system].get(change.key).is_some_and(is_same));
+    // Whom a user has just brought back nobody can see yet.
+    let since = core.now - core.plan.systems[system].lag;
+    let is_hidden = |key: i64| {
+        let of_it = |change: &&crate::ledger::Change| change.system == system && change.key == key;
+        let births = core.ledger.changes.iter().filter(of_it).filter(|change| change.before.is_none());
+        births.last().is_some_and(|birth| birth.author == Author::User && birth.at > since)
+    };
+    let twin = core.ledger.changes.iter().filter(by_us).find(|change| {
+        change.key != key && core.systems[system].get(change.key).is_some_and(is_same) && !is_hidden(change.key)
+    });
     if let Some(twin) = twin.map(|twin| twin.key) {
         let name = core.plan.systems[system].name;
         core.fail(
@@ -435,7 +439,7 @@ impl Core {
     }
 
     /// Whether a person has decided about this record: then older values may come back.
-    fn is_parted(&self, class: usize) -> bool {
+    pub fn is_parted(&self, class: usize) -> bool {
         self.parted.iter().any(|parted| self.ledger.class_now(*parted) == class)
     }
 

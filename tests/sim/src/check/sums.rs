@@ -32,7 +32,8 @@ fn check(core: &Core, view: &View, field: usize, class: usize, changes: &[&Chang
     let inserts = changes.iter().filter(|change| change.before.is_none()).count();
     let deletes = changes.iter().filter(|change| change.after.is_none()).count();
     let all_have_it = core.plan.systems.iter().all(|system| system.has(field) && system.conditional);
-    if inserts != 1 || deletes > 0 || !all_have_it {
+    // Of what a person has said that it is two, each has its own count.
+    if inserts != 1 || deletes > 0 || !all_have_it || core.is_parted(class) {
         return;
     }
     let open = Open::of(view);

@@ -385,7 +385,7 @@ impl Writer for RowWriter {
         self.conn.answer(Op::Flush).await?;
         self.is_broken = done.is_err();
         done?;
-        sim.core().ledger.heard.extend(self.done.drain(..));
+        sim.core().ledger.heard.append(&mut self.done);
         Ok(std::mem::take(&mut self.flushed))
     }
 }
