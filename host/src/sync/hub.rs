@@ -33,6 +33,7 @@ mod rules;
 mod seen;
 mod setup;
 mod times;
+mod unit;
 mod verify;
 mod waiting;
 mod warm;

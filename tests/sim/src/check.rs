@@ -75,8 +75,8 @@ fn one_record_only(core: &mut Core, system: usize, key: i64, after: &Values) {
     let since = core.now - core.plan.systems[system].lag;
     let is_hidden = |key: i64| {
         let of_it = |change: &&crate::ledger::Change| change.system == system && change.key == key;
-        let births = core.ledger.changes.iter().filter(of_it).filter(|change| change.before.is_none());
-        births.last().is_some_and(|birth| birth.author == Author::User && birth.at > since)
+        let mut births = core.ledger.changes.iter().filter(of_it).filter(|change| change.before.is_none());
+        births.next_back().is_some_and(|birth| birth.author == Author::User && birth.at > since)
     };
     let twin = core.ledger.changes.iter().filter(by_us).find(|change| {
         change.key != key && core.systems[system].get(change.key).is_some_and(is_same) && !is_hidden(change.key)

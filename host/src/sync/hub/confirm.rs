@@ -4,7 +4,8 @@ use serde_json::json;
 
 use super::decide::Incoming;
 use super::deliver::{Action, Job, back_off};
-use super::work::{Unit, Work, remote_text};
+use super::unit::Unit;
+use super::work::{Work, remote_text};
 use super::write::Outcome;
 use super::writing::Written;
 use crate::connector::Failure;

@@ -6,7 +6,8 @@ use serde_json::{Map, Value as Json};
 
 use super::disputes::deletion_text;
 use super::identify::Identity;
-use super::work::{Unit, Work};
+use super::unit::Unit;
+use super::work::Work;
 use crate::connector::Failure;
 use crate::lineage::{Entry, EntryKind, Item};
 use crate::record::{Row, Value};
@@ -264,8 +265,12 @@ impl Work<'_> {
         touched.is_dirty |= facts.is_touched;
         touched.is_changed |= facts.is_touched;
         decided.asked.extend(facts.asked.iter().cloned());
+        self.undecided.remove(&(endpoint, record));
         match facts.unsettled {
-            Some(until) => self.wait(endpoint, row, until, "unsettled", &mut decided.unit),
+            Some(until) => {
+                self.undecided.insert((endpoint, record), until);
+                self.wait(endpoint, row, until, "unsettled", &mut decided.unit);
+            }
             None if row.points_nowhere => {
                 self.wait(endpoint, row, now + WAIT_FOR_PARENT, "its parent is not known yet", &mut decided.unit);
             }

@@ -1,20 +1,21 @@
 //! Giving an endpoint what it is owed: intents that are due become rows, are durable as sent before the first byte leaves, and are
 //! confirmed row by row.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
 use super::setup::End;
-use super::work::{Unit, Work, remote_text, remote_values};
+use super::unit::Unit;
+use super::work::{Work, remote_values};
 use super::write::Outcome;
 use super::writing::{Batch, Writing, Written};
 use crate::connector::{Failure, FailureKind};
 use crate::record::{Field, Purpose, Value};
 use crate::resolve::{Mechanism, Owed, RecordState, Sent, SentKind};
-use crate::store::{Intent, IntentRow, IntentState, RecordId, RecordQuery};
+use crate::store::{Intent, IntentRow, IntentState, RecordId};
 use crate::sync::error::SyncError;
 
 /// Intents handled together.
@@ -208,7 +209,14 @@ impl Work<'_> {
             let Some(touched) = unit.peek(intent.record) else { continue };
             let owed = super::work::owed_of(&self.settled, &touched.state, endpoint);
             match self.job(endpoint, intent, &touched.state, owed) {
-                Ok(Planned::Job(job)) => jobs.push(job),
+                Ok(Planned::Job(job)) => match self.undecided_until(endpoint, &job) {
+                    // It would be written over what may be somebody's change.
+                    Some(until) => {
+                        let row = self.intent(IntentState::Planned, until, intent.row.attempts, job.action);
+                        unit.intents.insert((intent.record, endpoint), row);
+                    }
+                    None => jobs.push(job),
+                },
                 // The commit finds that nothing is owed, and takes the intent away.
                 Ok(Planned::Nothing) => unit.get(intent.record).into_iter().for_each(|touched| touched.is_dirty = true),
                 Ok(Planned::Parked) => {
@@ -220,6 +228,11 @@ impl Work<'_> {
             }
         }
         Ok((unit, jobs))
+    }
+
+    fn undecided_until(&self, endpoint: usize, job: &Job) -> Option<i64> {
+        let until = self.undecided.get(&(endpoint, job.record)).filter(|_| job.action != Action::Create)?;
+        Some(*until).filter(|until| *until > self.now() && self.has(Mechanism::SettleFence))
     }
 
     fn job(&self, endpoint: usize, intent: &Intent, state: &RecordState, owed: Owed) -> Result<Planned, Failure> {
@@ -254,60 +267,6 @@ impl Work<'_> {
             expected,
             attempts: intent.row.attempts,
         }))
-    }
-
-    /// Leaves out creates under a key of our own that another record of ours has there, or gets in this batch: they would be written
-    /// over it.
-    fn refuse_taken(&mut self, endpoint: usize, jobs: Vec<Job>, unit: &mut Unit) -> Result<Vec<Job>, SyncError> {
-        let id = self.endpoint_id(endpoint);
-        let keys: Vec<Option<Vec<u8>>> = jobs.iter().map(|job| self.own_key(endpoint, job)).collect();
-        let remotes: Vec<Vec<u8>> = keys.iter().flatten().cloned().collect();
-        if remotes.is_empty() {
-            return Ok(jobs);
-        }
-        let query = RecordQuery {
-            sync: self.name().to_owned(),
-            links: remotes.iter().map(|remote| (id, remote.clone())).collect(),
-            ..RecordQuery::default()
-        };
-        let links = self.run.store.load_records(&query)?.links;
-        let owners: HashMap<Vec<u8>, RecordId> =
-            remotes.into_iter().zip(links).filter_map(|(remote, record)| Some((remote, record?))).collect();
-        let mut seen: HashSet<Vec<u8>> = HashSet::new();
-        let mut left = Vec::with_capacity(jobs.len());
-        for (job, key) in jobs.into_iter().zip(keys) {
-            let Some(key) = key else {
-                left.push(job);
-                continue;
-            };
-            match owners.get(&key) {
-                Some(owner) if *owner != job.record => {
-                    let failure = self.taken(endpoint, &key);
-                    self.refuse(endpoint, job.record, &job.patch, &failure, unit);
-                }
-                // The second of two waits until the first is there.
-                _ if !seen.insert(key) => {}
-                _ => left.push(job),
-            }
-        }
-        Ok(left)
-    }
-
-    /// The remote id a create is going to have, where it is we who give it.
-    fn own_key(&self, endpoint: usize, job: &Job) -> Option<Vec<u8>> {
-        let end = self.settled.ends.get(endpoint).filter(|_| job.action == Action::Create)?;
-        super::write::key_among(&job.columns, &end.key)
-    }
-
-    fn taken(&self, endpoint: usize, key: &[u8]) -> Failure {
-        let end = self.settled.ends.get(endpoint);
-        let (name, text) = end.map(|end| (end.name.clone(), remote_text(key, &end.key))).unwrap_or_default();
-        Failure::new(
-            FailureKind::InvalidData,
-            &crate::error::codes::DATA_KEY,
-            "lockstep",
-            format!("`{name}` has {text} already, and it belongs to another record: one of the two needs another key"),
-        )
     }
 
     /// What a patch points to, by the endpoint's ids. A reference to a record the endpoint does not have yet is left out, to be

@@ -3,7 +3,8 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::decide::{Decided, Incoming};
-use super::work::{Unit, Work, remote_text};
+use super::unit::Unit;
+use super::work::{Work, remote_text};
 use crate::record::Value;
 use crate::resolve::{Deletion, EventKind, Facts, Mechanism, Source, Verdict, Why};
 use crate::store::{ConflictChange, ConflictKind, ConflictState, NewConflict, RecordId};

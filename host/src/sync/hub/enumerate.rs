@@ -5,7 +5,8 @@
 
 use super::decide::Incoming;
 use super::seen::Seen;
-use super::work::{Unit, Work, remote_text};
+use super::unit::Unit;
+use super::work::{Work, remote_text};
 use crate::connector::{ReadMode, ReadRequest};
 use crate::resolve::{EventKind, Link, Mechanism, Missing};
 use crate::store::{EndpointUpdate, HoldId, HoldState, KeyDigest, Link as StoredLink, NewHold};

@@ -1,7 +1,8 @@
 //! Many deletes at once wait for approval, whoever asked for them.
 
 use super::deliver::{Action, Job};
-use super::work::{Unit, Work, remote_text};
+use super::unit::Unit;
+use super::work::{Work, remote_text};
 use crate::resolve::Mechanism;
 use crate::store::{HoldState, IntentState, KeyDigest, NewHold};
 use crate::sync::error::SyncError;

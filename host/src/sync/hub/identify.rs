@@ -1,7 +1,8 @@
 //! Which record an unknown remote record is.
 
 use super::decide::Incoming;
-use super::work::{Touched, Unit, Work};
+use super::unit::{Touched, Unit};
+use super::work::Work;
 use crate::record::Value;
 use crate::resolve::{Link, Mechanism, Normaliser, RecordState, match_digest, similarity};
 use crate::store::{ConflictKind, HubCommit, MatchKey, MatchKeyChange, Presence, RecordId};

@@ -3,7 +3,8 @@
 use super::decide::{Answers, Incoming};
 use super::letters::name_origin;
 use super::seen::Seen;
-use super::work::{Unit, Work, remote_id, remote_text};
+use super::unit::Unit;
+use super::work::{Work, remote_id, remote_text};
 use crate::connector::{Cursor, Page, PageStatus, ReadMode, ReadRequest};
 use crate::error::codes;
 use crate::record::{ChangeKind, Changes, Field, LogicalType, Value, values_of};

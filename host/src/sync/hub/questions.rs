@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use super::decide::{Decided, Incoming};
-use super::work::{Unit, Work, remote_text};
+use super::unit::Unit;
+use super::work::{Work, remote_text};
 use crate::record::Row;
 use crate::resolve::{Deletion, Dispute, EventKind, Facts, Group, Source, Verdict, Why};
 use crate::store::{

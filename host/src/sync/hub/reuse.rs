@@ -1,15 +1,74 @@
-//! Systems that give a new record the id of one that is gone: what they have just made is not what used to be there.
+//! Ids that new records get and others have, or had: what is made under a key of our own must not be written over another record, and
+//! what a system has just made under the id of one that is gone is not what used to be there.
+
+use std::collections::{HashMap, HashSet};
 
 use super::decide::Incoming;
 use super::deliver::{Action, Job};
-use super::work::Work;
+use super::unit::Unit;
+use super::work::{Work, remote_text};
 use super::write::Outcome;
+use crate::connector::{Failure, FailureKind};
 use crate::record::Row;
 use crate::resolve::{EventKind, Link, Shadow};
 use crate::store::{RecordId, RecordQuery};
 use crate::sync::error::SyncError;
 
 impl Work<'_> {
+    /// Leaves out creates under a key of our own that another record of ours has there, or gets in this batch: they would be written
+    /// over it.
+    pub fn refuse_taken(&mut self, endpoint: usize, jobs: Vec<Job>, unit: &mut Unit) -> Result<Vec<Job>, SyncError> {
+        let id = self.endpoint_id(endpoint);
+        let keys: Vec<Option<Vec<u8>>> = jobs.iter().map(|job| self.own_key(endpoint, job)).collect();
+        let remotes: Vec<Vec<u8>> = keys.iter().flatten().cloned().collect();
+        if remotes.is_empty() {
+            return Ok(jobs);
+        }
+        let query = RecordQuery {
+            sync: self.name().to_owned(),
+            links: remotes.iter().map(|remote| (id, remote.clone())).collect(),
+            ..RecordQuery::default()
+        };
+        let links = self.run.store.load_records(&query)?.links;
+        let owners: HashMap<Vec<u8>, RecordId> =
+            remotes.into_iter().zip(links).filter_map(|(remote, record)| Some((remote, record?))).collect();
+        let mut seen: HashSet<Vec<u8>> = HashSet::new();
+        let mut left = Vec::with_capacity(jobs.len());
+        for (job, key) in jobs.into_iter().zip(keys) {
+            let Some(key) = key else {
+                left.push(job);
+                continue;
+            };
+            match owners.get(&key) {
+                Some(owner) if *owner != job.record => {
+                    let failure = self.taken(endpoint, &key);
+                    self.refuse(endpoint, job.record, &job.patch, &failure, unit);
+                }
+                // The second of two waits until the first is there.
+                _ if !seen.insert(key) => {}
+                _ => left.push(job),
+            }
+        }
+        Ok(left)
+    }
+
+    /// The remote id a create is going to have, where it is we who give it.
+    fn own_key(&self, endpoint: usize, job: &Job) -> Option<Vec<u8>> {
+        let end = self.settled.ends.get(endpoint).filter(|_| job.action == Action::Create)?;
+        super::write::key_among(&job.columns, &end.key)
+    }
+
+    fn taken(&self, endpoint: usize, key: &[u8]) -> Failure {
+        let end = self.settled.ends.get(endpoint);
+        let (name, text) = end.map(|end| (end.name.clone(), remote_text(key, &end.key))).unwrap_or_default();
+        Failure::new(
+            FailureKind::InvalidData,
+            &crate::error::codes::DATA_KEY,
+            "lockstep",
+            format!("`{name}` has {text} already, and it belongs to another record: one of the two needs another key"),
+        )
+    }
+
     /// Takes ids that an endpoint has just given to new records from those who had them before.
     pub async fn free_ids(&mut self, endpoint: usize, jobs: &[Job], outcomes: &[Outcome]) -> Result<(), SyncError> {
         let made = jobs.iter().zip(outcomes).filter_map(|(job, outcome)| match outcome {

@@ -1,7 +1,8 @@
 //! Events that wait: their bytes, and what becomes of them when their time has come.
 
 use super::decide::Incoming;
-use super::work::{Unit, Work};
+use super::unit::Unit;
+use super::work::Work;
 use crate::record::{Value, read_byte, read_count, read_int, read_value, write_count, write_int, write_value};
 use crate::resolve::EventKind;
 use crate::store::EventChange;

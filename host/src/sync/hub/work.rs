@@ -1,13 +1,12 @@
 //! A run in progress: who we are to the store, what is touched, and how it becomes durable.
 
-use std::collections::hash_map::Entry as Place;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::ahead::{Fetching, Listing};
-use super::by_record::{ByCopy, ByRecord};
 use super::seen::Digester;
 use super::setup::{End, Settled};
+use super::unit::{Touched, Unit};
 use super::warm::Warm;
 use super::writing::Lease;
 use super::{Hub, HubRun};
@@ -15,8 +14,8 @@ use crate::lineage::{EndRows, Entry, EntryKind};
 use crate::record::{Field, Value, read_value, write_value};
 use crate::resolve::{Link, Mechanism, Owed, RecordState, Segment, decode, encode, owed};
 use crate::store::{
-    ConflictChange, ConflictId, Counters, EndpointId, EndpointState, EndpointUpdate, Epoch, EventChange, HubCommit,
-    HubState, IntentRow, IntentState, KeyDigest, MatchKey, NewDeadLetter, NewLineage, RecordId, RecordQuery, RunId,
+    ConflictId, Counters, EndpointId, EndpointState, Epoch, HubCommit, HubState, IntentRow, IntentState, KeyDigest,
+    NewLineage, RecordId, RecordQuery, RunId,
 };
 use crate::sync::error::SyncError;
 use crate::sync::retry::Caution;
@@ -61,101 +60,9 @@ pub(super) struct Work<'a> {
     /// Readings that have begun before their turn.
     pub ahead: HashMap<usize, Fetching>,
     pub listings: HashMap<usize, Listing>,
+    /// Until when it cannot be decided about what an endpoint says of a record.
+    pub undecided: HashMap<(usize, RecordId), i64>,
     pub digester: Digester,
-}
-
-/// Records that are decided about together, and everything that becomes durable with them.
-#[derive(Default)]
-pub(super) struct Unit {
-    order: Vec<RecordId>,
-    records: ByRecord<Touched>,
-    pub lineage: Vec<NewLineage>,
-    links: BTreeMap<EndpointId, BTreeMap<Vec<u8>, Option<RecordId>>>,
-    /// Remote records that go from one record to another.
-    freed: Vec<(EndpointId, Vec<u8>)>,
-    /// Match keys of records this unit made or changed.
-    pub keys: HashMap<MatchKey, Vec<RecordId>>,
-    pub events: Vec<EventChange>,
-    pub conflicts: Vec<ConflictChange>,
-    pub endpoints: Vec<EndpointUpdate>,
-    pub letters: Vec<NewDeadLetter>,
-    pub written_keys: Vec<KeyDigest>,
-    /// Intents that are what they are whatever the record says: sent, unknown, refused.
-    pub intents: ByCopy<IntentRow>,
-    pub hold_applied: Option<crate::store::HoldId>,
-    pub resolved: Vec<crate::store::DeadLetterId>,
-}
-
-/// A record in memory.
-pub(super) struct Touched {
-    pub state: RecordState,
-    /// The values of the match fields when it was loaded; none if it is new.
-    pub matched: Option<Vec<(usize, Option<Value>)>>,
-    pub is_dirty: bool,
-    /// Something was agreed anew: whatever was refused or parked is tried again.
-    pub is_changed: bool,
-    /// Nobody could have changed it.
-    is_untouched: bool,
-}
-
-impl Unit {
-    pub fn get(&mut self, id: RecordId) -> Option<&mut Touched> {
-        let touched = self.records.get_mut(&id)?;
-        touched.is_untouched = false;
-        Some(touched)
-    }
-
-    pub fn peek(&self, id: RecordId) -> Option<&Touched> {
-        self.records.get(&id)
-    }
-
-    fn reserve(&mut self, records: usize) {
-        self.order.reserve(records);
-        self.records.reserve(records);
-    }
-
-    /// Puts in a record that is not there yet.
-    pub fn put_new(&mut self, id: RecordId, state: RecordState) {
-        self.put(id, state, None);
-    }
-
-    fn put(&mut self, id: RecordId, state: RecordState, matched: Option<Vec<(usize, Option<Value>)>>) {
-        if let Place::Vacant(place) = self.records.entry(id) {
-            self.order.push(id);
-            place.insert(Touched { state, matched, is_dirty: false, is_changed: false, is_untouched: true });
-        }
-    }
-
-    /// A remote record belongs to this record from now on, or to none.
-    pub fn link(&mut self, endpoint: EndpointId, remote: Vec<u8>, record: Option<RecordId>) {
-        let links = self.links.entry(endpoint).or_default();
-        if record.is_some() && links.get(&remote) == Some(&None) {
-            self.freed.push((endpoint, remote.clone()));
-        }
-        links.insert(remote, record);
-    }
-
-    /// What this unit has said about a remote record's link, if it has.
-    pub fn linked(&self, endpoint: EndpointId, remote: &[u8]) -> Option<Option<RecordId>> {
-        self.links.get(&endpoint)?.get(remote).copied()
-    }
-
-    pub fn has_linked(&self, record: RecordId) -> bool {
-        self.links.values().flat_map(BTreeMap::values).any(|linked| *linked == Some(record))
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.lineage.is_empty()
-            && self.links.is_empty()
-            && self.events.is_empty()
-            && self.conflicts.is_empty()
-            && self.endpoints.is_empty()
-            && self.letters.is_empty()
-            && self.intents.is_empty()
-            && self.resolved.is_empty()
-            && self.hold_applied.is_none()
-            && self.records.values().all(|touched| !touched.is_dirty)
-    }
 }
 
 impl<'a> Work<'a> {
@@ -188,6 +95,7 @@ impl<'a> Work<'a> {
             warm: Warm::default(),
             ahead: HashMap::new(),
             listings: HashMap::new(),
+            undecided: HashMap::new(),
             digester: Digester::new(&*run.world.random),
         }
     }

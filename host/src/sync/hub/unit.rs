@@ -1,0 +1,106 @@
+//! What is decided about together, until it is durable.
+
+use std::collections::hash_map::Entry as Place;
+use std::collections::{BTreeMap, HashMap};
+
+use super::by_record::{ByCopy, ByRecord};
+use crate::record::Value;
+use crate::resolve::RecordState;
+use crate::store::{
+    ConflictChange, EndpointId, EndpointUpdate, EventChange, IntentRow, KeyDigest, MatchKey, NewDeadLetter, NewLineage,
+    RecordId,
+};
+
+/// Records that are decided about together, and everything that becomes durable with them.
+#[derive(Default)]
+pub(super) struct Unit {
+    pub order: Vec<RecordId>,
+    pub records: ByRecord<Touched>,
+    pub lineage: Vec<NewLineage>,
+    pub links: BTreeMap<EndpointId, BTreeMap<Vec<u8>, Option<RecordId>>>,
+    /// Remote records that go from one record to another.
+    pub freed: Vec<(EndpointId, Vec<u8>)>,
+    /// Match keys of records this unit made or changed.
+    pub keys: HashMap<MatchKey, Vec<RecordId>>,
+    pub events: Vec<EventChange>,
+    pub conflicts: Vec<ConflictChange>,
+    pub endpoints: Vec<EndpointUpdate>,
+    pub letters: Vec<NewDeadLetter>,
+    pub written_keys: Vec<KeyDigest>,
+    /// Intents that are what they are whatever the record says: sent, unknown, refused.
+    pub intents: ByCopy<IntentRow>,
+    pub hold_applied: Option<crate::store::HoldId>,
+    pub resolved: Vec<crate::store::DeadLetterId>,
+}
+
+/// A record in memory.
+pub(super) struct Touched {
+    pub state: RecordState,
+    /// The values of the match fields when it was loaded; none if it is new.
+    pub matched: Option<Vec<(usize, Option<Value>)>>,
+    pub is_dirty: bool,
+    /// Something was agreed anew: whatever was refused or parked is tried again.
+    pub is_changed: bool,
+    /// Nobody could have changed it.
+    pub is_untouched: bool,
+}
+
+impl Unit {
+    pub fn get(&mut self, id: RecordId) -> Option<&mut Touched> {
+        let touched = self.records.get_mut(&id)?;
+        touched.is_untouched = false;
+        Some(touched)
+    }
+
+    pub fn peek(&self, id: RecordId) -> Option<&Touched> {
+        self.records.get(&id)
+    }
+
+    pub fn reserve(&mut self, records: usize) {
+        self.order.reserve(records);
+        self.records.reserve(records);
+    }
+
+    /// Puts in a record that is not there yet.
+    pub fn put_new(&mut self, id: RecordId, state: RecordState) {
+        self.put(id, state, None);
+    }
+
+    pub fn put(&mut self, id: RecordId, state: RecordState, matched: Option<Vec<(usize, Option<Value>)>>) {
+        if let Place::Vacant(place) = self.records.entry(id) {
+            self.order.push(id);
+            place.insert(Touched { state, matched, is_dirty: false, is_changed: false, is_untouched: true });
+        }
+    }
+
+    /// A remote record belongs to this record from now on, or to none.
+    pub fn link(&mut self, endpoint: EndpointId, remote: Vec<u8>, record: Option<RecordId>) {
+        let links = self.links.entry(endpoint).or_default();
+        if record.is_some() && links.get(&remote) == Some(&None) {
+            self.freed.push((endpoint, remote.clone()));
+        }
+        links.insert(remote, record);
+    }
+
+    /// What this unit has said about a remote record's link, if it has.
+    pub fn linked(&self, endpoint: EndpointId, remote: &[u8]) -> Option<Option<RecordId>> {
+        self.links.get(&endpoint)?.get(remote).copied()
+    }
+
+    pub fn has_linked(&self, record: RecordId) -> bool {
+        self.links.values().flat_map(BTreeMap::values).any(|linked| *linked == Some(record))
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.lineage.is_empty()
+            && self.links.is_empty()
+            && self.events.is_empty()
+            && self.conflicts.is_empty()
+            && self.endpoints.is_empty()
+            && self.letters.is_empty()
+            && self.intents.is_empty()
+            && self.resolved.is_empty()
+            && self.hold_applied.is_none()
+            && self.records.values().all(|touched| !touched.is_dirty)
+    }
+}
