@@ -10,9 +10,11 @@ mod plain;
 mod scan;
 mod shape;
 mod text;
+mod tree;
 
 pub use column::push;
 pub use document::{Document, Element};
 pub use scan::{DEPTH_MAX, Fault, Kind, Member, Text, Value, find_duplicate, read_object};
 pub use shape::Shape;
 pub use text::{read_strings, write_string, write_strings};
+pub use tree::Node;
