@@ -3,6 +3,7 @@
 //!
 //! It knows everything below the command line and nothing of it.
 
+mod config_files;
 mod datasets;
 mod grants;
 
@@ -168,7 +169,14 @@ impl Assembly {
         let grants = self.grantor.grants(connection)?;
         let limits = self.runtime.limits().lowered(&wish(&connection.limits));
         let clock = self.world.clock.clone();
-        let connector = PluginConnector::system(&self.runtime, &binary, &connection.config, grants, limits, clock)
+        let schema = binary.manifest.config.as_ref();
+        let config =
+            config_files::with_files(&connection.config, schema, &project.dir).map_err(|(pointer, reason)| {
+                let (connection_name, plugin) = (connection.name.to_string(), binary.label());
+                let error = PluginError::Config { connection: connection_name, plugin, pointer, reason, place: None };
+                config_place(error, connection)
+            })?;
+        let connector = PluginConnector::system(&self.runtime, &binary, &config, grants, limits, clock)
             .map_err(|error| config_place(error, connection))?;
         self.connectors.insert(name.clone(), connector.clone());
         Ok(connector)

@@ -7,8 +7,17 @@ use lockstep::cli;
 use lockstep::project::Project;
 
 /// Where people read; `docs/errors` has tests of its own beside `explain`.
-const FOLDERS: &[&str] =
-    &["", "docs/guides", "docs/reference", "docs/errors", "docs/adr", "examples", "plugins", "wit"];
+const FOLDERS: &[&str] = &[
+    "",
+    "docs/guides",
+    "docs/reference",
+    "docs/errors",
+    "docs/adr",
+    "examples",
+    "plugins",
+    "plugins/http-json/apis",
+    "wit",
+];
 
 fn root() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
@@ -111,7 +120,7 @@ fn the_guide_on_http_shows_settings_that_are_understood() {
         false => format!("[connection.crm]\nplugin = \"csv\"\n{block}"),
     });
     let inline = inline_tables(&text).map(|table| {
-        let is_auth = ["bearer", "basic", "header ", "query"].iter().any(|name| table.contains(name));
+        let is_auth = ["bearer", "basic", "header ", "query", "body"].iter().any(|name| table.contains(name));
         let key = if is_auth {
             format!("http.api = {{ origin = \"https://a.example\", auth = {table} }}")
         } else {

@@ -11,6 +11,8 @@ pub struct Ask {
     pub body: Option<Vec<u8>>,
     /// Whether doing it twice is the same as doing it once, where the method does not say so.
     pub is_idempotent: Option<bool>,
+    /// Secrets of the connection, and the strings in the body that stand for them until the host puts them there.
+    pub secrets: Vec<(String, String)>,
 }
 
 impl Ask {
@@ -70,7 +72,7 @@ pub fn ask_all(endpoint: &str, asks: Vec<Ask>) -> Vec<Result<Reply>> {
             target: ask.target,
             headers: ask.headers.into_iter().map(|(name, value)| (name, value.into_bytes())).collect(),
             body: ask.body,
-            options: ask.is_idempotent.map(|is| ("idempotent".to_owned(), is.to_string())).into_iter().collect(),
+            options: options(ask.is_idempotent, ask.secrets),
         })
         .collect();
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
@@ -82,6 +84,13 @@ pub fn ask_all(endpoint: &str, asks: Vec<Ask>) -> Vec<Result<Reply>> {
         })
     });
     replies.collect()
+}
+
+#[cfg(target_arch = "wasm32")]
+fn options(is_idempotent: Option<bool>, secrets: Vec<(String, String)>) -> Vec<(String, String)> {
+    let idempotent = is_idempotent.map(|is| ("idempotent".to_owned(), is.to_string()));
+    let secrets = secrets.into_iter().map(|(name, mark)| (format!("secret:{name}"), mark));
+    idempotent.into_iter().chain(secrets).collect()
 }
 
 /// Only the host sends requests.

@@ -49,9 +49,11 @@ fn a_user_without_a_password_may_be_a_secret() {
 #[test]
 fn nothing_and_too_much() {
     insta::assert_snapshot!(check_auth(""), @r#"
-    error[LS0204]: lockstep.toml:10: `connection.db.http.api.auth` must have one of `basic`, `bearer`, `oauth2`, `jwt_bearer`, `header` and `query`
+    error[LS0204]: lockstep.toml:10: `connection.db.http.api.auth` must have one of `basic`, `bearer`, `oauth2`, `jwt_bearer`, `header`, `query` and `body`
     hint: for example `auth = { bearer = "env:CRM_TOKEN" }`
     "#);
+    let literal = check_auth(r#"body = { api_key = "hunter2-hunter2" }"#);
+    assert!(literal.contains("LS0208") && !literal.contains("hunter2"), "{literal}");
     insta::assert_snapshot!(check_auth(r#"bearer = "env:A", header = { authorization = "env:B" }"#), @r#"
     error[LS0204]: lockstep.toml:10: `connection.db.http.api.auth` fills the header `Authorization` twice: one of `basic`, `bearer`, `oauth2`, `jwt_bearer` and `header` can
     hint: for example `auth = { bearer = "env:CRM_TOKEN" }`

@@ -27,8 +27,8 @@ use url::{Host, Url};
 pub use self::breaker::Breaker;
 pub use self::budget::{Budget, Lane};
 use self::cookies::Cookies;
-pub use self::credential::CredentialError;
 use self::credential::{Credential, Surroundings};
+pub use self::credential::{CredentialError, SecretWish};
 use self::exchange::{Prepared, is_idempotent};
 use crate::connector::{Failure, FailureKind};
 use crate::error::codes;
@@ -92,6 +92,8 @@ pub struct Request {
     pub body: Option<Vec<u8>>,
     /// Whether it may be sent twice; none = as the method says.
     pub is_idempotent: Option<bool>,
+    /// Secrets that belong into the body.
+    pub secrets: Vec<SecretWish>,
 }
 
 #[derive(Debug)]
@@ -156,7 +158,14 @@ impl HttpOrigin {
             .map_err(|_| denied(format!("`{}` is not a method", request.method.escape_default())))?;
         let is_idempotent = request.is_idempotent.unwrap_or_else(|| is_idempotent(&method));
         let headers = headers(request.headers)?;
-        let prepared = Prepared { method, url, headers, body: request.body.map(Into::into), is_idempotent };
+        let prepared = Prepared {
+            method,
+            url,
+            headers,
+            body: request.body.map(Into::into),
+            is_idempotent,
+            secrets: request.secrets,
+        };
         self.0.exchange(&prepared, call).await
     }
 }
@@ -329,8 +338,14 @@ mod tests {
     #[tokio::test]
     async fn a_name_that_leads_home_is_refused() {
         let call = Call { limits: &Limits::default(), lane: Lane::Bulk };
-        let request =
-            Request { method: "GET".into(), target: "/".into(), headers: vec![], body: None, is_idempotent: None };
+        let request = Request {
+            method: "GET".into(),
+            target: "/".into(),
+            headers: vec![],
+            body: None,
+            is_idempotent: None,
+            secrets: vec![],
+        };
         let failure = origin("http://localhost:9").send(request, &call).await.err().unwrap();
         assert_eq!(failure.code.id, "LS0506", "{failure}");
     }

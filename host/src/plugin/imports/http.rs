@@ -4,7 +4,7 @@ use super::super::bindings::lockstep::plugin::types::Error;
 use super::not_granted;
 use crate::connector::{Failure, FailureKind};
 use crate::error::codes;
-use crate::plugin::capability::http::{self, Call, HttpOrigin, Request};
+use crate::plugin::capability::http::{self, Call, HttpOrigin, Request, SecretWish};
 use crate::plugin::instance::State;
 
 impl wit::Host for State {
@@ -24,11 +24,21 @@ fn prepare(state: &State, request: wit::Request) -> Result<(HttpOrigin, Request)
         .cloned()
         .ok_or_else(|| not_granted(state, "http", &request.endpoint, "{ origin = \"https://api.example.com\" }"))?;
     let is_idempotent = is_idempotent(&request.options)?;
+    let secrets = secrets(&request.options);
     let wit::Request { method, target, headers, body, .. } = request;
-    Ok((origin, Request { method, target, headers, body, is_idempotent }))
+    Ok((origin, Request { method, target, headers, body, is_idempotent, secrets }))
 }
 
 /// The option `idempotent`; others are for hosts that know them.
+/// `secret:NAME`: what stands for a secret in the body.
+fn secrets(options: &[(String, String)]) -> Vec<SecretWish> {
+    let wish = |(option, mark): &(String, String)| {
+        let name = option.strip_prefix("secret:")?.to_owned();
+        Some(SecretWish { name, mark: mark.clone() })
+    };
+    options.iter().filter_map(wish).collect()
+}
+
 fn is_idempotent(options: &[(String, String)]) -> Result<Option<bool>, Failure> {
     let Some((_, value)) = options.iter().find(|(name, _)| name == "idempotent") else { return Ok(None) };
     value.parse().map(Some).map_err(|_| {

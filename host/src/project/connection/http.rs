@@ -48,6 +48,8 @@ pub struct Auth {
     pub headers: Vec<(String, Reference)>,
     /// Parameters of the URL, by name.
     pub query: Vec<(String, Reference)>,
+    /// What a plugin may have put into the body of a request, by the name it asks for it.
+    pub body: Vec<(String, Reference)>,
     pub place: Place,
 }
 
@@ -139,7 +141,7 @@ impl Auth {
     /// Every secret that is needed.
     pub fn references(&self) -> Vec<&Reference> {
         let mut references: Vec<&Reference> = self.scheme.iter().flat_map(AuthScheme::references).collect();
-        references.extend(self.headers.iter().chain(&self.query).map(|(_, reference)| reference));
+        references.extend(self.headers.iter().chain(&self.query).chain(&self.body).map(|(_, reference)| reference));
         references
     }
 
@@ -152,7 +154,9 @@ impl Auth {
             AuthScheme::JwtBearer(_) => "jwt_bearer",
         });
         let headers = (!self.headers.is_empty()).then_some("header");
-        scheme.into_iter().chain(headers).chain((!self.query.is_empty()).then_some("query")).collect()
+        let query = (!self.query.is_empty()).then_some("query");
+        let body = (!self.body.is_empty()).then_some("body");
+        scheme.into_iter().chain(headers).chain(query).chain(body).collect()
     }
 }
 

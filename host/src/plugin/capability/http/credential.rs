@@ -4,6 +4,7 @@
 //! What is asked for (a token) is asked for by one at a time; everybody else waits for the answer. A refresh token that a server
 //! hands out is durable before anything is done with what came with it.
 
+mod body;
 mod jwt;
 mod resolved;
 mod token;
@@ -13,10 +14,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use bytes::Bytes;
 use reqwest::Client;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
+pub use self::body::SecretWish;
+pub(super) use self::body::missing_in_body;
 use self::resolved::Resolved;
 pub(super) use self::token::quoted;
 use self::token::{Refresh, Token};
@@ -77,6 +81,7 @@ struct Remembered {
 pub struct Pass {
     headers: Vec<(HeaderName, HeaderValue)>,
     query: Vec<(String, String)>,
+    body: Vec<(String, String)>,
     generation: u64,
 }
 
@@ -153,6 +158,11 @@ impl Credential {
         Ok(())
     }
 
+    /// The body with the secrets that the request asks for in it. Only behind [`Credential::apply`], which says that they belong there.
+    pub fn fill(&self, pass: &Pass, body: Bytes, wanted: &[SecretWish]) -> Result<Bytes, Failure> {
+        body::fill(&pass.body, body, wanted)
+    }
+
     /// Whether nobody has yet been told that the upstream sends credentials back.
     pub fn is_first_echo(&self) -> bool {
         !self.inner.has_echoed.swap(true, Ordering::Relaxed)
@@ -174,8 +184,8 @@ impl Inner {
             Some(token) => Some(Token::header(token)?),
             None => None,
         };
-        let (headers, query) = (resolved.headers(authorization), resolved.query());
-        let pass = Arc::new(Pass { headers, query, generation: *generation });
+        let (headers, query, body) = (resolved.headers(authorization), resolved.query(), resolved.body());
+        let pass = Arc::new(Pass { headers, query, body, generation: *generation });
         held.pass = Some((pass.clone(), token.and_then(|token| token.until)));
         Ok(pass)
     }

@@ -12,7 +12,7 @@ use url::Url;
 
 use super::advice::{self, Advice};
 use super::budget::back_off;
-use super::credential::{quoted, scrub_failure};
+use super::credential::{SecretWish, missing_in_body, quoted, scrub_failure};
 use super::{Call, Inner, ORIGIN, REQUEST_TIMEOUT, Response, client, header_list, read_body, shown};
 use crate::connector::{Failure, FailureKind};
 use crate::error::codes;
@@ -28,6 +28,8 @@ pub(super) struct Prepared {
     pub body: Option<Bytes>,
     /// Whether doing it twice is the same as doing it once.
     pub is_idempotent: bool,
+    /// Secrets that belong into the body.
+    pub secrets: Vec<SecretWish>,
 }
 
 /// Methods that RFC 9110, 9.2.2 says are idempotent.
@@ -159,7 +161,7 @@ impl Inner {
         let left = deadline.saturating_sub(self.world.clock.elapsed()).clamp(Duration::from_secs(1), REQUEST_TIMEOUT);
         let mut outgoing = self.client.request(prepared.method.clone(), url).headers(headers).timeout(left);
         if let Some(body) = &prepared.body {
-            outgoing = outgoing.body(body.clone());
+            outgoing = outgoing.body(self.filled(body.clone(), &prepared.secrets, pass)?);
         }
         let response = match outgoing.send().await {
             Ok(response) => response,
@@ -174,6 +176,20 @@ impl Inner {
                 Ok(Err(Trouble { failure, fate: Fate::Unknown, wait: None }))
             }
             Err(failure) => Err(self.scrubbed(failure)),
+        }
+    }
+
+    /// The body with the secrets that belong into it.
+    fn filled(
+        &self,
+        body: Bytes,
+        wanted: &[SecretWish],
+        pass: Option<&super::credential::Pass>,
+    ) -> Result<Bytes, Failure> {
+        match (&self.credential, pass, wanted.first()) {
+            (_, _, None) => Ok(body),
+            (Some(credential), Some(pass), _) => credential.fill(pass, body, wanted),
+            (_, _, Some(wish)) => Err(missing_in_body(&wish.name)),
         }
     }
 
@@ -315,7 +331,14 @@ mod tests {
     fn an_unknown_outcome_says_so_and_a_known_one_does_not() {
         let ended = |fate, is_idempotent| {
             let url = Url::parse("https://a/x").unwrap();
-            let prepared = Prepared { method: Method::POST, url, headers: HeaderMap::new(), body: None, is_idempotent };
+            let prepared = Prepared {
+                method: Method::POST,
+                url,
+                headers: HeaderMap::new(),
+                body: None,
+                is_idempotent,
+                secrets: Vec::new(),
+            };
             ending(trouble(fate, Some(Duration::ZERO)), &prepared)
         };
         let unknown = ended(Fate::Unknown, false);

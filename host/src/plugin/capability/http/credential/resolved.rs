@@ -14,6 +14,7 @@ pub(super) struct Resolved {
     pub scheme: Scheme,
     headers: Vec<(HeaderName, HeaderValue)>,
     query: Vec<(String, String)>,
+    body: Vec<(String, String)>,
     /// All of them, for finding them in what comes back.
     secrets: Vec<String>,
 }
@@ -54,7 +55,11 @@ impl Resolved {
         for (name, reference) in &auth.query {
             query.push((name.clone(), follow(reference, &mut secrets)?));
         }
-        Ok(Self { scheme, headers, query, secrets })
+        let mut body = Vec::new();
+        for (name, reference) in &auth.body {
+            body.push((name.clone(), follow(reference, &mut secrets)?));
+        }
+        Ok(Self { scheme, headers, query, body, secrets })
     }
 
     pub fn secrets(&self) -> Vec<String> {
@@ -72,6 +77,11 @@ impl Resolved {
             _ => authorization,
         };
         fixed.map(|value| (AUTHORIZATION, value)).into_iter().chain(self.headers.iter().cloned()).collect()
+    }
+
+    /// By the names under which plugins ask for them.
+    pub fn body(&self) -> Vec<(String, String)> {
+        self.body.clone()
     }
 
     pub fn query(&self) -> Vec<(String, String)> {

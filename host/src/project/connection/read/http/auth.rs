@@ -14,6 +14,7 @@ const BASIC_EXAMPLE: &str = "basic = { user = \"lockstep\", password = \"env:CRM
 const BEARER_EXAMPLE: &str = "bearer = \"env:CRM_TOKEN\"";
 const HEADER_EXAMPLE: &str = "header = { X-Api-Key = \"env:CRM_KEY\" }";
 const QUERY_EXAMPLE: &str = "query = { api_key = \"env:CRM_KEY\" }";
+const BODY_EXAMPLE: &str = "body = { api_key = \"env:CRM_KEY\" }";
 const OAUTH2_EXAMPLE: &str = "oauth2 = { token_url = \"https://login.example.com/token\", client_id = \"lockstep\", secret = \"env:CRM_SECRET\" }";
 const JWT_EXAMPLE: &str =
     "jwt_bearer = { token_url = \"https://login.example.com/token\", issuer = \"lockstep\", key = \"file:crm.pem\" }";
@@ -36,15 +37,16 @@ pub(super) fn read_auth(entry: &Entry<'_>, dir: &Path, is_private: bool) -> Read
     let jwt = section.optional("jwt_bearer", JWT_EXAMPLE).map(|jwt| around.jwt_bearer(&jwt)).transpose();
     let headers = section.optional("header", HEADER_EXAMPLE).map(|headers| around.headers(&headers)).transpose();
     let query = section.optional("query", QUERY_EXAMPLE).map(|query| around.query(&query)).transpose();
+    let body = section.optional("body", BODY_EXAMPLE).map(|body| around.body(&body)).transpose();
     section.close(&[]);
     let schemes: Vec<AuthScheme> = [basic?, bearer?, oauth2?, jwt?].into_iter().flatten().collect();
     let (headers, query) = (headers?.unwrap_or_default(), query?.unwrap_or_default());
+    let body = body?.unwrap_or_default();
     let sets_authorization = headers.iter().any(|(name, _)| name == "authorization");
     match schemes.len() + usize::from(sets_authorization) {
-        0 if headers.is_empty() && query.is_empty() => {
-            return Err(
-                entry.invalid("must have one of `basic`, `bearer`, `oauth2`, `jwt_bearer`, `header` and `query`")
-            );
+        0 if headers.is_empty() && query.is_empty() && body.is_empty() => {
+            return Err(entry
+                .invalid("must have one of `basic`, `bearer`, `oauth2`, `jwt_bearer`, `header`, `query` and `body`"));
         }
         0 | 1 => {}
         _ => {
@@ -53,7 +55,7 @@ pub(super) fn read_auth(entry: &Entry<'_>, dir: &Path, is_private: bool) -> Read
             ));
         }
     }
-    Ok(Auth { scheme: schemes.into_iter().next(), headers, query, place: entry.place.clone() })
+    Ok(Auth { scheme: schemes.into_iter().next(), headers, query, body, place: entry.place.clone() })
 }
 
 impl Around<'_> {
@@ -164,6 +166,11 @@ impl Around<'_> {
             Ok((parameter.key.clone(), self.reference(parameter)?))
         };
         self.named(entry, QUERY_EXAMPLE, read)
+    }
+
+    fn body(&self, entry: &Entry<'_>) -> Read<Vec<(String, Reference)>> {
+        let read = |secret: &Entry<'_>| Ok((secret.key.clone(), self.reference(secret)?));
+        self.named(entry, BODY_EXAMPLE, read)
     }
 
     /// A table whose keys are names; every mistake in it is told.
