@@ -14,7 +14,7 @@ const TARGET: &str = "wasm32-wasip2";
 const PROFILE: &str = "guest";
 /// For plugins that mostly wait for a network.
 const SMALL_PROFILE: &str = "guest-small";
-const SMALL_PACKAGES: &[&str] = &["lockstep-plugin-odata", "lockstep-plugin-salesforce"];
+const SMALL_PACKAGES: &[&str] = &["lockstep-plugin-http-json", "lockstep-plugin-odata", "lockstep-plugin-salesforce"];
 
 /// What the outer cargo sets for itself and the nested one must not see.
 const SCRUBBED: &[&str] = &[
