@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use lockstep_test_servers::{Cap, Postgres, Salesforce};
+use lockstep_test_servers::{Cap, Couch, Postgres, Salesforce};
 use tempfile::TempDir;
 
 /// A copy of an example.
@@ -136,6 +136,31 @@ fn postgres_to_postgres_keeps_its_promises() {
     shop.psql("UPDATE customers SET credit = 1.50, updated_at = now() WHERE id = 1");
     contains(&example.lockstep("run customers", 0), "customers: 1 read, 1 written");
     assert_eq!(warehouse.psql("SELECT credit FROM customers WHERE id = 1"), "1.50");
+}
+
+#[test]
+fn couchdb_to_sqlite_keeps_its_promises() {
+    let server = Couch::start();
+    let orders = r#"{"docs":[{"_id":"o1","customer":"Ann","total":12.5},{"_id":"o2","customer":"Bob","total":7}]}"#;
+    server.ask("POST", "/shop/_bulk_docs", orders);
+    let mut example = Example::copy("couchdb-to-sqlite");
+    let here = format!("\"{}\", allow_private = true", server.url());
+    example.edit("lockstep.toml", "\"https://couch.example.com\"", &here);
+    example.secrets = vec![("COUCHDB_PASSWORD", "a-password-of-some-length".to_owned())];
+    contains(&example.lockstep("check --online", 0), "documents");
+    contains(&example.lockstep("run", 0), "2 read, 2 written, 0 unchanged, 0 deleted, 0 dead letters");
+    let rows = "SELECT id || '|' || customer || '|' || total FROM orders ORDER BY id";
+    assert_eq!(example.sqlite(rows), ["o1|Ann|12.5", "o2|Bob|7"]);
+    contains(&example.lockstep("run", 0), "0 read, 0 written, 0 unchanged, 0 deleted");
+    let revision = |id: &str| {
+        let document: serde_json::Value = serde_json::from_str(&server.ask("GET", &format!("/shop/{id}"), "")).unwrap();
+        document["_rev"].as_str().unwrap().to_owned()
+    };
+    let changed = format!(r#"{{"_rev":"{}","customer":"Anna","total":12.5}}"#, revision("o1"));
+    server.ask("PUT", "/shop/o1", &changed);
+    server.ask("DELETE", &format!("/shop/o2?rev={}", revision("o2")), "");
+    contains(&example.lockstep("run", 0), "1 written, 0 unchanged, 1 deleted");
+    assert_eq!(example.sqlite(rows), ["o1|Anna|12.5"]);
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod demo;
 mod documents;
 mod examples;
 mod http;
+mod http_json_plugin;
 mod hub;
 mod mirror;
 mod mysql_plugin;

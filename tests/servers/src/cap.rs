@@ -2,13 +2,11 @@
 //!
 //! The model is in `cap/model.cds`; pages have 1,000 records at most.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::path::Path;
 
 use crate::account::Account;
 use crate::guardian::Guardian;
-use crate::npm;
+use crate::{ask, npm};
 
 const PACKAGES: &[(&str, &str)] = &[
     ("package.json", include_str!("cap/package.json")),
@@ -69,22 +67,6 @@ impl Cap {
     }
 
     fn ask(&self, method: &str, path: &str, body: &str) -> String {
-        let head = format!(
-            "{method} {path} HTTP/1.0\r\nHost: 127.0.0.1\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n",
-            body.len()
-        );
-        let mut answer = Vec::new();
-        TcpStream::connect(("127.0.0.1", self.port))
-            .and_then(|mut stream| {
-                stream.write_all(&[head.as_bytes(), body.as_bytes()].concat())?;
-                stream.read_to_end(&mut answer)
-            })
-            .unwrap_or_else(|error| panic!("CAP does not answer: {error}"));
-        let answer = String::from_utf8_lossy(&answer);
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
-        if head.split(' ').nth(1).is_none_or(|status| status != "200") {
-            panic!("`{body}`");
-        }
-        body.to_owned()
+        ask::send(self.port, method, path, "text/plain", body)
     }
 }

@@ -5,8 +5,11 @@
 #![allow(clippy::panic, reason = "a test that has no server fails, and says why")]
 
 mod account;
+mod apis;
+mod ask;
 mod cap;
 mod certificate;
+mod couch;
 mod folder;
 mod guardian;
 mod mariadb;
@@ -15,11 +18,15 @@ mod oidc;
 mod postgres;
 mod process;
 mod salesforce;
+mod stripe;
 
+pub use apis::Api;
 pub use cap::Cap;
 pub use certificate::Certificate;
+pub use couch::Couch;
 pub use folder::Folder;
 pub use mariadb::{Mariadb, MariadbOptions};
 pub use oidc::Oidc;
 pub use postgres::{Options, Postgres, Shutdown};
 pub use salesforce::Salesforce;
+pub use stripe::Stripe;

@@ -39,12 +39,18 @@ pub fn install(name: &str, files: &[(&str, &str)]) -> PathBuf {
 
 /// Runs `server.mjs` of the packages, which writes its process and its port into the folder it is given. Answers with the port.
 pub fn start(account: &Account, modules: &Path, folder: &Path) -> u16 {
+    start_with(account, modules, folder, &[])
+}
+
+/// The same with more arguments behind the folder.
+pub fn start_with(account: &Account, modules: &Path, folder: &Path, arguments: &[&str]) -> u16 {
     let log = folder.join("log");
     let output = File::create(&log).unwrap_or_else(|error| panic!("the log cannot be written: {error}"));
     let mut server = account
         .command(&program("node"))
         .arg(modules.join("server.mjs"))
         .arg(folder)
+        .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(output)

@@ -1,0 +1,8 @@
+# localstripe on loopback only, without keeping anything: `server.py PORT`.
+import sys
+
+from aiohttp import web
+from localstripe import server
+
+server.store.dump_to_disk = lambda: None
+web.run_app(server.app, host='127.0.0.1', port=int(sys.argv[1]), print=None, access_log=None)
