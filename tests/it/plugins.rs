@@ -279,3 +279,14 @@ pub async fn copy(from: &PluginConnector, source: &str, to: &PluginConnector, ta
 pub fn relabel(batch: &Batch, stream: &Stream) -> Batch {
     Batch::new(Arc::from(stream.fields.clone()), batch.columns().to_vec(), batch.rows()).unwrap()
 }
+
+#[test]
+fn bundled_plugins_are_small() {
+    let large: Vec<String> = lockstep_bundle::PLUGINS
+        .iter()
+        .filter(|(_, component)| component.len() >= 500_000)
+        .map(|(name, component)| format!("{name}: {} bytes", component.len()))
+        .collect();
+    assert_eq!(large, Vec::<String>::new());
+    assert_eq!(lockstep_bundle::PLUGINS.len(), 8);
+}

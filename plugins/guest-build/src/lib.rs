@@ -15,6 +15,9 @@ const PROFILE: &str = "guest";
 /// For plugins that mostly wait for a network.
 const SMALL_PROFILE: &str = "guest-small";
 const SMALL_PACKAGES: &[&str] = &["lockstep-plugin-http-json", "lockstep-plugin-odata", "lockstep-plugin-salesforce"];
+/// For plugins that mostly wait for a database.
+const SQL_PROFILE: &str = "guest-sql";
+const SQL_PACKAGES: &[&str] = &["lockstep-plugin-mysql", "lockstep-plugin-postgres", "lockstep-plugin-sqlite"];
 
 /// What the outer cargo sets for itself and the nested one must not see.
 const SCRUBBED: &[&str] = &[
@@ -113,7 +116,11 @@ fn target_dir() -> Result<PathBuf, GuestBuildError> {
 }
 
 fn profile(package: &str) -> &'static str {
-    if SMALL_PACKAGES.contains(&package) { SMALL_PROFILE } else { PROFILE }
+    match package {
+        _ if SMALL_PACKAGES.contains(&package) => SMALL_PROFILE,
+        _ if SQL_PACKAGES.contains(&package) => SQL_PROFILE,
+        _ => PROFILE,
+    }
 }
 
 fn artifact(target_dir: &Path, package: &str) -> Result<PathBuf, GuestBuildError> {

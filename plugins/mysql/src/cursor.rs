@@ -5,8 +5,10 @@
 
 use lockstep_plugin_sdk::error::Result;
 use lockstep_plugin_sdk::types::LogicalType;
-use lockstep_sql_dialect::{Value, decode_cursor, encode_cursor, stale, values_from_json, values_to_json};
-use serde::{Deserialize, Serialize};
+use lockstep_sql_dialect::{
+    FromJson, Members, Unfit, Value, choice, decode_cursor, encode_cursor, name_to_json, names_to_json, object, stale,
+    values_from_json, values_to_json,
+};
 use serde_json::Value as Json;
 
 use crate::statement::Place;
@@ -50,18 +52,13 @@ pub struct Part {
     pub next: Boundary,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Stored {
     v: u32,
     key: Vec<(String, String)>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     modified: Option<(String, String)>,
     at: StoredPosition,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
 enum StoredPosition {
     Beginning,
     Full(Vec<Json>),
@@ -70,10 +67,84 @@ enum StoredPosition {
     Following { boundary: Boundary, part: Option<StoredPart> },
 }
 
-#[derive(Serialize, Deserialize)]
 struct StoredPart {
     after: Vec<Json>,
     next: Boundary,
+}
+
+impl Stored {
+    fn to_json(&self) -> Json {
+        let mut members = vec![("v", Json::from(self.v)), ("key", names_to_json(&self.key))];
+        if let Some(modified) = &self.modified {
+            members.push(("modified", name_to_json(modified)));
+        }
+        members.push(("at", self.at.to_json()));
+        object(members)
+    }
+}
+
+impl FromJson for Stored {
+    fn from_json(json: Json) -> std::result::Result<Self, Unfit> {
+        let mut members = Members::from_json(json)?;
+        let stored = Self {
+            v: members.take("v")?,
+            key: members.take("key")?,
+            modified: members.take("modified")?,
+            at: members.take("at")?,
+        };
+        members.end().map(|()| stored)
+    }
+}
+
+impl StoredPosition {
+    fn to_json(&self) -> Json {
+        let list = |values: &Vec<Json>| Json::Array(values.clone());
+        let (name, value) = match self {
+            Self::Beginning => return Json::from("beginning"),
+            Self::Done => return Json::from("done"),
+            Self::Full(after) => ("full", list(after)),
+            Self::Enumerating { after, boundary } => {
+                ("enumerating", object(vec![("after", list(after)), ("boundary", Json::from(*boundary))]))
+            }
+            Self::Following { boundary, part } => {
+                let part = part.as_ref().map_or(Json::Null, StoredPart::to_json);
+                ("following", object(vec![("boundary", Json::from(*boundary)), ("part", part)]))
+            }
+        };
+        object(vec![(name, value)])
+    }
+}
+
+impl FromJson for StoredPosition {
+    fn from_json(json: Json) -> std::result::Result<Self, Unfit> {
+        Ok(match choice(json)? {
+            (name, Json::Null) if name == "beginning" => Self::Beginning,
+            (name, Json::Null) if name == "done" => Self::Done,
+            (name, after) if name == "full" => Self::Full(Vec::from_json(after)?),
+            (name, members) if name == "enumerating" => {
+                let mut members = Members::from_json(members)?;
+                Self::Enumerating { after: members.take("after")?, boundary: members.take("boundary")? }
+            }
+            (name, members) if name == "following" => {
+                let mut members = Members::from_json(members)?;
+                Self::Following { boundary: members.take("boundary")?, part: members.take("part")? }
+            }
+            (name, _) => return Err(Unfit::new(format!("unknown variant `{name}`"))),
+        })
+    }
+}
+
+impl StoredPart {
+    fn to_json(&self) -> Json {
+        object(vec![("after", Json::Array(self.after.clone())), ("next", Json::from(self.next))])
+    }
+}
+
+impl FromJson for StoredPart {
+    fn from_json(json: Json) -> std::result::Result<Self, Unfit> {
+        let mut members = Members::from_json(json)?;
+        Ok(Self { after: members.take("after")?, next: members.take("next")? })
+    }
 }
 
 impl Scope {
@@ -83,12 +154,13 @@ impl Scope {
     }
 
     pub fn encode(&self, position: &Position) -> Result<Vec<u8>> {
-        encode_cursor(&Stored {
+        let stored = Stored {
             v: VERSION,
             key: self.key.iter().map(named).collect(),
             modified: self.modified.as_ref().map(named),
             at: store(position),
-        })
+        };
+        Ok(encode_cursor(&stored.to_json()))
     }
 
     /// The position in a cursor; an error of kind `stale-cursor` if it is not one of this scope. A full reading has no
@@ -205,5 +277,47 @@ mod tests {
         let bytes = full.encode(&Position::FullDone).unwrap();
         assert_eq!(scope(&KEY).decode(&bytes).unwrap(), Position::Beginning);
         assert_eq!(full.decode(&scope(&KEY).encode(&Position::FullDone).unwrap()).unwrap(), Position::Beginning);
+    }
+
+    #[test]
+    fn cursors_stored_long_ago_are_read_and_written_as_ever() {
+        let scope = scope(&KEY);
+        let after = vec![Value::Int64(1), Value::Text("x".into())];
+        let of_changes = [vec![Value::Int64(9)], after.clone()].concat();
+        let scoped = r#"{"v":1,"key":[["id","int64"],["name","text"]],"modified":["seen","datetime"],"at":"#;
+        for (position, stored) in [
+            (Position::Beginning, r#""beginning""#),
+            (Position::Full { after: after.clone() }, r#"{"full":[1,"x"]}"#),
+            (Position::FullDone, r#""done""#),
+            (
+                Position::Enumerating { after: after.clone(), boundary: None },
+                r#"{"enumerating":{"after":[1,"x"],"boundary":null}}"#,
+            ),
+            (Position::Enumerating { after, boundary: Some(-3) }, r#"{"enumerating":{"after":[1,"x"],"boundary":-3}}"#),
+            (Position::Following { boundary: None, part: None }, r#"{"following":{"boundary":null,"part":null}}"#),
+            (
+                Position::Following { boundary: Some(-3), part: Some(Part { after: of_changes, next: None }) },
+                r#"{"following":{"boundary":-3,"part":{"after":[9,1,"x"],"next":null}}}"#,
+            ),
+        ] {
+            let stored = format!("{scoped}{stored}}}");
+            assert_eq!(String::from_utf8(scope.encode(&position).unwrap()).unwrap(), stored);
+            assert_eq!(scope.decode(stored.as_bytes()).unwrap(), position);
+        }
+        let stored = format!(r#"{scoped}"done"}}"#);
+        for broken in [
+            stored.replace("\"v\"", "\"w\":1,\"v\""),
+            stored.replace("\"v\":1,", ""),
+            stored.replace("\"done\"", "\"doing\""),
+            stored.replace("\"done\"", "{\"full\":[1,\"x\"],\"done\":null}"),
+            stored.replace("\"v\":1", "\"v\":\"1\""),
+            format!("{stored} 1"),
+        ] {
+            assert!(scope.decode(broken.as_bytes()).unwrap_err().is(ErrorKind::StaleCursor), "{broken}");
+        }
+        let full = Scope { modified: None, ..scope };
+        let stored = stored.replace(r#""modified":["seen","datetime"],"#, "");
+        assert_eq!(full.encode(&Position::FullDone).unwrap(), stored.as_bytes());
+        assert_eq!(full.decode(stored.as_bytes()).unwrap(), Position::FullDone);
     }
 }

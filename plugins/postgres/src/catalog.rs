@@ -5,8 +5,8 @@
 use lockstep_plugin_sdk::capabilities::sql::Session;
 use lockstep_plugin_sdk::error::{Error, Result};
 use lockstep_plugin_sdk::types::{Field, LogicalType, Stream};
-use lockstep_sql_dialect::{Arguments, Value, read_all};
-use serde::Deserialize;
+use lockstep_sql_dialect::{Arguments, FromJson, Members, Unfit, Value, read_all, read_document, texts_to_json};
+use serde_json::Value as Json;
 
 use crate::name::TableName;
 use crate::types::{Family, NativeType};
@@ -18,7 +18,7 @@ const NAMED_TABLES: &str = "(n.nspname, c.relname) IN (\
     SELECT x ->> 0, x ->> 1 FROM pg_catalog.json_array_elements($1::pg_catalog.json) x)";
 
 /// A table, or anything else that can be read like one.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct Table {
     schema: String,
     name: String,
@@ -29,22 +29,18 @@ pub struct Table {
     rows: f64,
     comment: Option<String>,
     /// Whether statements on it are rewritten by rules.
-    #[serde(rename = "rules")]
     pub has_rules: bool,
     versioned: bool,
-    #[serde(default, deserialize_with = "null_as_empty")]
     pub columns: Vec<Column>,
     /// The primary key first, then the shortest.
-    #[serde(default, deserialize_with = "null_as_empty")]
     pub uniques: Vec<Unique>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct Column {
     pub name: String,
     /// As the server calls it: `numeric(12,2)`.
     pub native: String,
-    #[serde(rename = "domain")]
     pub is_domain: bool,
     id: u32,
     modifier: i32,
@@ -53,27 +49,65 @@ pub struct Column {
     pub not_null: bool,
     /// `a` always, `d` by default, or nothing.
     identity: String,
-    #[serde(rename = "generated")]
     pub is_generated: bool,
     comment: Option<String>,
     leads_index: bool,
 }
 
 /// A unique index on plain columns, valid and without a condition.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct Unique {
     pub name: String,
-    #[serde(rename = "primary")]
     pub is_primary: bool,
     pub columns: Vec<String>,
 }
 
-fn null_as_empty<'de, D, T>(deserializer: D) -> std::result::Result<Vec<T>, D::Error>
-where
-    D: serde::Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+impl FromJson for Table {
+    fn from_json(json: Json) -> std::result::Result<Self, Unfit> {
+        let mut members = Members::from_json(json)?;
+        Ok(Self {
+            schema: members.take("schema")?,
+            name: members.take("name")?,
+            id: members.take("id")?,
+            kind: members.take("kind")?,
+            rows: members.take("rows")?,
+            comment: members.take("comment")?,
+            has_rules: members.take("rules")?,
+            versioned: members.take("versioned")?,
+            columns: members.take::<Option<_>>("columns")?.unwrap_or_default(),
+            uniques: members.take::<Option<_>>("uniques")?.unwrap_or_default(),
+        })
+    }
+}
+
+impl FromJson for Column {
+    fn from_json(json: Json) -> std::result::Result<Self, Unfit> {
+        let mut members = Members::from_json(json)?;
+        Ok(Self {
+            name: members.take("name")?,
+            native: members.take("native")?,
+            is_domain: members.take("domain")?,
+            id: members.take("id")?,
+            modifier: members.take("modifier")?,
+            base: members.take("base")?,
+            not_null: members.take("not_null")?,
+            identity: members.take("identity")?,
+            is_generated: members.take("generated")?,
+            comment: members.take("comment")?,
+            leads_index: members.take("leads_index")?,
+        })
+    }
+}
+
+impl FromJson for Unique {
+    fn from_json(json: Json) -> std::result::Result<Self, Unfit> {
+        let mut members = Members::from_json(json)?;
+        Ok(Self {
+            name: members.take("name")?,
+            is_primary: members.take("primary")?,
+            columns: members.take("columns")?,
+        })
+    }
 }
 
 /// Every table outside of the system's schemas.
@@ -84,9 +118,10 @@ pub fn all_tables(session: &Session) -> Result<Vec<Table>> {
 /// The tables the names of streams mean; none where there is none.
 pub fn named_tables(session: &Session, names: &[String]) -> Result<Vec<Option<Table>>> {
     let wanted: Vec<Vec<TableName>> = names.iter().map(|name| TableName::candidates(name)).collect();
-    let paths: Vec<[String; 2]> = wanted.iter().flatten().map(TableName::path).collect();
+    let path = |name: &TableName| texts_to_json(name.path().iter().map(String::as_str));
+    let paths = Json::Array(wanted.iter().flatten().map(path).collect());
     let mut arguments = Arguments::new();
-    arguments.push(LogicalType::Json, Value::Text(serde_json::json!(paths).to_string()));
+    arguments.push(LogicalType::Json, Value::Text(paths.to_string()));
     let found = read_tables(session, &STATEMENT.replace("%FILTER%", NAMED_TABLES), arguments)?;
     let find = |candidates: &Vec<TableName>| {
         let is_found = |name: &TableName| found.iter().find(|table| table.name() == *name);
@@ -115,7 +150,7 @@ fn read_tables(session: &Session, statement: &str, arguments: Arguments) -> Resu
 }
 
 fn parse_table(json: &str) -> Result<Table> {
-    serde_json::from_str(json)
+    read_document(json.as_bytes())
         .map_err(|error| Error::permanent(format!("the server's catalog is not as expected: {error}")))
 }
 

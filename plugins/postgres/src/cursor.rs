@@ -5,8 +5,10 @@
 
 use lockstep_plugin_sdk::error::Result;
 use lockstep_plugin_sdk::types::LogicalType;
-use lockstep_sql_dialect::{Value, decode_cursor, encode_cursor, stale, values_from_json, values_to_json};
-use serde::{Deserialize, Serialize};
+use lockstep_sql_dialect::{
+    FromJson, Members, Unfit, Value, choice, decode_cursor, encode_cursor, name_to_json, names_to_json, object, stale,
+    values_from_json, values_to_json,
+};
 use serde_json::Value as Json;
 
 use crate::snapshot::Snapshot;
@@ -62,19 +64,14 @@ pub struct Part {
 /// shown is shown again.
 const PARTS_MAX: usize = 4;
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Stored {
     v: u32,
     table: i64,
     key: Vec<(String, String)>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     modified: Option<(String, String)>,
     at: StoredPosition,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
 enum StoredPosition {
     Beginning,
     Full(Vec<Json>),
@@ -83,30 +80,129 @@ enum StoredPosition {
     Following { boundary: StoredBoundary, parts: Vec<StoredPart> },
 }
 
-#[derive(Serialize, Deserialize)]
 struct StoredBoundary {
     snapshot: Option<Snapshot>,
     modified: Option<i64>,
     from: Option<i64>,
 }
 
-#[derive(Serialize, Deserialize)]
 struct StoredPart {
     snapshot: Snapshot,
     modified: i64,
     key: Vec<Json>,
 }
 
+impl Stored {
+    fn to_json(&self) -> Json {
+        let mut members =
+            vec![("v", Json::from(self.v)), ("table", Json::from(self.table)), ("key", names_to_json(&self.key))];
+        if let Some(modified) = &self.modified {
+            members.push(("modified", name_to_json(modified)));
+        }
+        members.push(("at", self.at.to_json()));
+        object(members)
+    }
+}
+
+impl FromJson for Stored {
+    fn from_json(json: Json) -> std::result::Result<Self, Unfit> {
+        let mut members = Members::from_json(json)?;
+        let stored = Self {
+            v: members.take("v")?,
+            table: members.take("table")?,
+            key: members.take("key")?,
+            modified: members.take("modified")?,
+            at: members.take("at")?,
+        };
+        members.end().map(|()| stored)
+    }
+}
+
+impl StoredPosition {
+    fn to_json(&self) -> Json {
+        let list = |values: &Vec<Json>| Json::Array(values.clone());
+        let (name, value) = match self {
+            Self::Beginning => return Json::from("beginning"),
+            Self::Done => return Json::from("done"),
+            Self::Full(after) => ("full", list(after)),
+            Self::Enumerating { after, boundary } => (
+                "enumerating",
+                object(vec![("after", after.as_ref().map_or(Json::Null, list)), ("boundary", boundary.to_json())]),
+            ),
+            Self::Following { boundary, parts } => {
+                let parts = Json::Array(parts.iter().map(StoredPart::to_json).collect());
+                ("following", object(vec![("boundary", boundary.to_json()), ("parts", parts)]))
+            }
+        };
+        object(vec![(name, value)])
+    }
+}
+
+impl FromJson for StoredPosition {
+    fn from_json(json: Json) -> std::result::Result<Self, Unfit> {
+        Ok(match choice(json)? {
+            (name, Json::Null) if name == "beginning" => Self::Beginning,
+            (name, Json::Null) if name == "done" => Self::Done,
+            (name, after) if name == "full" => Self::Full(Vec::from_json(after)?),
+            (name, members) if name == "enumerating" => {
+                let mut members = Members::from_json(members)?;
+                Self::Enumerating { after: members.take("after")?, boundary: members.take("boundary")? }
+            }
+            (name, members) if name == "following" => {
+                let mut members = Members::from_json(members)?;
+                Self::Following { boundary: members.take("boundary")?, parts: members.take("parts")? }
+            }
+            (name, _) => return Err(Unfit::new(format!("unknown variant `{name}`"))),
+        })
+    }
+}
+
+impl StoredBoundary {
+    fn to_json(&self) -> Json {
+        let snapshot = self.snapshot.as_ref().map_or(Json::Null, Snapshot::to_json);
+        object(vec![("snapshot", snapshot), ("modified", Json::from(self.modified)), ("from", Json::from(self.from))])
+    }
+}
+
+impl FromJson for StoredBoundary {
+    fn from_json(json: Json) -> std::result::Result<Self, Unfit> {
+        let mut members = Members::from_json(json)?;
+        Ok(Self {
+            snapshot: members.take("snapshot")?,
+            modified: members.take("modified")?,
+            from: members.take("from")?,
+        })
+    }
+}
+
+impl StoredPart {
+    fn to_json(&self) -> Json {
+        object(vec![
+            ("snapshot", self.snapshot.to_json()),
+            ("modified", Json::from(self.modified)),
+            ("key", Json::Array(self.key.clone())),
+        ])
+    }
+}
+
+impl FromJson for StoredPart {
+    fn from_json(json: Json) -> std::result::Result<Self, Unfit> {
+        let mut members = Members::from_json(json)?;
+        Ok(Self { snapshot: members.take("snapshot")?, modified: members.take("modified")?, key: members.take("key")? })
+    }
+}
+
 impl Scope {
     pub fn encode(&self, position: &Position) -> Result<Vec<u8>> {
         let named = |(name, logical): &(String, LogicalType)| (name.clone(), logical.to_string());
-        encode_cursor(&Stored {
+        let stored = Stored {
             v: VERSION,
             table: self.table,
             key: self.key.iter().map(named).collect(),
             modified: self.modified.as_ref().map(named),
             at: store(position),
-        })
+        };
+        Ok(encode_cursor(&stored.to_json()))
     }
 
     /// The position in a cursor; an error of kind `stale-cursor` if it is not one of this scope. A full reading has no
@@ -272,5 +368,54 @@ mod tests {
         assert_eq!(modified(with_part(part(20, 4), &older)), [20, 20, 30]);
         assert_eq!(modified(with_part(part(40, 4), &older)), [40]);
         assert_eq!(with_part(part(0, 4), &[part(1, 1), part(1, 1), part(1, 1), part(1, 1)]).len(), PARTS_MAX);
+    }
+
+    #[test]
+    fn cursors_stored_long_ago_are_read_and_written_as_ever() {
+        let after = vec![Value::Int64(1), Value::Text("x".into())];
+        let boundary = Boundary { snapshot: Some(snapshot(9)), modified: Some(7), lookback_from: None };
+        let bare = Snapshot { oldest: 5, next: 9, seen: Vec::new(), server: String::new() };
+        let without = Boundary { snapshot: None, modified: None, lookback_from: Some(-3) };
+        let part = Part { snapshot: bare, modified: 8, key: after.clone() };
+        let scoped = r#"{"v":1,"table":16384,"key":[["id","int64"],["name","text"]],"modified":["updated_at","timestamp"],"at":"#;
+        let seen = r#"{"snapshot":{"oldest":5,"next":9,"seen":[1,3],"server":"7/1"},"modified":7,"from":null}"#;
+        let unseen = r#"{"snapshot":null,"modified":null,"from":-3}"#;
+        for (position, stored) in [
+            (Position::Beginning, r#""beginning""#.to_owned()),
+            (Position::Full { after: after.clone() }, r#"{"full":[1,"x"]}"#.to_owned()),
+            (Position::FullDone, r#""done""#.to_owned()),
+            (
+                Position::Enumerating { after: Some(after), boundary: boundary.clone() },
+                format!(r#"{{"enumerating":{{"after":[1,"x"],"boundary":{seen}}}}}"#),
+            ),
+            (
+                Position::Enumerating { after: None, boundary: without },
+                format!(r#"{{"enumerating":{{"after":null,"boundary":{unseen}}}}}"#),
+            ),
+            (
+                Position::Following { boundary, parts: vec![part] },
+                format!(
+                    r#"{{"following":{{"boundary":{seen},"parts":[{{"snapshot":{{"oldest":5,"next":9}},"modified":8,"key":[1,"x"]}}]}}}}"#
+                ),
+            ),
+        ] {
+            let stored = format!("{scoped}{stored}}}");
+            assert_eq!(String::from_utf8(scope().encode(&position).unwrap()).unwrap(), stored);
+            assert_eq!(scope().decode(stored.as_bytes()).unwrap(), position);
+        }
+        let full = Scope { modified: None, ..scope() };
+        let stored = r#"{"v":1,"table":16384,"key":[["id","int64"],["name","text"]],"at":"done"}"#;
+        assert_eq!(full.encode(&Position::FullDone).unwrap(), stored.as_bytes());
+        assert_eq!(full.decode(stored.as_bytes()).unwrap(), Position::FullDone);
+        for broken in [
+            stored.replace("\"v\"", "\"w\":1,\"v\""),
+            stored.replace("\"v\":1,", ""),
+            stored.replace("\"done\"", "\"doing\""),
+            stored.replace("\"done\"", "{\"full\":[1,\"x\"],\"done\":null}"),
+            stored.replace("16384", "\"16384\""),
+            format!("{stored} 1"),
+        ] {
+            assert!(full.decode(broken.as_bytes()).unwrap_err().is(ErrorKind::StaleCursor), "{broken}");
+        }
     }
 }

@@ -5,20 +5,20 @@
 //! subtransactions of those that ran. So the few that are known to have been seen are remembered one by one, and all others
 //! count as not seen: a row may come twice, but is never missed.
 
-use serde::{Deserialize, Serialize};
+use lockstep_sql_dialect::{FromJson, Members, Unfit, object};
+use serde_json::Value as Json;
 
 /// What a reading has seen.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(serde::Serialize, serde::Deserialize), serde(into = "Json", try_from = "Json"))]
 pub struct Snapshot {
     /// Every transaction below this one had ended.
     pub oldest: u64,
     /// No transaction from this one on had ended.
     pub next: u64,
     /// Transactions from `oldest` on whose rows were seen, as distances from it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub seen: Vec<u64>,
     /// Which server, in which of its histories; empty where it does not tell.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub server: String,
 }
 
@@ -77,9 +77,32 @@ impl Snapshot {
         Some(format!("({young} AND NOT {alias}.xmin = ANY ('{{{}}}'::pg_catalog.xid[]))", seen.join(",")))
     }
 
+    pub fn to_json(&self) -> Json {
+        let mut members = vec![("oldest", Json::from(self.oldest)), ("next", Json::from(self.next))];
+        if !self.seen.is_empty() {
+            members.push(("seen", Json::Array(self.seen.iter().map(|seen| Json::from(*seen)).collect())));
+        }
+        if !self.server.is_empty() {
+            members.push(("server", Json::from(self.server.as_str())));
+        }
+        object(members)
+    }
+
     /// The condition for a row of a transaction of which the snapshot alone cannot tell whether it had ended.
     pub fn uncertain(&self, alias: &str) -> String {
         format!("pg_catalog.age({alias}.xmin) <= pg_catalog.age('{}'::pg_catalog.xid)", self.oldest as u32)
+    }
+}
+
+impl FromJson for Snapshot {
+    fn from_json(json: Json) -> Result<Self, Unfit> {
+        let mut members = Members::from_json(json)?;
+        Ok(Self {
+            oldest: members.take("oldest")?,
+            next: members.take("next")?,
+            seen: members.take_or_empty("seen")?,
+            server: members.take_or_empty("server")?,
+        })
     }
 }
 
@@ -87,6 +110,20 @@ impl Snapshot {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    impl From<Snapshot> for Json {
+        fn from(snapshot: Snapshot) -> Self {
+            snapshot.to_json()
+        }
+    }
+
+    impl TryFrom<Json> for Snapshot {
+        type Error = Unfit;
+
+        fn try_from(json: Json) -> Result<Self, Unfit> {
+            Self::from_json(json)
+        }
+    }
 
     fn snapshot(text: &str) -> Snapshot {
         Snapshot::parse(text, "7/1").unwrap()

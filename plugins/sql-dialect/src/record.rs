@@ -5,6 +5,7 @@ use lockstep_plugin_sdk::types::{Batch, Field, LogicalType};
 use lockstep_plugin_sdk::values::{Decimal, format_date, format_datetime, format_time, format_timestamp};
 use serde_json::{Map, Value as Json};
 
+use crate::document::parse;
 use crate::value::Value;
 
 /// The fields of one row that `is_wanted` by their position, as a JSON object.
@@ -72,7 +73,7 @@ fn float_to_json(value: f64) -> Json {
 
 /// JSON inside of JSON, if nothing is lost by it.
 fn embedded(text: String) -> Json {
-    match serde_json::from_str::<Json>(&text) {
+    match parse(text.as_bytes()) {
         Ok(value) if !value.is_string() && format!("{value}") == text => value,
         _ => Json::String(text),
     }

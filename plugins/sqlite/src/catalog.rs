@@ -5,8 +5,7 @@
 use lockstep_plugin_sdk::capabilities::sql::Session;
 use lockstep_plugin_sdk::error::{Error, Result};
 use lockstep_plugin_sdk::types::{Field, LogicalType, Stream};
-use lockstep_sql_dialect::{Arguments, quote, read_all};
-use serde::Deserialize;
+use lockstep_sql_dialect::{Arguments, FromJson, Members, Unfit, quote, read_all, read_document};
 use serde_json::Value as Json;
 
 use crate::types::{self, Affinity};
@@ -59,7 +58,6 @@ pub struct Indexed {
     pub collation: String,
 }
 
-#[derive(Deserialize)]
 struct RawTable {
     name: String,
     kind: String,
@@ -68,7 +66,6 @@ struct RawTable {
     indexes: Vec<RawIndex>,
 }
 
-#[derive(Deserialize)]
 struct RawColumn {
     name: String,
     declared: String,
@@ -80,7 +77,6 @@ struct RawColumn {
     hidden: u8,
 }
 
-#[derive(Deserialize)]
 struct RawIndex {
     unique: u8,
     origin: String,
@@ -88,11 +84,56 @@ struct RawIndex {
     columns: Vec<RawIndexed>,
 }
 
-#[derive(Deserialize)]
 struct RawIndexed {
     /// None of an expression.
     name: Option<String>,
     collation: Option<String>,
+}
+
+impl FromJson for RawTable {
+    fn from_json(json: Json) -> std::result::Result<Self, Unfit> {
+        let mut members = Members::from_json(json)?;
+        Ok(Self {
+            name: members.take("name")?,
+            kind: members.take("kind")?,
+            without_rowid: members.take("without_rowid")?,
+            columns: members.take("columns")?,
+            indexes: members.take("indexes")?,
+        })
+    }
+}
+
+impl FromJson for RawColumn {
+    fn from_json(json: Json) -> std::result::Result<Self, Unfit> {
+        let mut members = Members::from_json(json)?;
+        Ok(Self {
+            name: members.take("name")?,
+            declared: members.take("declared")?,
+            not_null: members.take("not_null")?,
+            default: members.take("default")?,
+            primary: members.take("primary")?,
+            hidden: members.take("hidden")?,
+        })
+    }
+}
+
+impl FromJson for RawIndex {
+    fn from_json(json: Json) -> std::result::Result<Self, Unfit> {
+        let mut members = Members::from_json(json)?;
+        Ok(Self {
+            unique: members.take("unique")?,
+            origin: members.take("origin")?,
+            partial: members.take("partial")?,
+            columns: members.take("columns")?,
+        })
+    }
+}
+
+impl FromJson for RawIndexed {
+    fn from_json(json: Json) -> std::result::Result<Self, Unfit> {
+        let mut members = Members::from_json(json)?;
+        Ok(Self { name: members.take("name")?, collation: members.take("collation")? })
+    }
 }
 
 /// Every table and view.
@@ -144,7 +185,7 @@ fn read_table(session: &Session, name: &str) -> Result<Option<Table>> {
 }
 
 fn parse_table(json: &str) -> Result<Table> {
-    let raw: RawTable = serde_json::from_str(json)
+    let raw: RawTable = read_document(json.as_bytes())
         .map_err(|error| Error::permanent(format!("the database's catalog is not as expected: {error}")))?;
     Ok(Table::new(raw))
 }

@@ -6,7 +6,8 @@
 //! counts.
 
 use lockstep_plugin_sdk::values::{MICROS_PER_DAY, format_date, parse_date, parse_datetime};
-use serde::{Deserialize, Serialize};
+use lockstep_sql_dialect::{FromJson, Unfit};
+use serde_json::Value as Json;
 
 /// Rows that become visible after rows with a later time are looked for so far back, unless the project says otherwise.
 const LOOKBACK_MS_DEFAULT: i64 = 10 * 60 * 1000;
@@ -17,8 +18,7 @@ const PAST_SECONDS_MAX: i64 = 30 * 366 * 86_400;
 const FUTURE_SECONDS_MAX: i64 = 10 * 366 * 86_400;
 
 /// A value as it is stored.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Moment {
     Int(i64),
     Text(String),
@@ -56,6 +56,24 @@ impl Moment {
                     Time { micros: micros.max(YEAR_0), ..time }.format()
                 },
             )),
+        }
+    }
+}
+
+impl Moment {
+    pub fn to_json(&self) -> Json {
+        match self {
+            Self::Int(value) => Json::from(*value),
+            Self::Text(text) => Json::from(text.as_str()),
+        }
+    }
+}
+
+impl FromJson for Moment {
+    fn from_json(json: Json) -> Result<Self, Unfit> {
+        match json.as_i64() {
+            Some(value) => Ok(Self::Int(value)),
+            None => String::from_json(json).map(Self::Text),
         }
     }
 }

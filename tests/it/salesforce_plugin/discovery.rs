@@ -92,9 +92,3 @@ fn what_is_no_org_says_so() {
         }
     });
 }
-
-#[test]
-fn the_plugin_is_small() {
-    let (_, component) = lockstep_bundle::PLUGINS.iter().find(|(name, _)| *name == "salesforce").unwrap();
-    assert!(component.len() < 500_000, "{} bytes", component.len());
-}

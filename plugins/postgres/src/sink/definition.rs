@@ -3,8 +3,7 @@
 use lockstep_plugin_sdk::capabilities::sql::Session;
 use lockstep_plugin_sdk::error::{Error, Result};
 use lockstep_plugin_sdk::types::{Field, LogicalType, Stream};
-use lockstep_sql_dialect::{Answer, Arguments, Value, names, quote, read_all};
-use serde_json::json;
+use lockstep_sql_dialect::{Answer, Arguments, Value, names, quote, read_all, texts_to_json};
 
 use crate::name::TableName;
 use crate::types::{NativeType, column_type};
@@ -54,7 +53,7 @@ pub fn definitions(session: &Session, fields: &[Field]) -> Result<Vec<Definition
 
 fn ask_types(session: &Session, names: &[&str]) -> Result<Answer> {
     let mut arguments = Arguments::new();
-    arguments.push(LogicalType::Json, Value::Text(json!(names).to_string()));
+    arguments.push(LogicalType::Json, Value::Text(texts_to_json(names.iter().copied()).to_string()));
     read_all(session, KNOWN_TYPES, arguments, 1)
 }
 

@@ -18,6 +18,7 @@ use lockstep_sql_dialect::{
     Arguments, ChangeColumns, Expected, Load, Transaction, Value, identify_all, in_page, is_same, read_batch, renumber,
     rows_by_kind, value_at,
 };
+use serde_json::Value as Json;
 
 use super::fault;
 use super::target::Target;
@@ -266,7 +267,7 @@ impl ChangeWriter {
 /// Row numbers as the parameter of a statement.
 fn numbers(rows: &[u32]) -> Arguments {
     let mut arguments = Arguments::new();
-    arguments.push(LogicalType::Text, Value::Text(serde_json::json!(rows).to_string()));
+    arguments.push(LogicalType::Text, Value::Text(Json::from(rows).to_string()));
     arguments
 }
 
