@@ -103,18 +103,19 @@ fn comes_as_text(column: &catalog::Column, logical: LogicalType) -> bool {
 /// Rows with a null in their key are left out, for they equal none; so are those with a NUL, which the server cannot have.
 fn keys_to_json(key: &[Field], keys: &Batch) -> Result<String> {
     let types: Vec<LogicalType> = key.iter().map(Field::logical).collect::<Result<_>>()?;
+    let names: Vec<String> = key.iter().map(|field| Json::from(field.name.as_str()).to_string()).collect();
     let view = BatchView::new(keys);
-    let mut rows = Vec::with_capacity(view.rows());
+    let mut objects = Vec::with_capacity(view.rows());
     for row in 0..view.rows() {
-        let values = key.iter().zip(&types).zip(view.columns());
-        let object: Option<serde_json::Map<String, Json>> = values
-            .map(|((field, logical), column)| {
-                Some((field.name.clone(), server_text(*logical, Value::of(column, *logical, row))?))
+        let values = names.iter().zip(&types).zip(view.columns());
+        let members: Option<Vec<String>> = values
+            .map(|((name, logical), column)| {
+                Some(format!("{name}:{}", server_text(*logical, Value::of(column, *logical, row))?))
             })
             .collect();
-        rows.extend(object.map(Json::Object));
+        objects.extend(members.map(|members| format!("{{{}}}", members.join(","))));
     }
-    Ok(Json::Array(rows).to_string())
+    Ok(format!("[{}]", objects.join(",")))
 }
 
 /// A value as the server reads it out of JSON.
