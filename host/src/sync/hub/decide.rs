@@ -245,7 +245,10 @@ impl Work<'_> {
         let (now, read_before) = (self.now(), self.read_before(endpoint));
         let lineage = self.next_lineage + decided.unit.lineage.len() as i64;
         let rules = &self.settled.rules;
-        let void = self.void(endpoint, row.kind, record, &decided.unit)?;
+        let void = match row.kind {
+            EventKind::Delete => self.void(endpoint, record, &decided.unit)?,
+            EventKind::Upsert | EventKind::Undelete => Vec::new(),
+        };
         let Some(touched) = decided.unit.get(record) else {
             return Err(SyncError::internal(self.hub.def.name.as_str(), "a record was not loaded"));
         };
@@ -265,7 +268,9 @@ impl Work<'_> {
         touched.is_dirty |= facts.is_touched;
         touched.is_changed |= facts.is_touched;
         decided.asked.extend(facts.asked.iter().cloned());
-        self.undecided.remove(&(endpoint, record));
+        if !self.undecided.is_empty() {
+            self.undecided.remove(&(endpoint, record));
+        }
         match facts.unsettled {
             Some(until) => {
                 self.undecided.insert((endpoint, record), until);

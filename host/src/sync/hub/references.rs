@@ -13,7 +13,7 @@ use super::setup::End;
 use super::unit::Unit;
 use super::work::{Work, remote_id, remote_values};
 use crate::record::{Changes, Field, Value, values_of};
-use crate::resolve::{EventKind, Link, Mechanism, decode};
+use crate::resolve::{Link, Mechanism, decode};
 use crate::store::{EndpointId, HubStore, RecordId, RecordQuery};
 use crate::sync::error::SyncError;
 
@@ -169,15 +169,9 @@ impl Work<'_> {
     }
 
     /// Of a record that is said to be deleted, fields that are to lead to records that are no more.
-    pub fn void(
-        &self,
-        endpoint: usize,
-        kind: EventKind,
-        record: RecordId,
-        unit: &Unit,
-    ) -> Result<Vec<usize>, SyncError> {
+    pub fn void(&self, endpoint: usize, record: RecordId, unit: &Unit) -> Result<Vec<usize>, SyncError> {
         let mut void = Vec::new();
-        let end = self.settled.ends.get(endpoint).filter(|_| kind == EventKind::Delete);
+        let end = self.settled.ends.get(endpoint).filter(|end| !end.references.is_empty());
         let state = unit.peek(record).map(|touched| &touched.state);
         let (Some(end), Some(state)) = (end, state) else { return Ok(void) };
         for reference in &end.references {
