@@ -2,11 +2,10 @@
 
 use std::rc::Rc;
 
-use lockstep_json::{Element, Kind, Node, Value, read_object};
+use lockstep_json::{Element, Kinds, Looks, Node, read_object};
 use lockstep_plugin_sdk::error::ErrorKind;
 use lockstep_plugin_sdk::types::{Field, LogicalType, Stream, option};
-use lockstep_plugin_sdk::values::{Decimal, parse_date, parse_timestamp};
-use lockstep_text_files::value::int64;
+use lockstep_plugin_sdk::values::{parse_date, parse_timestamp};
 
 use crate::Result;
 use crate::connection::Connection;
@@ -202,63 +201,22 @@ fn look(guess: &mut Vec<(String, Kinds)>, text: &[u8], member: &lockstep_json::M
     let key = member.key.of(text);
     let Ok(name) = std::str::from_utf8(&key) else { return };
     match guess.iter_mut().find(|(known, _)| known == name) {
-        Some((_, kinds)) => kinds.add(member.value, text),
+        Some((_, kinds)) => kinds.add(member.value, text, looks),
         None => {
             let mut kinds = Kinds::default();
-            kinds.add(member.value, text);
+            kinds.add(member.value, text, looks);
             guess.push((name.to_owned(), kinds));
         }
     }
 }
 
-fn time_or_text(text: &[u8]) -> u8 {
+fn looks(text: &[u8]) -> Looks {
     match std::str::from_utf8(text) {
-        Ok(text) if text.len() == 10 && parse_date(text).is_ok() => DATE,
+        Ok(text) if text.len() == 10 && parse_date(text).is_ok() => Looks::Date,
         // Digits first: infinite times are words to others.
         Ok(text) if text.as_bytes().first().is_some_and(u8::is_ascii_digit) && parse_timestamp(text).is_ok() => {
-            TIMESTAMP
+            Looks::Timestamp
         }
-        _ => TEXT,
-    }
-}
-
-/// What the values of a field are, together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Kinds(u8);
-
-const BOOL: u8 = 1;
-const INT64: u8 = 2;
-const DECIMAL: u8 = 4;
-const DATE: u8 = 8;
-const TIMESTAMP: u8 = 16;
-const TEXT: u8 = 32;
-const OTHER: u8 = 64;
-
-impl Kinds {
-    fn add(&mut self, value: Value, text: &[u8]) {
-        let is_decimal = |raw: &[u8]| std::str::from_utf8(raw).is_ok_and(|raw| Decimal::parse(raw).is_ok());
-        self.0 |= match value.kind {
-            Kind::Null => 0,
-            Kind::Bool(_) => BOOL,
-            Kind::Integer if int64(value.of(text)).is_ok() => INT64,
-            Kind::Integer | Kind::Number if is_decimal(value.of(text)) => DECIMAL,
-            Kind::Text(inside) => time_or_text(&inside.of(text)),
-            _ => OTHER,
-        };
-    }
-
-    /// Strings that are all times are such; anything mixed stays what it is, as JSON. Nothing becomes a float that could be money.
-    fn logical(self) -> LogicalType {
-        let is = |kinds: u8| self.0 & !kinds == 0;
-        match self.0 {
-            0 => LogicalType::Text,
-            BOOL => LogicalType::Bool,
-            INT64 => LogicalType::Int64,
-            DATE => LogicalType::Date,
-            TIMESTAMP => LogicalType::Timestamp,
-            _ if is(INT64 | DECIMAL) => LogicalType::Decimal(None),
-            _ if is(TEXT | DATE | TIMESTAMP) => LogicalType::Text,
-            _ => LogicalType::Json,
-        }
+        _ => Looks::Text,
     }
 }

@@ -6,6 +6,7 @@
 mod column;
 mod document;
 mod escape;
+mod kinds;
 mod plain;
 mod scan;
 mod shape;
@@ -14,6 +15,7 @@ mod tree;
 
 pub use column::push;
 pub use document::{Document, Element};
+pub use kinds::{Kinds, Looks};
 pub use scan::{DEPTH_MAX, Fault, Kind, Member, Text, Value, find_duplicate, read_object};
 pub use shape::Shape;
 pub use text::{read_strings, write_string, write_strings};

@@ -2,12 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use lockstep_json::{Kind, Member, Value, read_object};
+use lockstep_json::{Kinds, Looks, Member, read_object};
 use lockstep_plugin_sdk::error::{Error, Result};
-use lockstep_plugin_sdk::types::{LogicalType, Stream};
-use lockstep_plugin_sdk::values::Decimal;
+use lockstep_plugin_sdk::types::Stream;
 use lockstep_text_files::classify::Class;
-use lockstep_text_files::value::int64;
 use lockstep_text_files::{Sample, Store, StoredFile, Tail, describe_streams, guessed, samples};
 
 use crate::config::Config;
@@ -84,7 +82,7 @@ impl Guess {
             }
         };
         if let Some((_, kinds)) = self.fields.get_mut(position) {
-            kinds.add(member.value, line);
+            kinds.add(member.value, line, looks);
         }
     }
 
@@ -108,54 +106,10 @@ fn up_to_line_end(text: &[u8]) -> &[u8] {
     text.get(..end).unwrap_or_default()
 }
 
-/// What the values of a field are, together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Kinds(u8);
-
-const BOOL: u8 = 1;
-const INT64: u8 = 2;
-const DECIMAL: u8 = 4;
-const DATE: u8 = 8;
-const TIMESTAMP: u8 = 16;
-const TEXT: u8 = 32;
-const OTHER: u8 = 64;
-
-impl Kinds {
-    fn add(&mut self, value: Value, line: &[u8]) {
-        self.0 |= match value.kind {
-            Kind::Null => 0,
-            Kind::Bool(_) => BOOL,
-            Kind::Integer if int64(value.of(line)).is_ok() => INT64,
-            Kind::Integer | Kind::Number if is_decimal(value.of(line)) => DECIMAL,
-            Kind::Text(text) => string_kind(&text.of(line)),
-            _ => OTHER,
-        };
-    }
-
-    /// Strings that are all dates or all timestamps are such; anything mixed stays what it is, as JSON.
-    fn logical(self) -> LogicalType {
-        let is = |kinds: u8| self.0 & !kinds == 0;
-        match self.0 {
-            0 => LogicalType::Text,
-            BOOL => LogicalType::Bool,
-            INT64 => LogicalType::Int64,
-            DATE => LogicalType::Date,
-            TIMESTAMP => LogicalType::Timestamp,
-            _ if is(INT64 | DECIMAL) => LogicalType::Decimal(None),
-            _ if is(TEXT | DATE | TIMESTAMP) => LogicalType::Text,
-            _ => LogicalType::Json,
-        }
-    }
-}
-
-fn is_decimal(number: &[u8]) -> bool {
-    std::str::from_utf8(number).is_ok_and(|number| Decimal::parse(number).is_ok())
-}
-
-fn string_kind(text: &[u8]) -> u8 {
+fn looks(text: &[u8]) -> Looks {
     match Class::of(text) {
-        Class::Date => DATE,
-        Class::Timestamp => TIMESTAMP,
-        _ => TEXT,
+        Class::Date => Looks::Date,
+        Class::Timestamp => Looks::Timestamp,
+        _ => Looks::Text,
     }
 }
