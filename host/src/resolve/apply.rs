@@ -167,9 +167,8 @@ fn decide_delete(state: &mut RecordState, event: &Event<'_>, rules: &Rules) -> D
 /// does not have one that was changed since it was read last.
 fn has_unseen(state: &RecordState, event: &Event<'_>, rules: &Rules) -> bool {
     let endpoint = event.endpoint;
-    let Some(side) = state.side(endpoint) else { return false };
     state.canon.iter().enumerate().any(|(field, canon)| {
-        let seen = side.shadow(field).seen();
+        let seen = state.seen(endpoint, field);
         // What leads nowhere is nothing to who has never been told where.
         let is_void = event.void.contains(&field) && seen.is_none_or(Value::is_null);
         match rules.reads(endpoint, field) || rules.writes(endpoint, field) {

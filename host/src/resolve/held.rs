@@ -14,8 +14,7 @@ pub(super) fn release(state: &mut RecordState, endpoint: usize, members: &[usize
 pub(super) fn release_agreeing(state: &mut RecordState, members: &[usize]) -> bool {
     let mut released = false;
     for endpoint in 0..state.sides.len() {
-        let agrees =
-            |field: &usize| state.side(endpoint).is_some_and(|side| side.shadow(*field).seen() == state.value(*field));
+        let agrees = |field: &usize| state.seen(endpoint, *field) == state.value(*field);
         if members.iter().all(agrees) {
             released |= release(state, endpoint, members);
         }

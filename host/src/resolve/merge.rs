@@ -222,9 +222,10 @@ fn is_silent(
     is_first && all_null && !is_owner && fields.iter().any(|(field, _)| state.value(*field) != Some(&Value::Null))
 }
 
-/// Whether nobody has said anything yet and the owner does not know the record: a new record brings its values along.
+/// Whether nobody has said anything yet and the owner does not know the record, or is just being given it: a new record brings its
+/// values along.
 fn is_newborn(state: &RecordState, owner: usize, fields: &[(usize, Value)]) -> bool {
-    let unknown = state.side(owner).is_none_or(|side| side.link == Link::None && side.sent.is_none());
+    let unknown = state.side(owner).is_none_or(|side| side.link == Link::None);
     unknown && fields.iter().all(|(field, _)| state.value(*field).is_none())
 }
 
@@ -235,7 +236,6 @@ fn dispute(
     fields: &[(usize, Value)],
     statement: &Statement<'_>,
 ) -> Dispute {
-    let seen = |field: usize| state.side(statement.endpoint).and_then(|side| side.shadow(field).seen().cloned());
     let newest = members
         .iter()
         .filter_map(|field| state.canon.get(*field))
@@ -243,7 +243,7 @@ fn dispute(
         .max_by_key(|canon| (canon.lineage, canon.at));
     Dispute {
         group,
-        base: members.iter().map(|field| seen(*field)).collect(),
+        base: members.iter().map(|field| state.seen(statement.endpoint, *field).cloned()).collect(),
         current: members.iter().map(|field| state.value(*field).cloned()).collect(),
         incoming: members
             .iter()

@@ -141,14 +141,6 @@ impl Shadow {
             Self::Value(value) | Self::Form { shows: value, .. } => Some(value),
         }
     }
-
-    /// The agreed value the endpoint has seen.
-    pub fn seen(&self) -> Option<&Value> {
-        match self {
-            Self::Absent => None,
-            Self::Value(value) | Self::Form { of: value, .. } => Some(value),
-        }
-    }
 }
 
 /// The first and the last of the enumerations in a row that have not shown a record, by our clock.
@@ -229,6 +221,15 @@ impl RecordState {
     /// The agreed values, one per field.
     pub fn values(&self) -> Vec<Option<Value>> {
         self.canon.iter().map(|canon| canon.value.clone()).collect()
+    }
+
+    /// The agreed value an endpoint has seen last. What it showed for an earlier one may be what is agreed now.
+    pub fn seen(&self, endpoint: usize, field: usize) -> Option<&Value> {
+        match self.side(endpoint)?.shadow(field) {
+            Shadow::Absent => None,
+            Shadow::Form { shows, .. } if self.value(field) == Some(shows) => Some(shows),
+            Shadow::Value(value) | Shadow::Form { of: value, .. } => Some(value),
+        }
     }
 
     pub fn side(&self, endpoint: usize) -> Option<&Side> {

@@ -210,6 +210,14 @@ fn an_owner_is_never_overruled() {
     lab.says(1, [Some("Bert"), None, None]);
     lab.says(0, [Some("Ann"), None, None]);
     assert_eq!((lab.text(0), lab.owed(0), lab.owed(1)), ("Ann".into(), Owed::Nothing, Owed::Update(vec![0])));
+    // While an owner is being given a record, a value it is not given is as new as the record.
+    let mut lab = Lab::new(Policy::Manual);
+    lab.rules.groups[0].owner = Some((0, Others::Restore));
+    lab.says(1, [None, Some("A 1"), Some("10")]);
+    let sent = Sent { kind: SentKind::Create, patch: Vec::new(), at: 0, shown: Vec::new(), shown_at: None };
+    lab.state.sides[0].sent = Some(Box::new(sent));
+    lab.says(1, [Some("Bert"), Some("A 1"), Some("10")]);
+    assert_eq!(lab.text(0), "Bert");
 }
 
 #[test]

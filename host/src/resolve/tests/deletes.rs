@@ -201,3 +201,13 @@ fn a_record_that_comes_back_has_what_the_owner_of_a_field_shows() {
     assert_eq!(lab.text(0), "Anna");
     assert_eq!(lab.owed(0), Owed::Nothing);
 }
+
+#[test]
+fn who_shows_what_is_agreed_has_seen_it_though_it_was_shown_for_another_value() {
+    let mut lab = Lab::agreed(Policy::Manual);
+    lab.rules.groups[0].owner = Some((0, Others::Ignore));
+    lab.says(1, [Some("Anna"), None, None]);
+    lab.says(0, [Some("Anna"), None, None]);
+    assert_eq!((lab.text(0), lab.owed(1)), ("Anna".into(), Owed::Nothing));
+    assert_eq!(lab.deletes(1).deleted, Some(Deletion::Everywhere));
+}

@@ -176,7 +176,7 @@ impl Work<'_> {
         let (Some(end), Some(state)) = (end, state) else { return Ok(void) };
         for reference in &end.references {
             let field = reference.field;
-            let seen = state.side(endpoint).and_then(|side| side.shadow(field).seen());
+            let seen = state.seen(endpoint, field);
             if let Some(agreed @ Value::Int(number)) = state.value(field)
                 && seen != Some(agreed)
                 && self.target(reference, RecordId(*number))?.is_dead
