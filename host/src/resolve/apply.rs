@@ -265,7 +265,7 @@ fn relink(state: &mut RecordState, event: &Event<'_>, rules: &Rules, facts: &mut
 /// Whether a value is nothing like what was sent: somebody's.
 fn is_foreign(event: &Event<'_>, field: usize, given: &Value, rules: &Rules) -> bool {
     let shown = event.values.get(field).and_then(Option::as_ref);
-    shown.is_some_and(|shown| !rules.is_form(field, shown, given))
+    shown.is_some_and(|shown| !rules.is_form(event.endpoint, field, shown, given))
 }
 
 /// Whether most of a record is what was sent: who has changed the rest has changed ours, else they have made the same record.
@@ -296,7 +296,8 @@ fn found_create(mut sent: Sent, side: &mut Side, event: &Event<'_>, rules: &Rule
 fn found_late(late: &Sent, side: &mut Side, event: &Event<'_>, rules: &Rules) {
     for (field, given) in &late.patch {
         let shows = event.values.get(*field).and_then(Option::as_ref);
-        let shadow = match shows.filter(|shows| *shows != given && rules.is_form(*field, shows, given)) {
+        let shadow = match shows.filter(|shows| *shows != given && rules.is_form(event.endpoint, *field, shows, given))
+        {
             Some(shows) => Shadow::Form { shows: shows.clone(), of: given.clone() },
             None => Shadow::Value(given.clone()),
         };
@@ -321,7 +322,7 @@ fn edit_of_deleted(state: &mut RecordState, event: &Event<'_>, rules: &Rules, fa
         rules.reads(event.endpoint, field)
             && shown != Some(value)
             && (shown.is_some() || !value.is_null())
-            && side.sent_value(field).is_none_or(|sent| !rules.is_form(field, value, sent))
+            && side.sent_value(field).is_none_or(|sent| !rules.is_form(event.endpoint, field, value, sent))
             && !side.is_in_question(field, value)
     };
     let values = event.values.iter().enumerate();
@@ -348,23 +349,23 @@ fn edit_of_deleted(state: &mut RecordState, event: &Event<'_>, rules: &Rules, fa
             true
         }
         DeleteConflict::Manual => {
-            hold_delete(state, event, &news, rules);
+            note_edit(state, event, &news, rules);
+            state.sides.get_mut(event.endpoint).into_iter().for_each(|side| side.delete_held = true);
             facts.deleted = Some(Deletion::Held);
             false
         }
         DeleteConflict::DeleteWins => {
-            see_all(state, event);
+            note_edit(state, event, &news, rules);
             facts.deleted = Some(Deletion::DeleteWins);
             false
         }
     }
 }
 
-/// Somebody has to decide whether the record lives. If it does, what was edited counts.
-fn hold_delete(state: &mut RecordState, event: &Event<'_>, news: &[usize], rules: &Rules) {
+/// What was edited counts should the record live again.
+fn note_edit(state: &mut RecordState, event: &Event<'_>, news: &[usize], rules: &Rules) {
     see_all(state, event);
     let Some(side) = state.sides.get_mut(event.endpoint) else { return };
-    side.delete_held = true;
     let edited = (0..side.shadow.len()).filter(|field| rules.moves_with(*field, news) && !side.is_held(*field));
     let edited: Vec<usize> = edited.collect();
     side.held.extend(edited);

@@ -28,8 +28,8 @@ pub(super) fn forget_values(state: &mut RecordState, event: &Event<'_>, edited: 
     }
 }
 
-/// The record lives again; endpoints that have lost it are to get it anew. What was edited while somebody had to decide whether it
-/// lives counts now: answers these fields. So does what somebody shows that was never agreed, because the record was dead.
+/// The record lives again; endpoints that have lost it are to get it anew. What was edited since it died counts now: answers
+/// these fields. So does what somebody shows that was never agreed, because the record was dead.
 pub fn revive(state: &mut RecordState, lineage: i64) -> Vec<usize> {
     state.life = Life::Live;
     state.version += 1;
@@ -38,7 +38,7 @@ pub fn revive(state: &mut RecordState, lineage: i64) -> Vec<usize> {
         if matches!(state.side(endpoint).map(|side| &side.link), Some(Link::Gone(_))) {
             forget_copy(state, endpoint);
         }
-        let Some(side) = state.sides.get_mut(endpoint).filter(|side| side.delete_held) else { continue };
+        let Some(side) = state.sides.get_mut(endpoint) else { continue };
         side.delete_held = false;
         for field in std::mem::take(&mut side.held) {
             let (Some(canon), Some(shown)) = (state.canon.get_mut(field), side.shadow(field).shown()) else { continue };

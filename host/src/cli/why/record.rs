@@ -157,7 +157,7 @@ fn copy_state(view: &View<'_>, place: usize) -> Result<(&'static str, String)> {
         Link::None => ("not there", String::new()),
         Link::Gone(_) => ("deleted there", String::new()),
         Link::Left(_) => ("left alone", "it is no longer kept in agreement".to_owned()),
-        Link::Linked(_) if !side.held.is_empty() => ("held", held()),
+        Link::Linked(_) if !side.held.is_empty() && (view.state.is_live() || side.delete_held) => ("held", held()),
         Link::Linked(_) => match differing(view, place) {
             fields if fields.is_empty() => ("in agreement", String::new()),
             fields => ("differs", fields_text(view, fields.into_iter())),

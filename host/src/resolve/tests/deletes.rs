@@ -211,3 +211,15 @@ fn who_shows_what_is_agreed_has_seen_it_though_it_was_shown_for_another_value() 
     assert_eq!((lab.text(0), lab.owed(1)), ("Anna".into(), Owed::Nothing));
     assert_eq!(lab.deletes(1).deleted, Some(Deletion::Everywhere));
 }
+
+#[test]
+fn an_edit_that_lost_against_a_delete_counts_if_the_record_lives_again_all_the_same() {
+    let mut lab = Lab::agreed(Policy::Priority(vec![1, 0]));
+    lab.rules.delete_conflict = DeleteConflict::DeleteWins;
+    lab.deletes(0);
+    let edit = lab.says(1, [None, Some("B 2"), Some("10")]);
+    assert_eq!((edit.deleted, lab.owed(1)), (Some(Deletion::DeleteWins), Owed::Delete));
+    assert!(lab.event(0, EventKind::Undelete, [Some("Ann"), Some("A 1"), Some("10")], None).revived);
+    assert_eq!((lab.text(0), lab.text(1)), ("Ann".into(), "B 2".into()));
+    assert_eq!((lab.owed(0), lab.owed(1)), (Owed::Update(vec![1]), Owed::Nothing));
+}

@@ -98,6 +98,7 @@ impl Work<'_> {
                         unit.link(endpoint_id, remote, None);
                     } else {
                         side.link = Link::Gone(remote.into());
+                        side.held.clear();
                     }
                 }
                 EntryKind::WroteDelete

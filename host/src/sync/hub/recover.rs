@@ -195,13 +195,13 @@ impl Work<'_> {
         let side = unit.peek(known.record).and_then(|touched| touched.state.side(endpoint));
         let Some(side) = side else { return judged };
         let shown = |field: usize| row.values.get(field).and_then(Option::as_ref);
+        // What it was never given is empty there.
+        let was_there = |field: usize, value: &Value| side.shadow(field).shown().unwrap_or(&Value::Null) == value;
         let is_old = |field: usize| {
-            shown(field).is_none_or(|value| {
-                side.shadow(field).shown() == Some(value) || side.fenced(field, value, now).is_some()
-            })
+            shown(field).is_none_or(|value| was_there(field, value) || side.fenced(field, value, now).is_some())
         };
         // What was there before, and was written with the rest of its group, says nothing.
-        let changes = sent.patch.iter().filter(|(field, value)| side.shadow(*field).shown() != Some(value));
+        let changes = sent.patch.iter().filter(|(field, value)| !was_there(*field, value));
         let (old, new): (Vec<_>, Vec<_>) =
             changes.cloned().partition(|(field, value)| shown(*field) != Some(value) && is_old(*field));
         // Somebody may have set one field to the same: then others are as they were.
@@ -222,7 +222,7 @@ impl Work<'_> {
         let open = open.into_iter().filter_map(|(field, sent)| Some((field, sent, shown(field)?.clone())));
         // What is nothing like it somebody else has written.
         let (forms, foreign): (Vec<_>, Vec<_>) =
-            open.partition(|(field, sent, shown)| self.settled.rules.is_form(*field, shown, sent));
+            open.partition(|(field, sent, shown)| self.settled.rules.is_form(endpoint, *field, shown, sent));
         if arrived.is_empty() && !was_shown {
             // Whether what is shown is a form of what was sent, or somebody's who has never seen that, is asked next.
             self.plan_again(endpoint, known.record, unit);

@@ -39,8 +39,8 @@ struct Shape {
     deletes: bool,
 }
 
-/// Makes the writes and answers each in its place. Before each call it is asked whether this process still holds the lease: one that
-/// stood still for a while must not go on where another has taken over.
+/// Makes the writes and answers each in its place. Once an endpoint is ready to be written to, and before each call, it is asked
+/// whether this process still holds the lease: one that stood still for a while must not go on where another has taken over.
 pub(super) async fn write_jobs(
     end: &End,
     jobs: &[Job],
@@ -49,8 +49,9 @@ pub(super) async fn write_jobs(
 ) -> Vec<Outcome> {
     let mut outcomes: Vec<Outcome> = jobs.iter().map(|_| Outcome::Retry(not_tried(end))).collect();
     let Some(sink) = &end.sink else { return outcomes };
+    let mut calls = Calls { end, sink, jobs, safety, holds_lease, outcomes: &mut outcomes };
     for (shape, rows) in shapes(end, jobs) {
-        if !holds_lease() || !write_shape(end, sink, &shape, jobs, &rows, safety, &mut outcomes).await {
+        if !calls.write(&shape, &rows).await {
             break;
         }
     }
@@ -107,49 +108,104 @@ fn mode(end: &End, action: Action) -> WriteMode {
     }
 }
 
-/// Writes rows of one shape. Answers whether the endpoint still works.
-async fn write_shape(
-    end: &End,
-    sink: &Arc<dyn Sink>,
-    shape: &Shape,
-    jobs: &[Job],
-    rows: &[u32],
+/// Calls that write, and what comes of them.
+struct Calls<'a> {
+    end: &'a End,
+    sink: &'a Arc<dyn Sink>,
+    jobs: &'a [Job],
     safety: Safety,
-    outcomes: &mut [Outcome],
-) -> bool {
-    let changes = match changes(shape, jobs, rows) {
-        Ok(changes) => changes,
-        Err(failure) => {
-            set_all(outcomes, rows, &Outcome::Rejected(failure));
-            return true;
-        }
-    };
-    let mut bisection = Bisection::new((0..rows.len() as u32).collect());
-    while let Some(part) = bisection.next() {
-        let of = |row: &u32| rows.get(*row as usize).copied().unwrap_or(0);
-        let jobs_of_part: Vec<u32> = part.iter().map(of).collect();
-        let attempt = match changes.take(&UInt32Array::from(part.clone())) {
-            Ok(changes) => attempt(end, sink, shape, &changes).await,
-            Err(error) => Err(Failed::before(own(end, &error.to_string()))),
+    holds_lease: &'a (dyn Fn() -> bool + Sync),
+    /// One per job.
+    outcomes: &'a mut [Outcome],
+}
+
+impl Calls<'_> {
+    /// Writes rows of one shape. Answers whether the endpoint still works.
+    async fn write(&mut self, shape: &Shape, rows: &[u32]) -> bool {
+        let changes = match changes(shape, self.jobs, rows) {
+            Ok(changes) => changes,
+            Err(failure) => {
+                self.set(rows, &Outcome::Rejected(failure));
+                return true;
+            }
         };
-        match attempt {
-            Ok(results) => take_results(end, shape, jobs, &jobs_of_part, results, safety, outcomes),
-            Err(failed) if is_about_rows(&failed.failure) && failed.failure.kind != FailureKind::Fault => {
-                if !safety.has(Mechanism::Bisecting) {
-                    set_all(outcomes, &jobs_of_part, &Outcome::Rejected(failed.failure));
-                    continue;
+        let mut bisection = Bisection::new((0..rows.len() as u32).collect());
+        while let Some(part) = bisection.next() {
+            let of = |row: &u32| rows.get(*row as usize).copied().unwrap_or(0);
+            let jobs_of_part: Vec<u32> = part.iter().map(of).collect();
+            let attempt = match changes.take(&UInt32Array::from(part.clone())) {
+                Ok(changes) => self.attempt(shape, &changes).await,
+                Err(error) => Err(Failed::before(own(self.end, &error.to_string()))),
+            };
+            match attempt {
+                Ok(results) => self.take_results(shape, &jobs_of_part, results),
+                Err(failed) if is_about_rows(&failed.failure) && failed.failure.kind != FailureKind::Fault => {
+                    if !self.safety.has(Mechanism::Bisecting) {
+                        self.set(&jobs_of_part, &Outcome::Rejected(failed.failure));
+                        continue;
+                    }
+                    if let Halved::Culprit(row, failure) = bisection.failed(part, failed.failure) {
+                        self.set(&[of(&row)], &refusal(failure));
+                    }
                 }
-                if let Halved::Culprit(row, failure) = bisection.failed(part, failed.failure) {
-                    set_all(outcomes, &[of(&row)], &refusal(failure));
+                Err(failed) => {
+                    self.set(&jobs_of_part, &failed.outcome());
+                    return false;
                 }
             }
-            Err(failed) => {
-                set_all(outcomes, &jobs_of_part, &failed.outcome());
-                return false;
+        }
+        true
+    }
+
+    async fn attempt(&self, shape: &Shape, changes: &Changes) -> Result<WriteResults, Failed> {
+        let Self { end, sink, .. } = self;
+        let fields = shape.key.iter().chain(&shape.columns).cloned().collect();
+        let key = end.key.iter().map(|field| field.name.clone()).collect();
+        let stream = Stream { name: end.stream.name.clone(), key, fields, properties: end.stream.properties.clone() };
+        let request = WriteRequest { stream, mode: shape.mode, options: Properties::default() };
+        let mut writer = sink.open(request).await.map_err(Failed::before)?;
+        if !(self.holds_lease)() {
+            return Err(Failed::before(not_tried(end)));
+        }
+        let results = writer.write(changes).await.map_err(Failed::write)?;
+        writer.flush().await.map_err(Failed::flush)?;
+        Ok(results)
+    }
+
+    fn take_results(&mut self, shape: &Shape, rows: &[u32], results: WriteResults) {
+        for (at, row) in rows.iter().enumerate() {
+            let status =
+                results.statuses.as_ref().and_then(|statuses| statuses.get(at)).copied().unwrap_or(WriteStatus::Ok);
+            let status = if self.safety.has(Mechanism::RowResults) { status } else { WriteStatus::Ok };
+            let error = || {
+                let found = results.errors.iter().find(|error| error.row as usize == at);
+                found.map_or_else(|| silent(self.end), |error| error.error.clone())
+            };
+            let outcome = match status {
+                WriteStatus::Ok => {
+                    let told = results.ids.as_ref().and_then(|ids| ids.get(at)).filter(|id| !id.is_empty());
+                    let told = told.and_then(|id| read_key(id, &self.end.key));
+                    let known = self.jobs.get(*row as usize).and_then(|job| key_of(job, shape, &self.end.key));
+                    Outcome::Ok { remote: told.or(known) }
+                }
+                WriteStatus::Conflict => Outcome::Conflict(error()),
+                WriteStatus::Rejected => Outcome::Rejected(error()),
+                WriteStatus::Retry => Outcome::Retry(error()),
+                WriteStatus::Unknown => Outcome::Unknown(error()),
+            };
+            if let Some(place) = self.outcomes.get_mut(*row as usize) {
+                *place = outcome;
             }
         }
     }
-    true
+
+    fn set(&mut self, rows: &[u32], outcome: &Outcome) {
+        for row in rows {
+            if let Some(place) = self.outcomes.get_mut(*row as usize) {
+                *place = outcome.clone();
+            }
+        }
+    }
 }
 
 fn refusal(failure: Failure) -> Outcome {
@@ -198,17 +254,6 @@ impl Failed {
     }
 }
 
-async fn attempt(end: &End, sink: &Arc<dyn Sink>, shape: &Shape, changes: &Changes) -> Result<WriteResults, Failed> {
-    let fields = shape.key.iter().chain(&shape.columns).cloned().collect();
-    let key = end.key.iter().map(|field| field.name.clone()).collect();
-    let stream = Stream { name: end.stream.name.clone(), key, fields, properties: end.stream.properties.clone() };
-    let request = WriteRequest { stream, mode: shape.mode, options: Properties::default() };
-    let mut writer = sink.open(request).await.map_err(Failed::before)?;
-    let results = writer.write(changes).await.map_err(Failed::write)?;
-    writer.flush().await.map_err(Failed::flush)?;
-    Ok(results)
-}
-
 fn changes(shape: &Shape, jobs: &[Job], rows: &[u32]) -> Result<Changes, Failure> {
     let mut fields: Vec<Field> = shape.key.iter().chain(&shape.columns).cloned().collect();
     fields.extend(shape.expected.iter().map(|field| Field { name: expected_name(&field.name), ..field.clone() }));
@@ -231,39 +276,6 @@ fn changes(shape: &Shape, jobs: &[Job], rows: &[u32]) -> Result<Changes, Failure
         changes.kinds = Some(vec![ChangeKind::Delete as u8; rows.len()].into());
     }
     Ok(changes)
-}
-
-fn take_results(
-    end: &End,
-    shape: &Shape,
-    jobs: &[Job],
-    rows: &[u32],
-    results: WriteResults,
-    safety: Safety,
-    outcomes: &mut [Outcome],
-) {
-    for (at, row) in rows.iter().enumerate() {
-        let status =
-            results.statuses.as_ref().and_then(|statuses| statuses.get(at)).copied().unwrap_or(WriteStatus::Ok);
-        let status = if safety.has(Mechanism::RowResults) { status } else { WriteStatus::Ok };
-        let error = || {
-            let found = results.errors.iter().find(|error| error.row as usize == at);
-            found.map_or_else(|| silent(end), |error| error.error.clone())
-        };
-        let Some(outcome) = outcomes.get_mut(*row as usize) else { continue };
-        *outcome = match status {
-            WriteStatus::Ok => {
-                let told = results.ids.as_ref().and_then(|ids| ids.get(at)).filter(|id| !id.is_empty());
-                let told = told.and_then(|id| read_key(id, &end.key));
-                let known = jobs.get(*row as usize).and_then(|job| key_of(job, shape, &end.key));
-                Outcome::Ok { remote: told.or(known) }
-            }
-            WriteStatus::Conflict => Outcome::Conflict(error()),
-            WriteStatus::Rejected => Outcome::Rejected(error()),
-            WriteStatus::Retry => Outcome::Retry(error()),
-            WriteStatus::Unknown => Outcome::Unknown(error()),
-        };
-    }
 }
 
 fn silent(end: &End) -> Failure {
@@ -310,12 +322,4 @@ fn value_of(text: &str, logical: LogicalType) -> Option<Value> {
         _ => serde_json::Value::from(text),
     };
     Value::from_json(&json, logical).ok()
-}
-
-fn set_all(outcomes: &mut [Outcome], rows: &[u32], outcome: &Outcome) {
-    for row in rows {
-        if let Some(place) = outcomes.get_mut(*row as usize) {
-            *place = outcome.clone();
-        }
-    }
 }
