@@ -55,9 +55,7 @@ mechanisms! {
     LoserKept = "loser kept",
     /// Records are linked by their match keys before new ones are made.
     MatchBeforeCreate = "match before create",
-    /// A remote record is linked to one record only.
-    OneLinkPerRecord = "one link per record",
-    /// A second remote record with the same match key is not linked, and asks a person.
+    /// A remote record that may be several, or a second one with the same match key, is not linked, and asks a person.
     DuplicateCheck = "duplicate check",
     /// The cursor moves with the page's decisions, not before.
     CursorWithDecisions = "cursor after inbox",

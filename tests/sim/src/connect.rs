@@ -27,6 +27,9 @@ use reader::Column;
 /// The name of the only stream.
 const STREAM: &str = "people";
 
+/// Why a whole batch is refused.
+pub const BATCH_REFUSED: &str = "a row of this batch is not allowed";
+
 /// A connection of one process to one system.
 #[derive(Clone)]
 pub struct Conn {

@@ -128,7 +128,12 @@ impl Kind {
 
 /// Refused by systems with validation.
 pub fn is_poison(value: &Value) -> bool {
-    matches!(value, Value::Text(text) if text.to_lowercase().contains("<script"))
+    matches!(value, Value::Text(text) if has_poison(text))
+}
+
+/// The same of a text with such a value in it.
+pub fn has_poison(text: &str) -> bool {
+    text.to_lowercase().contains("<script")
 }
 
 /// The items of a set.

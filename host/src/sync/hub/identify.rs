@@ -91,9 +91,6 @@ impl Work<'_> {
                 ([], [_, ..]) => {
                     return doubtful(ConflictKind::Duplicate, taken);
                 }
-                _ if !self.has(Mechanism::OneLinkPerRecord) => {
-                    return Identity::Known(free.first().copied().unwrap_or(RecordId(0)));
-                }
                 _ => return doubtful(ConflictKind::Match, free.into_iter().chain(taken).collect()),
             }
         }

@@ -26,12 +26,12 @@ impl Work<'_> {
             None => Seen::from_beginning(self.digester),
             Some(_) => Seen::of_part(self.digester),
         };
-        let reports_deletes = self.end(endpoint)?.reports_deletes;
+        let misses_deletes = self.end(endpoint)?.reports_deletes && self.has(Mechanism::RebaselineOnGap);
         let is_new = |state: &EndpointState| state.progress_at.is_none() || state.baselined;
-        seen.has_gap = reports_deletes && !self.endpoints.get(endpoint).is_some_and(is_new);
+        seen.has_gap = misses_deletes && !self.endpoints.get(endpoint).is_some_and(is_new);
         while let Some(page) = pages.next().await {
             let ends = page.status != PageStatus::More;
-            seen.has_gap |= reports_deletes && pages.has_lost_place();
+            seen.has_gap |= misses_deletes && pages.has_lost_place();
             seen.is_complete |=
                 page.status == PageStatus::EnumerationComplete || (ends && !self.has(Mechanism::CompletenessProof));
             if ends && !seen.is_whole() {

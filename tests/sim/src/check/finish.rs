@@ -4,8 +4,10 @@ use lockstep::project::HubDeletes;
 
 use super::equal::{Open, differences, records};
 use super::{amplification, has_fixed_copy, is_delete_of, lost, seen_by, sums};
+use crate::connect::BATCH_REFUSED;
+use crate::field::has_poison;
 use crate::ledger::Author;
-use crate::view::View;
+use crate::view::{Letter, View};
 use crate::world::Core;
 
 /// Whether everything agrees and nothing is on its way.
@@ -30,7 +32,25 @@ pub fn finish(core: &mut Core, view: &View) {
     for what in undead(core, view) {
         core.fail("4 no resurrection", what);
     }
+    for what in blameless(core, view) {
+        core.fail("1 convergence", what);
+    }
     amplification(core);
+}
+
+/// Writes that were refused though nothing is wrong with them: they were in a batch with one that is.
+fn blameless(core: &Core, view: &View) -> Vec<String> {
+    let refuses_values = |name: &str| {
+        let system = core.plan.systems.iter().find(|system| system.name == name);
+        system.is_some_and(|system| !system.unique_email)
+    };
+    let is_blameless = |letter: &&Letter| {
+        let body: serde_json::Value = serde_json::from_str(&letter.body).unwrap_or_default();
+        let name = body.get("endpoint").and_then(serde_json::Value::as_str).unwrap_or_default();
+        letter.cause.contains(BATCH_REFUSED) && refuses_values(name) && !has_poison(&letter.body)
+    };
+    let letters = view.letters.iter().filter(is_blameless);
+    letters.map(|letter| format!("{} was refused for the sake of another: {}", letter.key, letter.body)).collect()
 }
 
 /// Records that are there though somebody deleted them and nobody objected.

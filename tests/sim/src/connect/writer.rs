@@ -7,7 +7,7 @@ use lockstep::connector::{
 use lockstep::record::{ChangeKind, Changes, Value, values_of};
 
 use super::reader::Column;
-use super::{Conn, failure};
+use super::{BATCH_REFUSED, Conn, failure};
 use crate::cover::{Mark, Op};
 use crate::field::Kind;
 use crate::ledger::Author;
@@ -291,7 +291,7 @@ impl RowWriter {
             None => Ok(()),
             Some(row) => {
                 core.hit(Mark::BatchRefused, row.op);
-                Err(failure(FailureKind::InvalidData, "a row of this batch is not allowed"))
+                Err(failure(FailureKind::InvalidData, BATCH_REFUSED))
             }
         }
     }
