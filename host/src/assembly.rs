@@ -15,7 +15,9 @@ pub use self::datasets::job;
 use self::grants::Grantor;
 use crate::connector::PageLimits;
 use crate::error::{Error, Result};
-use crate::plugin::{Access, Bundled, Catalog, LimitWish, Limits, PluginBinary, PluginConnector, PluginError, Runtime};
+use crate::plugin::{
+    Access, Bundled, Catalog, Grants, LimitWish, Limits, PluginBinary, PluginConnector, PluginError, Runtime,
+};
 use crate::project::{
     ConflictPolicy, Connection, ConnectionName, HubDef, LimitOverrides, Lock, LockCheck, MirrorDef, Pin, PluginRef,
     Project, TransformRef,
@@ -35,6 +37,14 @@ pub struct Assembly {
     binaries: HashMap<PluginRef, PluginBinary>,
     connectors: HashMap<ConnectionName, PluginConnector>,
     notes: Vec<String>,
+}
+
+/// What a connection's plugin is called with.
+pub struct Parts {
+    pub binary: PluginBinary,
+    pub config: serde_json::Value,
+    pub grants: Grants,
+    pub limits: Limits,
 }
 
 impl Assembly {
@@ -160,15 +170,28 @@ impl Assembly {
         if let Some(connector) = self.connectors.get(name) {
             return Ok(connector.clone());
         }
+        let parts = self.parts(name, None)?;
+        let clock = self.world.clock.clone();
+        let Parts { binary, config, grants, limits } = parts;
+        let connector = PluginConnector::system(&self.runtime, &binary, &config, grants, limits, clock)
+            .map_err(|error| self.connections_place(name, error))?;
+        self.connectors.insert(name.clone(), connector.clone());
+        Ok(connector)
+    }
+
+    /// What a connection's plugin is called with. `binary` takes the place of the plugin that the project names, and need not be pinned.
+    pub fn parts(&mut self, name: &ConnectionName, binary: Option<PluginBinary>) -> Result<Parts> {
         let project = self.project.clone();
         let Some(connection) = project.connections.get(name) else {
             return Err(PluginError::Unknown { name: name.to_string(), known: Vec::new() }.into());
         };
-        let binary = self.binary(&connection.plugin)?;
+        let binary = match binary {
+            Some(binary) => binary,
+            None => self.binary(&connection.plugin)?,
+        };
         check_grants(connection, &binary)?;
         let grants = self.grantor.grants(connection)?;
         let limits = self.runtime.limits().lowered(&wish(&connection.limits));
-        let clock = self.world.clock.clone();
         let schema = binary.manifest.config.as_ref();
         let config =
             config_files::with_files(&connection.config, schema, &project.dir).map_err(|(pointer, reason)| {
@@ -176,10 +199,23 @@ impl Assembly {
                 let error = PluginError::Config { connection: connection_name, plugin, pointer, reason, place: None };
                 config_place(error, connection)
             })?;
-        let connector = PluginConnector::system(&self.runtime, &binary, &config, grants, limits, clock)
-            .map_err(|error| config_place(error, connection))?;
-        self.connectors.insert(name.clone(), connector.clone());
-        Ok(connector)
+        Ok(Parts { binary, config: config.into_owned(), grants, limits })
+    }
+
+    fn connections_place(&self, name: &ConnectionName, error: PluginError) -> Error {
+        match self.project.connections.get(name) {
+            Some(connection) => config_place(error, connection),
+            None => error.into(),
+        }
+    }
+
+    /// What the project has pinned of a plugin.
+    pub fn pinned(&self, plugin: &PluginRef) -> Option<&Pin> {
+        self.lock.pins().find(|pin| pin.plugin == *plugin)
+    }
+
+    pub fn runtime(&self) -> &Runtime {
+        &self.runtime
     }
 
     /// A plugin's binary, read and found to be the one pinned.

@@ -256,6 +256,8 @@ mod tests {
         check("lineage verify", "lineage verify");
         check("plugin list", "plugin list");
         check("plugin inspect csv", "plugin inspect");
+        check("plugin check ./mine.wasm --junit out.xml", "plugin check");
+        check("plugin check --connection erp --stream orders", "plugin check");
         check("doctor", "doctor");
         check("explain", "explain");
         check("explain LS0203", "explain");
@@ -278,6 +280,7 @@ mod tests {
             "conflicts resolve 3 --take current --set name=Ann",
             "conflicts resolve 3 --link Ann",
             "why customer",
+            "plugin check",
             "lineage",
         ] {
             let args = std::iter::once("lockstep").chain(line.split_whitespace()).map(OsString::from);

@@ -5,6 +5,7 @@
 
 pub mod assembly;
 pub mod cli;
+pub mod conformance;
 pub mod connector;
 pub mod error;
 pub mod export;

@@ -20,6 +20,7 @@ mod instance;
 mod limits;
 mod manifest;
 mod output;
+mod trouble;
 
 pub use binary::{Authority, BinaryReport};
 pub use capability::http::{
@@ -30,5 +31,7 @@ pub use catalog::{Bundled, Catalog, PluginBinary, PluginError, PluginOrigin};
 pub use connector::PluginConnector;
 pub use engine::Runtime;
 pub use grants::{Access, FilesRoot, Grants};
+pub use instance::RULE_PROPERTY;
 pub use limits::{LimitWish, Limits};
 pub use manifest::{ConfigKey, Manifest};
+pub use trouble::{Calls, Trouble};

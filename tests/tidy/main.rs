@@ -16,7 +16,7 @@ const LAYERS: &[&[&str]] = &[
     &["connector", "lineage"],
     &["project", "store"],
     &["plugin"],
-    &["sync"],
+    &["conformance", "sync"],
     &["assembly", "export", "schedule"],
     &["cli"],
 ];

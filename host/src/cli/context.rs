@@ -7,7 +7,7 @@ use super::error::CliError;
 use super::output::Output;
 use crate::assembly::Assembly;
 use crate::error::{Result, nearest};
-use crate::plugin::Access;
+use crate::plugin::{Access, Limits, Runtime};
 use crate::project::{HubDef, PROJECT_FILE, Project, SyncDef, shell_word};
 use crate::store::{STATE_FOLDER, SqliteStore};
 use crate::world::World;
@@ -50,6 +50,11 @@ impl Context {
     pub fn assemble(&self, project: Project, access: Access) -> Result<Assembly> {
         let cache = cache_dir(&project.dir);
         Assembly::new(Arc::new(project), lockstep_bundle::PLUGINS, cache, self.world.clone(), access)
+    }
+
+    /// An engine for plugins without a project.
+    pub fn plugin_runtime(&self) -> Result<Runtime> {
+        Ok(Runtime::new(cache_dir(self.folder()), Limits::default())?)
     }
 
     /// The project's state, for a command that changes it; only one process at a time can.

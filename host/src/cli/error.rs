@@ -32,6 +32,12 @@ pub enum CliError {
     LineageBroken(BrokenChain),
     #[error("the lineage ends with entry {last}, and entry {expected} was written")]
     LineageCut { last: i64, expected: i64 },
+    #[error("cannot read `{}`", path.display())]
+    Read {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
     #[error("cannot write `{}`", path.display())]
     Write {
         path: PathBuf,
@@ -57,7 +63,7 @@ impl Explain for CliError {
             Self::NotAHub { .. } => &codes::USAGE,
             Self::Ambiguous { .. } => &codes::AMBIGUOUS,
             Self::LineageBroken(_) | Self::LineageCut { .. } => &codes::LINEAGE_BROKEN,
-            Self::Write { .. } | Self::StandardOutput(_) => &codes::FILE_IO,
+            Self::Read { .. } | Self::Write { .. } | Self::StandardOutput(_) => &codes::FILE_IO,
             Self::Answer(_) | Self::Runtime(_) => &codes::ENVIRONMENT,
         }
     }

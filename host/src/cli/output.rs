@@ -25,6 +25,7 @@ mod progress;
 mod quantity;
 pub(in crate::cli) mod report;
 mod screen;
+mod steps;
 mod summary;
 mod table;
 mod value;
@@ -34,6 +35,7 @@ pub use progress::SyncProgress;
 pub use quantity::{bytes, count, elapsed, noun};
 pub use report::Report;
 pub use screen::{Screen, visible};
+pub use steps::StepProgress;
 pub use summary::SyncSummary;
 pub use table::{Align, Table};
 pub use value::{shortened, shown, shown_json, shown_key, shown_record, time};
@@ -250,6 +252,11 @@ impl Output {
     /// Begins to show how a sync is getting on.
     pub fn progress(&self, sync: &str) -> SyncProgress {
         SyncProgress::new(self.clone(), sync)
+    }
+
+    /// Begins to show how a command of so many steps is getting on.
+    pub fn steps(&self, title: &str, steps: usize) -> StepProgress {
+        StepProgress::new(self, title, steps)
     }
 
     /// The one final line of a sync, or its event.

@@ -9,6 +9,7 @@ use super::{Context, Reply};
 use crate::error::Result;
 use crate::plugin::{Catalog, Limits, PluginBinary, PluginError};
 
+mod check;
 mod inspect;
 mod list;
 
@@ -17,7 +18,8 @@ mod list;
 #[command(after_help = "Examples:
   lockstep plugin list
   lockstep plugin inspect csv
-  lockstep plugin inspect ./mine.wasm")]
+  lockstep plugin inspect ./mine.wasm
+  lockstep plugin check ./mine.wasm")]
 pub struct PluginArgs {
     #[command(subcommand)]
     pub verb: PluginVerb,
@@ -27,6 +29,7 @@ pub struct PluginArgs {
 pub enum PluginVerb {
     /// List the bundled plugins and those the project uses
     List,
+    Check(Box<check::PluginCheckArgs>),
     /// Show what a plugin can and cannot do, read from the file without running it
     Inspect {
         /// A bundled plugin, or the path of a file
@@ -40,6 +43,7 @@ impl PluginVerb {
     pub fn name(&self) -> &'static str {
         match self {
             Self::List => "plugin list",
+            Self::Check(_) => "plugin check",
             Self::Inspect { .. } => "plugin inspect",
         }
     }
@@ -49,6 +53,7 @@ pub async fn run(args: &PluginArgs, context: &Context) -> Result<Reply> {
     let catalog = Catalog::new(lockstep_bundle::PLUGINS);
     match &args.verb {
         PluginVerb::List => list::run(context, &catalog),
+        PluginVerb::Check(args) => check::run(args, context, &catalog).await,
         PluginVerb::Inspect { plugin } => inspect::run(&catalog, plugin),
     }
 }

@@ -35,9 +35,8 @@ impl PluginBinary {
         let report = BinaryReport::read(&bytes, limits).map_err(fault)?;
         report.check_interfaces().map_err(fault)?;
         let manifest_error = |reason: String| PluginError::Manifest { plugin: name.to_owned(), reason };
-        let text = report.manifest.as_deref().ok_or_else(|| {
-            manifest_error("it has no section `lockstep:manifest`; the SDK's `export!` embeds one".into())
-        })?;
+        let missing = || PluginError::ManifestMissing { plugin: name.to_owned() };
+        let text = report.manifest.as_deref().ok_or_else(missing)?;
         let manifest = Manifest::parse(text).map_err(manifest_error)?;
         for capability in report.authority().capabilities() {
             if !manifest.capabilities.iter().any(|asked| asked == capability) {
@@ -98,6 +97,8 @@ pub enum PluginError {
     },
     #[error("`{plugin}` is not a plugin: {reason}")]
     NotComponent { plugin: String, reason: String },
+    #[error("`{plugin}` has no section `lockstep:manifest`")]
+    ManifestMissing { plugin: String },
     #[error("the manifest of `{plugin}` makes no sense: {reason}")]
     Manifest { plugin: String, reason: String },
     #[error("`{plugin}` imports `{import}`, which the host does not offer")]
@@ -153,7 +154,7 @@ impl Explain for PluginError {
         match self {
             Self::Unknown { .. } | Self::Unreadable { .. } => &codes::PLUGIN_UNKNOWN,
             Self::NotComponent { .. } => &codes::PLUGIN_NOT_COMPONENT,
-            Self::Manifest { .. } => &codes::PLUGIN_MANIFEST,
+            Self::Manifest { .. } | Self::ManifestMissing { .. } => &codes::PLUGIN_MANIFEST,
             Self::ImportDenied { .. } | Self::ImportUnasked { .. } | Self::ImpureTransform { .. } => {
                 &codes::PLUGIN_IMPORT_DENIED
             }
@@ -174,6 +175,13 @@ impl Explain for PluginError {
                 format!("the bundled plugins are {}", known.join(", ")),
                 "a plugin of your own is named by its path, with a slash: `plugin = \"./my.wasm\"`".into(),
             ],
+            Self::NotComponent { .. } => vec![
+                "build it for `wasm32-wasip2`, which gives a component; a file that came by a network may be damaged: get it again"
+                    .into(),
+            ],
+            Self::ManifestMissing { .. } => {
+                vec!["the Rust SDK's `export!` embeds `plugin.toml`; a component of another tool gets it as a custom section".into()]
+            }
             Self::ImportUnasked { capability, .. } => {
                 vec![format!("its author must add `{capability}` to `capabilities` in plugin.toml")]
             }

@@ -98,6 +98,11 @@ impl PluginConnector {
         &self.inner.blueprint.plugin
     }
 
+    /// The linear memory of the largest instance there has been, in bytes.
+    pub fn memory_peak_bytes(&self) -> usize {
+        self.inner.blueprint.memory_peak.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
     pub fn digest(&self) -> PluginDigest {
         self.inner.digest
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::capability::http::HttpOrigin;
 use super::capability::sql::Database;
+use super::trouble::Trouble;
 
 /// The grants of one connection, by alias.
 #[derive(Clone, Default)]
@@ -14,6 +15,8 @@ pub struct Grants {
     pub files: BTreeMap<String, FilesRoot>,
     pub sql: BTreeMap<String, Database>,
     pub http: BTreeMap<String, HttpOrigin>,
+    /// Failures on order.
+    pub trouble: Trouble,
 }
 
 /// A folder whose files may be read, and written if that is granted.

@@ -4,6 +4,7 @@
 //! spends in host calls. After anything but a regular return the instance is dead and is never entered again.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use wasmtime::component::{Instance, InstancePre, ResourceTable};
@@ -73,6 +74,8 @@ pub(super) struct Blueprint {
     pub grants: Arc<Grants>,
     pub limits: Arc<Limits>,
     pub surroundings: Surroundings,
+    /// Bytes of memory of the largest instance so far.
+    pub memory_peak: Arc<AtomicUsize>,
 }
 
 impl Blueprint {
@@ -90,6 +93,7 @@ impl Blueprint {
             grants: Arc::new(grants),
             limits: Arc::new(limits),
             surroundings,
+            memory_peak: Arc::default(),
         })
     }
 
@@ -128,7 +132,7 @@ impl Blueprint {
             output,
             plugin: self.plugin.clone(),
             lane: Lane::Bulk,
-            memory: MemoryLimiter::new(&self.limits),
+            memory: MemoryLimiter::new(&self.limits, self.memory_peak.clone()),
             ticks_left: 0,
         }
     }
@@ -180,6 +184,11 @@ impl Guest {
         }
     }
 
+    /// As [`Guest::nonsense`], with the rule of the contract that was broken: `page-rows`, `cursor`.
+    pub fn breach(&self, function: &str, rule: &str, what: impl std::fmt::Display) -> Failure {
+        self.nonsense(function, what).with(RULE_PROPERTY, rule)
+    }
+
     /// A failure of this plugin that was found by looking at what it returned.
     pub fn nonsense(&self, function: &str, what: impl std::fmt::Display) -> Failure {
         self.fault(&codes::PLUGIN_NONSENSE, function, format!("returned nonsense from {function}: {what}"))
@@ -199,6 +208,9 @@ impl Guest {
     }
 }
 
+/// The property of a failure that says which rule was broken.
+pub const RULE_PROPERTY: &str = "rule";
+
 /// Reading and comparing streams asks for as much as there is; for everything else somebody waits.
 fn lane(function: &str) -> Lane {
     if function.starts_with("sink.") || function.starts_with("lookup.") { Lane::Edit } else { Lane::Bulk }
@@ -215,15 +227,20 @@ struct MemoryLimiter {
     core_instances: usize,
     /// Whether a wish was refused in this call.
     refused: bool,
+    bytes: usize,
+    /// Of all instances.
+    peak: Arc<AtomicUsize>,
 }
 
 impl MemoryLimiter {
-    fn new(limits: &Limits) -> Self {
+    fn new(limits: &Limits, peak: Arc<AtomicUsize>) -> Self {
         Self {
             bytes_left: limits.memory_bytes,
             elements_left: limits.table_elements,
             core_instances: limits.core_instances,
             refused: false,
+            bytes: 0,
+            peak,
         }
     }
 
@@ -241,6 +258,10 @@ impl ResourceLimiter for MemoryLimiter {
     fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
         let grown = Self::grow(&mut self.bytes_left, current, desired, maximum);
         self.refused |= !grown;
+        if grown {
+            self.bytes = self.bytes.saturating_add(desired.saturating_sub(current));
+            self.peak.fetch_max(self.bytes, Ordering::Relaxed);
+        }
         Ok(grown)
     }
 

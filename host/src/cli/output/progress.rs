@@ -125,7 +125,7 @@ fn bar(output: &Output, sync: &str) -> ProgressBar {
     bar
 }
 
-fn bar_style(template: &str, unicode: bool) -> ProgressStyle {
+pub(super) fn bar_style(template: &str, unicode: bool) -> ProgressStyle {
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner());
     if unicode { style.progress_chars("━╸─") } else { style.tick_chars("|/-\\ ").progress_chars("=> ") }
 }

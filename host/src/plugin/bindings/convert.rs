@@ -22,12 +22,17 @@ pub type Nonsense = String;
 
 /// Carries a Lockstep code through a plugin that passes an error on.
 const CODE_PROPERTY: &str = "lockstep-code";
+/// A kind of error that the contract does not know, as the plugin named it.
+const UNKNOWN_KIND_PROPERTY: &str = "unknown-kind";
 
 pub fn failure(plugin: &str, error: wit::Error) -> Failure {
     let kind = FailureKind::from_plugin(&error.kind);
     let mut properties = Properties(error.properties);
     let passed_on = properties.get(CODE_PROPERTY).and_then(codes::find);
     properties.0.retain(|(name, _)| name != CODE_PROPERTY);
+    if kind == FailureKind::Other && error.kind != kind.name() {
+        properties.set(UNKNOWN_KIND_PROPERTY, error.kind);
+    }
     Failure {
         kind,
         origin: plugin.to_owned(),

@@ -117,7 +117,7 @@ impl Writer for PluginWriter {
             })
             .await?;
         let results = self.connector.answer(answer)?;
-        self.results(results, changes.rows()).map_err(|reason| self.guest.nonsense(WRITE, reason))
+        self.results(results, changes.rows()).map_err(|reason| self.guest.breach(WRITE, "results", reason))
     }
 
     async fn flush(&mut self) -> Result<Flushed> {

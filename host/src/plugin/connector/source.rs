@@ -18,6 +18,12 @@ const OPEN: &str = "source.open";
 const NEXT: &str = "source.next";
 const LOOKUP: &str = "lookup.lookup";
 
+/// What a page can break, as the property `rule` of the failure says it.
+const PAGE_ROWS: &str = "page-rows";
+const COLUMNS: &str = "columns";
+const CURSOR: &str = "cursor";
+const STATUS: &str = "status";
+
 #[async_trait]
 impl Source for PluginConnector {
     async fn discover(&self, names: &[String]) -> Result<Vec<Stream>> {
@@ -31,7 +37,7 @@ impl Source for PluginConnector {
             })
             .await?;
         let streams = self.answer(answer)?.into_iter().map(convert::stream).collect::<Result<Vec<_>, _>>();
-        let streams = streams.map_err(|reason| guest.nonsense(DISCOVER, reason))?;
+        let streams = streams.map_err(|reason| guest.breach(DISCOVER, "streams", reason))?;
         self.checkin(guest);
         Ok(streams)
     }
@@ -112,22 +118,23 @@ impl Reader for PluginReader {
             .call(NEXT, async |store, _| exports.reader().call_next(&mut *store, handle, wanted).await)
             .await?;
         let page = self.connector.answer(answer)?;
-        self.check(page, limits).map_err(|reason| self.guest.nonsense(NEXT, reason))
+        self.check(page, limits).map_err(|(rule, reason)| self.guest.breach(NEXT, rule, reason))
     }
 }
 
 impl PluginReader {
-    fn check(&self, page: wit::Page, limits: PageLimits) -> Result<Page, convert::Nonsense> {
+    /// The page, or the rule it breaks and how.
+    fn check(&self, page: wit::Page, limits: PageLimits) -> Result<Page, (&'static str, convert::Nonsense)> {
         let records = page.changes.data.rows as usize + page.rejected.len();
         if records > limits.rows.max(1) as usize {
-            return Err(format!("a page of {records} records where {} were asked for", limits.rows));
+            return Err((PAGE_ROWS, format!("a page of {records} records where {} were asked for", limits.rows)));
         }
         let cursor_max = self.connector.inner.blueprint.limits.cursor_bytes;
         Ok(Page {
-            changes: convert::changes(page.changes, &self.fields)?,
+            changes: convert::changes(page.changes, &self.fields).map_err(|reason| (COLUMNS, reason))?,
             rejected: page.rejected.into_iter().map(|rejection| self.rejection(rejection)).collect(),
-            next_cursor: convert::cursor(page.next_cursor, cursor_max)?,
-            status: convert::status(&page.status)?,
+            next_cursor: convert::cursor(page.next_cursor, cursor_max).map_err(|reason| (CURSOR, reason))?,
+            status: convert::status(&page.status).map_err(|reason| (STATUS, reason))?,
         })
     }
 

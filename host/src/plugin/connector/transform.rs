@@ -79,7 +79,7 @@ impl Transformer for PluginTransformer {
             })
             .await?;
         let output = self.connector.answer(answer)?;
-        self.check(output, changes.rows()).map_err(|reason| self.guest.nonsense(APPLY, reason))
+        self.check(output, changes.rows()).map_err(|reason| self.guest.breach(APPLY, "transformed", reason))
     }
 }
 

@@ -12,6 +12,9 @@ const READ_BYTES: u64 = 4 << 20;
 
 impl State {
     fn files_root(&self, alias: &str) -> Result<FilesRoot, Failure> {
+        if let Some(failure) = self.grants.trouble.strikes(false) {
+            return Err(failure);
+        }
         self.grants.files.get(alias).cloned().ok_or_else(|| not_granted(self, "files", alias, "{ path = \"data\" }"))
     }
 }
@@ -48,8 +51,9 @@ impl wit::HostFile for State {
     }
 
     async fn read(&mut self, file: Resource<OpenFile>, offset: u64, length: u64) -> HostResult<Vec<u8>> {
+        let trouble = self.grants.trouble.strikes(false);
         let file = self.table.get_mut(&file).map_err(table_error)?;
-        Ok(answer(file.read(offset, length.min(READ_BYTES))))
+        Ok(answer(trouble.map_or_else(|| file.read(offset, length.min(READ_BYTES)), Err)))
     }
 
     async fn digest(&mut self, file: Resource<OpenFile>) -> HostResult<Vec<u8>> {

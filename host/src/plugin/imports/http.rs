@@ -24,6 +24,10 @@ fn prepare(state: &State, request: wit::Request) -> Result<(HttpOrigin, Request)
         .cloned()
         .ok_or_else(|| not_granted(state, "http", &request.endpoint, "{ origin = \"https://api.example.com\" }"))?;
     let is_idempotent = is_idempotent(&request.options)?;
+    let only_looks = matches!(request.method.as_str(), "GET" | "HEAD" | "OPTIONS");
+    if let Some(failure) = state.grants.trouble.strikes(!only_looks && is_idempotent != Some(true)) {
+        return Err(failure);
+    }
     let secrets = secrets(&request.options);
     let wit::Request { method, target, headers, body, .. } = request;
     Ok((origin, Request { method, target, headers, body, is_idempotent, secrets }))

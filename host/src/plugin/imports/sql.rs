@@ -54,6 +54,9 @@ impl wit::Host for State {
         let Some(database) = self.grants.sql.get(&alias).cloned() else {
             return Ok(answer(Err(not_granted(self, "sql", &alias, "{ url = \"env:DATABASE_URL\" }"))));
         };
+        if let Some(failure) = self.grants.trouble.strikes(false) {
+            return Ok(answer(Err(failure)));
+        }
         match database.open().await {
             Ok(session) => Ok(Ok(self.table.push(session).map_err(table_error)?)),
             Err(failure) => Ok(answer(Err(failure))),

@@ -1,0 +1,276 @@
+//! `plugin check`: whether a plugin keeps the rules of the contract.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::{Map, Value, json};
+
+use crate::cli::output::{Align, Block, Exit, Table, elapsed};
+use crate::cli::{CliError, Context, Reply};
+use crate::conformance::{self, CheckResult, Lab, Outcome, Pinned, Setup, Subject, Wishes};
+use crate::error::{Error, Result, nearest};
+use crate::plugin::{Access, Catalog, PluginBinary, PluginError};
+use crate::project::{Connection, PluginRef};
+
+/// Check whether a plugin keeps the rules of the contract
+///
+/// Runs the conformance battery: the plugin is called as a sync would call it, and every rule has its check. Without a connection
+/// it is granted nothing. Nothing is written unless a stream is named for it.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  lockstep plugin check ./mine.wasm
+  lockstep plugin check ./clean.wasm --config '{\"all_text\": [\"trim\"]}'
+  lockstep plugin check --connection erp --stream orders --write-stream scratch
+  lockstep plugin check ./mine.wasm --connection erp --certificate mine.json --junit mine.xml")]
+pub struct PluginCheckArgs {
+    /// A bundled plugin, or the path of a file [default: the connection's]
+    #[arg(value_name = "NAME|PATH", required_unless_present = "connection")]
+    pub plugin: Option<String>,
+
+    /// The plugin's settings: JSON, or the path of a TOML or JSON file [default: the connection's]
+    #[arg(long, value_name = "JSON|FILE")]
+    pub config: Option<String>,
+
+    /// The connection of the project whose settings and grants the plugin gets
+    #[arg(long, value_name = "NAME")]
+    pub connection: Option<String>,
+
+    /// The stream that is read [default: the first with a key and records]
+    #[arg(long, value_name = "NAME")]
+    pub stream: Option<String>,
+
+    /// The field of it that tells what changed [default: what the stream itself says]
+    #[arg(long, value_name = "FIELD")]
+    pub modified: Option<String>,
+
+    /// The stream that may be written: new records are put there and deleted again
+    #[arg(long, value_name = "NAME", requires = "connection")]
+    pub write_stream: Option<String>,
+
+    /// A JSON file with a list of records: what is written, or what a transform is given [default: made up]
+    #[arg(long, value_name = "FILE")]
+    pub sample: Option<PathBuf>,
+
+    /// Only these checks or groups of checks
+    #[arg(long, value_name = "CHECK|GROUP", value_delimiter = ',')]
+    pub only: Vec<String>,
+
+    /// Write the certificate, JSON, to this file
+    #[arg(long, value_name = "FILE")]
+    pub certificate: Option<PathBuf>,
+
+    /// Write the results to this file as JUnit's XML
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+}
+
+pub(super) async fn run(args: &PluginCheckArgs, context: &Context, catalog: &Catalog) -> Result<Reply> {
+    check_names(&args.only)?;
+    let wishes = Wishes {
+        stream: args.stream.clone(),
+        modified: args.modified.clone(),
+        write_stream: args.write_stream.clone(),
+        sample: args.sample.as_deref().map(read_sample).transpose()?.unwrap_or_default(),
+    };
+    let (subject, setup) = prepare(args, context, catalog)?;
+    let lab = Lab::new(subject, setup, wishes);
+    lab.check_config()?;
+    let began = context.world.clock.elapsed();
+    let results = {
+        let progress = context.output.steps(&lab.subject.name, conformance::checks().count());
+        conformance::run(&lab, &args.only, |check| progress.step(check.id)).await
+    };
+    let seconds = elapsed(context.world.clock.elapsed().saturating_sub(began));
+    let certificate = conformance::certificate(&lab, &results);
+    if let Some(path) = &args.certificate {
+        write(path, &format!("{certificate:#}\n"))?;
+    }
+    if let Some(path) = &args.junit {
+        let label = lab.subject.binary.as_ref().map_or_else(|_| lab.subject.name.clone(), PluginBinary::label);
+        write(path, &conformance::junit(&label, &results))?;
+    }
+    Ok(reply(lab, &results, certificate, &seconds))
+}
+
+fn reply(lab: Lab, results: &[CheckResult], certificate: Value, seconds: &str) -> Reply {
+    let result = json!({ "certificate": certificate, "results": results.iter().map(to_json).collect::<Vec<_>>() });
+    let binary = match lab.subject.binary {
+        Ok(binary) => binary,
+        // The error says all there is to say: nothing of it could be run.
+        Err(error) => {
+            let error = Error::from(error);
+            return Reply { blocks: Vec::new(), result, exit: Exit::of(&error), errors: vec![error] };
+        }
+    };
+    let count = |name: &str| results.iter().filter(|result| result.outcome.name() == name).count();
+    let (passed, failed, skipped) = (count("passed"), count("failed"), count("skipped"));
+    let mut blocks = vec![Block::Text(format!("{}  {}", binary.label(), binary.digest)), Block::Table(table(results))];
+    blocks.extend(results.iter().filter(|result| result.is_failure()).map(failure));
+    blocks.push(Block::Text(format!(
+        "{}: {} checks, {passed} passed, {failed} failed, {skipped} skipped in {seconds}",
+        binary.label(),
+        results.len()
+    )));
+    if failed > 0 { Reply::attention(blocks, result, Vec::new()) } else { Reply::done(blocks, result) }
+}
+
+fn table(results: &[CheckResult]) -> Table {
+    let mut table =
+        Table::new(&[("group", Align::Left), ("check", Align::Left), ("result", Align::Left), ("", Align::Left)]);
+    let mut last = "";
+    for result in results {
+        let group = result.check.group();
+        let shown = if group == last { "" } else { group };
+        last = group;
+        let why = match &result.outcome {
+            Outcome::Skipped(reason) => reason.clone(),
+            Outcome::Passed | Outcome::Failed(_) => result.check.title.to_owned(),
+        };
+        let name = result.check.id.split_once('.').map_or(result.check.id, |(_, name)| name);
+        table.row([shown.to_owned(), name.to_owned(), result.outcome.name().to_owned(), why]);
+    }
+    table
+}
+
+fn failure(result: &CheckResult) -> Block {
+    let mut facts = Table::new(&[("", Align::Left), ("", Align::Left)]);
+    let check = result.check;
+    for (name, text) in [
+        ("failed", format!("{}: {}", check.id, check.title)),
+        ("reason", result.outcome.reason().unwrap_or_default().to_owned()),
+        ("fix", check.fix.to_owned()),
+        ("rule", check.rule.to_owned()),
+    ] {
+        facts.row([name.to_owned(), text]);
+    }
+    Block::Table(facts)
+}
+
+fn to_json(result: &CheckResult) -> Value {
+    let check = result.check;
+    let fix = result.is_failure().then_some(check.fix);
+    json!({
+        "check": check.id,
+        "title": check.title,
+        "rule": check.rule,
+        "outcome": result.outcome.name(),
+        "reason": result.outcome.reason(),
+        "fix": fix,
+    })
+}
+
+/// Whether every name is that of a check or a group.
+fn check_names(names: &[String]) -> Result<()> {
+    let known = || conformance::checks().flat_map(|check| [check.id, check.group()]);
+    for name in names {
+        if !known().any(|known| known == name) {
+            let mut groups: Vec<String> = conformance::checks().map(|check| check.group().to_owned()).collect();
+            groups.dedup();
+            let nearest = nearest(name, known()).map(str::to_owned);
+            return Err(CliError::UnknownName { kind: "check", name: name.clone(), nearest, known: groups }.into());
+        }
+    }
+    Ok(())
+}
+
+fn prepare(args: &PluginCheckArgs, context: &Context, catalog: &Catalog) -> Result<(Subject, Setup)> {
+    let given = args.config.as_deref().map(read_config).transpose()?;
+    match (&args.connection, &args.plugin) {
+        (Some(connection), plugin) => connected(connection, plugin.as_deref(), given, context, catalog),
+        (None, plugin) => {
+            let name = plugin.clone().unwrap_or_default();
+            let runtime = context.plugin_runtime()?;
+            let limits = runtime.limits().clone();
+            let binary = found(super::binary(catalog, &name, &limits))?;
+            let config = given.unwrap_or(Value::Null);
+            let setup = Setup::without_grants(runtime, config, limits, context.world.clock.clone());
+            Ok((Subject { name, binary, pinned: None }, setup))
+        }
+    }
+}
+
+/// A file that is not there is no plugin that fails a check.
+fn found(binary: Result<PluginBinary, PluginError>) -> Result<Result<PluginBinary, PluginError>> {
+    match binary {
+        Err(error @ (PluginError::Unknown { .. } | PluginError::Unreadable { .. })) => Err(error.into()),
+        binary => Ok(binary),
+    }
+}
+
+fn connected(
+    connection: &str,
+    plugin: Option<&str>,
+    given: Option<Value>,
+    context: &Context,
+    catalog: &Catalog,
+) -> Result<(Subject, Setup)> {
+    let mut assembly = context.assemble(context.project()?, Access::ReadWrite)?;
+    let project = assembly.project().clone();
+    let Some(connection) = project.connections.get(connection) else {
+        let known: Vec<String> = project.connections_in_order().map(|known| known.name.to_string()).collect();
+        let nearest = nearest(connection, known.iter().map(String::as_str)).map(str::to_owned);
+        return Err(CliError::UnknownName { kind: "connection", name: connection.to_owned(), nearest, known }.into());
+    };
+    let limits = assembly.runtime().limits().clone();
+    let (name, binary) = match (plugin, &connection.plugin) {
+        (Some(plugin), _) => (plugin.to_owned(), super::binary(catalog, plugin, &limits)),
+        (None, PluginRef::Bundled(name)) => (name.as_str().to_owned(), catalog.bundled(name.as_str(), &limits)),
+        (None, PluginRef::Path(path)) => {
+            (path.display().to_string(), catalog.from_path(&project.dir.join(path), &limits))
+        }
+    };
+    let binary = found(binary)?;
+    let pinned = pinned(&assembly, connection);
+    let clock = context.world.clock.clone();
+    let runtime = assembly.runtime().clone();
+    let setup = match &binary {
+        Err(_) => Setup::without_grants(runtime, Value::Null, limits, clock),
+        Ok(found) => {
+            let parts = assembly.parts(&connection.name, Some(found.clone()))?;
+            let config = given.unwrap_or(parts.config);
+            Setup { runtime, config, grants: parts.grants, limits: parts.limits, clock }
+        }
+    };
+    Ok((Subject { name, binary, pinned }, setup))
+}
+
+fn pinned(assembly: &crate::assembly::Assembly, connection: &Connection) -> Option<Pinned> {
+    // What comes with Lockstep is pinned anew with each update.
+    let path = matches!(connection.plugin, PluginRef::Path(_)).then_some(&connection.plugin)?;
+    let pin = assembly.pinned(path)?;
+    Some(Pinned { name: pin.name.clone(), version: pin.version.clone(), digest: pin.digest })
+}
+
+/// JSON as it stands, or the content of a file.
+fn read_config(text: &str) -> Result<Value> {
+    if text.trim_start().starts_with('{') {
+        return serde_json::from_str(text).map_err(|error| unfit("--config", &error, JSON_HINT));
+    }
+    let path = Path::new(text);
+    let content = read(path)?;
+    if path.extension().is_some_and(|extension| extension == "toml") {
+        return toml_edit::de::from_str(&content).map_err(|error| unfit(text, &error, TOML_HINT));
+    }
+    serde_json::from_str(&content).map_err(|error| unfit(text, &error, JSON_HINT))
+}
+
+const JSON_HINT: &str = "`--config` takes JSON, `'{\"key\": \"value\"}'`, or the path of a `.json` or `.toml` file";
+const TOML_HINT: &str =
+    "the file holds the keys of `config` as they stand in a project file, without a table around them";
+
+fn read_sample(path: &Path) -> Result<Vec<Map<String, Value>>> {
+    let hint = "a sample is a list of records: `[{\"id\": 1, \"name\": \"Ann\"}]`";
+    serde_json::from_str(&read(path)?).map_err(|error| unfit(&path.display().to_string(), &error, hint))
+}
+
+fn read(path: &Path) -> Result<String> {
+    std::fs::read_to_string(path).map_err(|source| CliError::Read { path: path.to_owned(), source }.into())
+}
+
+fn unfit(what: &str, error: &dyn std::fmt::Display, hint: &str) -> Error {
+    CliError::Usage { message: format!("`{what}` cannot be read: {error}"), hints: vec![hint.to_owned()] }.into()
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    std::fs::write(path, text).map_err(|source| CliError::Write { path: path.to_owned(), source }.into())
+}

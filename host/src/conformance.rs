@@ -1,0 +1,216 @@
+//! The battery of `plugin check`: whether a plugin keeps the rules of the contract, asked of the component itself.
+//!
+//! Every check drives the plugin through the same connector, under the same limits, as a sync does. A check is a small function in a
+//! table ([`checks`]); what several of them look at (the streams, one whole reading) is got once by the [`Lab`](lab::Lab). A check
+//! fails only for the rule it is named after: what cannot be asked because something before it went wrong is skipped, and says why.
+//!
+//! It must not know projects or syncs.
+
+mod binary;
+mod certificate;
+mod compare;
+mod discover;
+mod errors;
+mod incremental;
+mod insert;
+mod junit;
+mod lab;
+mod lookup;
+mod manifest;
+mod memory;
+mod pages;
+mod read;
+mod reading;
+mod resume;
+mod sample;
+mod scratch;
+mod transform;
+mod trouble;
+mod update;
+mod write;
+
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::connector::Failure;
+use crate::error::Explain as _;
+use crate::plugin::PluginError;
+
+pub use certificate::certificate;
+pub use junit::junit;
+pub use lab::{Lab, Pinned, Setup, Subject, Wishes};
+
+/// Goes up whenever a check is added, removed or means something else.
+pub const BATTERY_VERSION: u32 = 1;
+
+/// One rule and how it is asked for.
+pub struct Check {
+    /// `read.resume`; what stands before the dot is its group.
+    pub id: &'static str,
+    /// What a plugin that passes does.
+    pub title: &'static str,
+    /// Where the rule stands.
+    pub rule: &'static str,
+    /// What whoever fails does about it.
+    pub fix: &'static str,
+    run: Run,
+}
+
+type Run = for<'a> fn(&'a Lab) -> Pin<Box<dyn Future<Output = Verdict> + Send + 'a>>;
+
+/// What a check says.
+type Verdict = Result<(), Stop>;
+
+/// Why a check did not pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// The rule is broken: how.
+    Fails(String),
+    /// It could not be asked: why.
+    Skips(String),
+}
+
+/// A check with its outcome.
+#[derive(Clone, Debug)]
+pub struct CheckResult {
+    pub check: &'static Check,
+    pub outcome: Outcome,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Passed,
+    /// How the rule is broken.
+    Failed(String),
+    /// Why it could not be asked.
+    Skipped(String),
+}
+
+impl Check {
+    /// `read` of `read.resume`.
+    pub fn group(&self) -> &'static str {
+        self.id.split('.').next().unwrap_or(self.id)
+    }
+}
+
+impl std::fmt::Debug for Check {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.id)
+    }
+}
+
+impl CheckResult {
+    pub fn is_failure(&self) -> bool {
+        matches!(self.outcome, Outcome::Failed(_))
+    }
+}
+
+impl Outcome {
+    /// `passed`, `failed`, `skipped`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed(_) => "failed",
+            Self::Skipped(_) => "skipped",
+        }
+    }
+
+    /// Why it is not `passed`.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Passed => None,
+            Self::Failed(reason) | Self::Skipped(reason) => Some(reason),
+        }
+    }
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Fails(told(&failure))
+    }
+}
+
+impl From<PluginError> for Stop {
+    fn from(error: PluginError) -> Self {
+        Self::Fails(error.to_string())
+    }
+}
+
+/// A failure as it stands in a reason: with its kind, for that is what the host decides on.
+fn told(failure: &Failure) -> String {
+    format!("{} (kind `{}`, {})", failure.message, failure.kind.name(), failure.code().id)
+}
+
+fn fails<T>(reason: impl Into<String>) -> Result<T, Stop> {
+    Err(Stop::Fails(reason.into()))
+}
+
+fn skips<T>(reason: impl Into<String>) -> Result<T, Stop> {
+    Err(Stop::Skips(reason.into()))
+}
+
+/// Passes if it holds.
+fn holds(holds: bool, reason: impl FnOnce() -> String) -> Verdict {
+    if holds { Ok(()) } else { Err(Stop::Fails(reason())) }
+}
+
+/// The whole battery, in the order in which it is run: what later checks build on comes first, and what changes something last.
+pub fn checks() -> impl Iterator<Item = &'static Check> {
+    [
+        binary::CHECKS,
+        manifest::CHECKS,
+        discover::CHECKS,
+        read::CHECKS,
+        resume::CHECKS,
+        lookup::CHECKS,
+        compare::CHECKS,
+        trouble::CHECKS,
+        memory::CHECKS,
+        transform::CHECKS,
+        write::CHECKS,
+        insert::CHECKS,
+        update::CHECKS,
+        incremental::CHECKS,
+        pages::CHECKS,
+        errors::CHECKS,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// Runs the checks whose id or group is in `only`; all if it is empty. `before` hears of each check before it begins.
+pub async fn run(lab: &Lab, only: &[String], mut before: impl FnMut(&'static Check)) -> Vec<CheckResult> {
+    let wanted = |check: &&Check| only.is_empty() || only.iter().any(|name| name == check.id || name == check.group());
+    let mut results = Vec::new();
+    for check in checks().filter(wanted) {
+        before(check);
+        let outcome = match (check.run)(lab).await {
+            Ok(()) => Outcome::Passed,
+            Err(Stop::Fails(reason)) => Outcome::Failed(reason),
+            Err(Stop::Skips(reason)) => Outcome::Skipped(reason),
+        };
+        results.push(CheckResult { check, outcome });
+    }
+    lab.clean_up().await;
+    results
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_check_has_an_id_of_its_own_and_says_everything() {
+        let mut ids: Vec<&str> = checks().map(|check| check.id).collect();
+        assert!(ids.len() >= 40, "{}", ids.len());
+        for check in checks() {
+            assert!(check.id.contains('.') && check.id.bytes().all(|b| b.is_ascii_lowercase() || b".-".contains(&b)));
+            for text in [check.title, check.rule, check.fix] {
+                assert!(!text.is_empty() && !text.ends_with('.'), "{}: {text}", check.id);
+            }
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), checks().count());
+    }
+}
