@@ -8,6 +8,10 @@ const GUESTS: &[&str] = &[
     "lockstep-guest-faulty",
     "lockstep-guest-numbers",
     "lockstep-guest-requests",
+    "lockstep-guest-twins",
+    "lockstep-guest-twins-http",
+    "lockstep-guest-twins-impure",
+    "lockstep-guest-twins-transform",
     "lockstep-hello-plugin",
 ];
 

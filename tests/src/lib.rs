@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-/// The component of a test guest: `crooked`, `faulty`, `numbers`, `requests`.
+/// The component of a test guest: `crooked`, `faulty`, `numbers`, `requests`, `twins`.
 pub fn guest(name: &str) -> PathBuf {
-    PathBuf::from(env!("OUT_DIR")).join(format!("lockstep_guest_{name}.wasm"))
+    PathBuf::from(env!("OUT_DIR")).join(format!("lockstep_guest_{}.wasm", name.replace('-', "_")))
 }
 
 /// The component of `examples/hello-plugin`.

@@ -42,6 +42,9 @@ async fn request(lab: &Lab) -> Result<CompareRequest, Stop> {
     if stream.key.is_empty() {
         return skips(format!("`{}` has no key", stream.name));
     }
+    if lab.whole().await?.seen().any(|seen| seen.key.is_none()) {
+        return skips("there are records without a key");
+    }
     let mut request = CompareRequest {
         stream: stream.name.clone(),
         key: stream.key.clone(),

@@ -170,7 +170,7 @@ struct Written<'a> {
 }
 
 async fn written(lab: &Lab) -> Result<Written<'_>, Stop> {
-    lab.exports("source")?;
+    lab.streams().await?;
     let scratch = lab.scratch().await?;
     let found = lab.answered(
         crate::connector::Source::discover(lab.connector().await?, std::slice::from_ref(&scratch.stream.name)).await,

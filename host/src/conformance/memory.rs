@@ -93,7 +93,7 @@ async fn read(lab: &Lab) -> Verdict {
 }
 
 async fn transform(lab: &Lab) -> Verdict {
-    lab.transform().await?;
+    super::transform::works(lab).await?;
     let connector: PluginConnector = lab.fresh_transform()?;
     let (stream, page) = super::transform::page(lab)?;
     let mut transformer = crate::connector::Transform::open(&connector, &stream).await.map_err(Stop::from)?;

@@ -9,6 +9,8 @@ use crate::record::{Field, Stream};
 
 /// So few rows that the last page is rarely full.
 const FEW_ROWS: u32 = 7;
+/// Of two readings at once.
+const SIDE_ROWS: u32 = 11;
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -271,7 +273,7 @@ async fn nullable(lab: &Lab) -> Verdict {
 async fn interleaved(lab: &Lab) -> Verdict {
     let (stream, whole) = compared(lab).await?;
     let connector = lab.connector().await?;
-    let limits = PageLimits { rows: FEW_ROWS, ..lab.page_limits() };
+    let limits = PageLimits { rows: SIDE_ROWS, ..lab.page_limits() };
     let request = Request::full(stream);
     let mut other = lab.answered(connector.open(request.at(None)).await)?;
     lab.answered(other.next(limits).await)?;

@@ -186,6 +186,12 @@ async fn answers(lab: &Lab) -> Verdict {
     }
 }
 
+/// Skips unless an ordinary page goes through.
+pub(super) async fn works(lab: &Lab) -> Verdict {
+    let (_, page) = page(lab)?;
+    applied(lab, &[page]).await.map(drop)
+}
+
 /// As [`apply`], for whoever asks about something else than whether it works at all.
 async fn applied(lab: &Lab, pages: &[Changes]) -> Result<Vec<Transformed>, Stop> {
     match apply(lab, pages).await {

@@ -41,13 +41,6 @@ pub(super) const CHECKS: &[Check] = &[
         fix: "never end a reading as if it were whole when the system does not answer",
         run: |lab| Box::pin(half_way(lab)),
     },
-    Check {
-        id: "trouble.over",
-        title: "when the trouble is over, the plugin works again",
-        rule: "wit/v0.1/source.wit",
-        fix: "keep nothing of a failure in the plugin",
-        run: |lab| Box::pin(over(lab)),
-    },
 ];
 
 fn failure(kind: FailureKind) -> Failure {
@@ -132,19 +125,4 @@ async fn half_way(lab: &Lab) -> Verdict {
     }
     trouble.end();
     outcome
-}
-
-async fn over(lab: &Lab) -> Verdict {
-    needs_capability(lab)?;
-    lab.streams().await?;
-    let connector = lab.fresh()?;
-    let trouble = lab.setup.grants.trouble.clone();
-    trouble.order(Calls::All, failure(FailureKind::Transient));
-    let during = connector.discover(&[]).await;
-    trouble.end();
-    if during.as_ref().is_err_and(|failure| failure.kind == FailureKind::Fault) {
-        return skips("`trouble.transient` failed");
-    }
-    let after = lab.answered(connector.discover(&[]).await)?;
-    holds(!after.is_empty(), || "it shows no stream any more".to_owned())
 }

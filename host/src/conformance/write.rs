@@ -360,11 +360,12 @@ async fn delete_again(lab: &Lab) -> Verdict {
 
 async fn options(lab: &Lab) -> Verdict {
     let scratch = by_key(lab).await?;
-    let records = scratch.create(lab, 1).await?;
+    let records = scratch.records(1);
     let mut request = scratch.request(WriteMode::Upsert);
     request.options.set("x-lockstep-check", "unknown");
     let connector = lab.connector().await?;
     let mut writer = lab.answered(connector.open(request).await)?;
+    scratch.remember(&upserts(&records));
     lab.answered(writer.write(&scratch.page(&upserts(&records))?).await)?;
     lab.answered(writer.flush().await)?;
     scratch.holds(lab, &records).await
