@@ -38,7 +38,7 @@ fn try_connect(url: &str, manifest: &str, keys: &str, world: World) -> Result<Pl
     lab.connect_plugin("http-json", &text, world)
 }
 
-fn put(server: &Couch, documents: &[Value]) {
+pub fn put(server: &Couch, documents: &[Value]) {
     for documents in documents.chunks(2000) {
         let answers = server.ask("POST", "/shop/_bulk_docs", &json!({ "docs": documents }).to_string());
         assert!(!answers.contains("error"), "{answers}");
@@ -53,7 +53,7 @@ fn calls(server: &Couch) -> Vec<(String, u64)> {
 }
 
 /// All documents, without their revisions.
-fn documents(server: &Couch) -> Vec<Value> {
+pub fn documents(server: &Couch) -> Vec<Value> {
     let all: Value = serde_json::from_str(&server.ask("GET", "/shop/_all_docs?include_docs=true", "")).unwrap();
     let document = |row: &Value| {
         let mut document = row["doc"].clone();

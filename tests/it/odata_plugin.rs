@@ -67,7 +67,7 @@ fn calls(server: &Cap) -> Vec<(String, u64)> {
 }
 
 /// So many customers, with numbers for their keys: the first one is 1.
-fn customers(count: u32, modified: &str) -> String {
+pub fn customers(count: u32, modified: &str) -> String {
     let rows: Vec<String> =
         (1..=count).map(|n| format!("('{}','N{n}','Name {n}',{n}.25,{n},'{modified}')", id(n))).collect();
     let insert = "insert into Sales_Customers (ID, number, name, credit, points, modifiedAt) values ";

@@ -41,7 +41,7 @@ fn calls(server: &Salesforce) -> Vec<(String, u64)> {
 }
 
 /// So many accounts, numbered from 1.
-fn accounts(count: u32) -> String {
+pub fn accounts(count: u32) -> String {
     format!(
         "for (let n = 1; n <= {count}; n++) org.create('Account', {{ Name: `Name ${{n}}`, No__c: `N${{n}}`, Credit__c: n + 0.25, NumberOfEmployees: n }});"
     )

@@ -48,7 +48,7 @@ pub(super) const CHECKS: &[Check] = &[
         title: "it compiles, and its functions have the types of the contract",
         rule: "wit/v0.1",
         fix: "generate its bindings anew from `wit/v0.1`, unchanged",
-        run: |lab| Box::pin(async { links(lab) }),
+        run: |lab| Box::pin(links(lab)),
     },
     Check {
         id: "binary.pure",
@@ -87,10 +87,10 @@ fn exports(lab: &Lab) -> Verdict {
     })
 }
 
-fn links(lab: &Lab) -> Verdict {
+async fn links(lab: &Lab) -> Verdict {
     lab.binary()?;
     match lab.fresh() {
-        Ok(_) => Ok(()),
+        Ok(connector) => connector.check_exports().await.map_err(Stop::from),
         // What the configuration lacks has been told before any check.
         Err(error @ PluginError::Config { .. }) => skips(error.to_string()),
         Err(PluginError::Manifest { .. }) => skips("`manifest.schema` failed"),

@@ -136,7 +136,9 @@ impl Lab {
             if let Some(grant) = missing_grant(binary, &self.setup.grants) {
                 return skips(format!("nothing grants it `{grant}`: say `--connection NAME`, of a project that does"));
             }
-            self.fresh().or_else(|_| skips("`binary.links` failed"))
+            let connector = self.fresh().or_else(|_| skips("`binary.links` failed"))?;
+            connector.check_exports().await.or_else(|_| skips("`binary.links` failed"))?;
+            Ok(connector)
         });
         made.await.as_ref().map_err(Clone::clone)
     }
@@ -145,7 +147,9 @@ impl Lab {
     pub(super) async fn transform(&self) -> Result<&PluginConnector, Stop> {
         let made = self.transform.get_or_init(|| async {
             self.exports("transform")?;
-            self.fresh_transform().or_else(|_| skips("it cannot be used as a transform"))
+            let connector = self.fresh_transform().or_else(|_| skips("it cannot be used as a transform"))?;
+            connector.check_exports().await.or_else(|_| skips("`binary.links` failed"))?;
+            Ok(connector)
         });
         made.await.as_ref().map_err(Clone::clone)
     }

@@ -98,6 +98,24 @@ impl PluginConnector {
         &self.inner.blueprint.plugin
     }
 
+    /// Fails if a function it exports has other types than the contract's: that shows only in an instance.
+    pub async fn check_exports(&self) -> Result<(), Failure> {
+        let mut guest = self.checkout().await?;
+        let interfaces = &self.inner.interfaces;
+        guest
+            .call("start", async |store, instance| {
+                interfaces.source.as_ref().map(|found| found.load(&mut *store, instance)).transpose()?;
+                interfaces.lookup.as_ref().map(|found| found.load(&mut *store, instance)).transpose()?;
+                interfaces.compare.as_ref().map(|found| found.load(&mut *store, instance)).transpose()?;
+                interfaces.sink.as_ref().map(|found| found.load(&mut *store, instance)).transpose()?;
+                interfaces.transform.as_ref().map(|found| found.load(&mut *store, instance)).transpose()?;
+                Ok(())
+            })
+            .await?;
+        self.checkin(guest);
+        Ok(())
+    }
+
     /// The linear memory of the largest instance there has been, in bytes.
     pub fn memory_peak_bytes(&self) -> usize {
         self.inner.blueprint.memory_peak.load(std::sync::atomic::Ordering::Relaxed)

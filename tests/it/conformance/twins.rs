@@ -203,6 +203,38 @@ fn a_plugin_that_keeps_the_rules_fails_nothing() {
     assert_eq!(skipped, []);
 }
 
+/// A target behind requests, with a server that takes everything.
+#[test]
+fn an_unknown_outcome_is_not_a_success() {
+    use std::sync::{Arc, Mutex};
+
+    use lockstep::plugin::{Breaker, Budget, HttpOrigin, HttpSettings, PrivateAddresses};
+    use lockstep::project::RequestBudget;
+    use lockstep::store::PrivateFiles;
+    use lockstep::world::World;
+
+    let run = |breach: &str| {
+        let server = crate::http::server::Server::start(|_, _| crate::http::server::Answer::body("{}"));
+        let mut bench = Bench::new("twins-http", breach);
+        let files = PrivateFiles::of(bench.folder.path(), "http");
+        let origin = HttpOrigin::new(HttpSettings {
+            origin: url::Url::parse(&server.url()).unwrap(),
+            private: PrivateAddresses::Allowed,
+            authorities: Vec::new(),
+            budget: Arc::new(Budget::new("check", &RequestBudget::default(), files)),
+            breaker: Arc::new(Mutex::new(Breaker::default())),
+            world: World::real(),
+        });
+        bench.grants.http.insert("api".into(), origin.unwrap());
+        bench.run()
+    };
+    let right = run("");
+    assert_eq!(failures(&right), []);
+    assert!(!skipped(&right).iter().any(|(id, _)| *id == "write.unknown-outcome"));
+    let wrong = failures(&run("write.unknown-outcome"));
+    assert!(matches!(wrong.as_slice(), [("write.unknown-outcome", _)]), "{wrong:?}");
+}
+
 #[test]
 fn what_was_written_is_taken_away_again() {
     let bench = Bench::new("twins", "");

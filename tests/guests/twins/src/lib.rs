@@ -62,9 +62,6 @@ fn streams(config: &Config, store: &Store) -> Vec<Stream> {
     store.streams.iter().map(|(name, rows)| stream(config, name, rows.is_empty())).collect()
 }
 
-/// How often the streams were asked for, in this instance.
-static DISCOVERED: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
-
 impl Source for Twin {
     type Config = Config;
     type Reader = read::Rows;
@@ -76,7 +73,6 @@ impl Source for Twin {
             Err(error) => return Err(error),
         };
         let all = streams(&config, &store);
-        let asked = DISCOVERED.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         match config.breach.as_str() {
             "discover.answers" => Err(Error::permanent("the catalog cannot be read")),
             "discover.streams" => Ok(all.into_iter().map(|stream| stream.field("name", LogicalType::Int64)).collect()),
@@ -87,11 +83,11 @@ impl Source for Twin {
             "discover.missing" if all.iter().all(|stream| !names.contains(&stream.name)) && !names.is_empty() => {
                 Ok(names.iter().map(|name| stream(&config, name, true)).collect())
             }
-            "discover.stable" if asked % 2 == 1 => {
+            "discover.stable" if names.is_empty() && noted("discoveries")? % 2 == 0 => {
                 Ok(only(&names, all.into_iter().map(|stream| stream.field("guess", LogicalType::Text))))
             }
             "memory.discover" => {
-                std::mem::forget(vec![1u8; LEAK_BYTES]);
+                std::mem::forget(std::hint::black_box(vec![1u8; LEAK_BYTES]));
                 Ok(only(&names, all))
             }
             _ => Ok(only(&names, all)),

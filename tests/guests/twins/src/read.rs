@@ -8,6 +8,8 @@ use crate::store::Row;
 use crate::{Config, ITEMS, LEAK_BYTES, noted};
 
 const LOOKBACK_MICROS: i64 = 600_000_000;
+/// The record whose key a variant hides.
+const WITHOUT_KEY: i64 = 41;
 /// What the battery asks for when nothing else is said.
 const USUAL_ROWS: u32 = 10_000;
 
@@ -153,8 +155,10 @@ impl Reader for Rows {
         }
         let mut page = self.page(limits)?;
         match self.config.breach.as_str() {
-            "memory.read" => std::mem::forget(vec![1u8; LEAK_BYTES]),
-            "pages.columns" if self.breaks("pages.columns") => page.changes.data.rows += 1,
+            "memory.read" => std::mem::forget(std::hint::black_box(vec![1u8; LEAK_BYTES])),
+            "pages.columns" if self.breaks("pages.columns") => {
+                page.changes.data.columns.iter_mut().for_each(|column| column.name.push('x'))
+            }
             "pages.cursor" if self.breaks("pages.cursor") => page.next_cursor = vec![b' '; 1 << 20],
             "pages.status" if self.breaks("pages.status") => page.status = "perhaps".to_owned(),
             _ => {}
@@ -218,7 +222,7 @@ pub fn batch(config: &Config, request: &ReadRequest, rows: &[Row]) -> Result<Bat
         names.swap(0, 3);
     }
     let mut batch = BatchBuilder::for_fields(&request.fields)?;
-    for (at, row) in rows.iter().enumerate() {
+    for row in rows {
         for (column, name) in names.iter().enumerate() {
             let column = batch.column(column);
             let text = |column: &mut ColumnBuilder, text: &Option<String>| match text {
@@ -230,7 +234,7 @@ pub fn batch(config: &Config, request: &ReadRequest, rows: &[Row]) -> Result<Bat
                 None => column.push_null(),
             };
             match *name {
-                "id" if config.breaks("read.keys") && request.stream == ITEMS && at + 1 == rows.len() => {
+                "id" if config.breaks("read.keys") && request.stream == ITEMS && row.id == WITHOUT_KEY => {
                     column.push_null()
                 }
                 "id" => number(column, Some(row.id)),
