@@ -31,6 +31,7 @@ mod write;
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use crate::connector::Failure;
 use crate::error::Explain as _;
@@ -75,6 +76,7 @@ pub enum Stop {
 pub struct CheckResult {
     pub check: &'static Check,
     pub outcome: Outcome,
+    pub took: Duration,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -162,6 +164,7 @@ pub fn checks() -> impl Iterator<Item = &'static Check> {
         discover::CHECKS,
         read::CHECKS,
         resume::CHECKS,
+        incremental::CHECKS,
         lookup::CHECKS,
         compare::CHECKS,
         trouble::CHECKS,
@@ -170,7 +173,7 @@ pub fn checks() -> impl Iterator<Item = &'static Check> {
         write::CHECKS,
         insert::CHECKS,
         update::CHECKS,
-        incremental::CHECKS,
+        incremental::WRITING_CHECKS,
         pages::CHECKS,
         errors::CHECKS,
     ]
@@ -184,12 +187,14 @@ pub async fn run(lab: &Lab, only: &[String], mut before: impl FnMut(&'static Che
     let mut results = Vec::new();
     for check in checks().filter(wanted) {
         before(check);
+        let began = lab.setup.clock.elapsed();
         let outcome = match (check.run)(lab).await {
             Ok(()) => Outcome::Passed,
             Err(Stop::Fails(reason)) => Outcome::Failed(reason),
             Err(Stop::Skips(reason)) => Outcome::Skipped(reason),
         };
-        results.push(CheckResult { check, outcome });
+        let took = lab.setup.clock.elapsed().saturating_sub(began);
+        results.push(CheckResult { check, outcome, took });
     }
     lab.clean_up().await;
     results

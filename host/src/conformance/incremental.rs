@@ -41,6 +41,10 @@ pub(super) const CHECKS: &[Check] = &[
         fix: "answer `caught-up`: behind `enumeration-complete` the host deletes what was not shown",
         run: |lab| Box::pin(claim(lab)),
     },
+];
+
+/// Those that write.
+pub(super) const WRITING_CHECKS: &[Check] = &[
     Check {
         id: "incremental.change",
         title: "a record that is written after the cursor is shown",
@@ -178,6 +182,7 @@ async fn written(lab: &Lab) -> Result<Written<'_>, Stop> {
     let Some(whole) = found.into_iter().find(|stream| stream.name == scratch.stream.name) else {
         return skips(format!("`{}` cannot be read", scratch.stream.name));
     };
+    let whole = Stream { key: scratch.stream.key.clone(), ..whole };
     // A field of this name may be the other stream's alone.
     let request = match lab.incremental(&whole) {
         Ok(request) => request,

@@ -84,6 +84,7 @@ async fn existing(lab: &Lab) -> Verdict {
         return skips("the system makes the key itself");
     }
     let there = scratch.create(lab, 1).await?;
+    scratch.see(lab, &there).await?;
     let changed: Vec<Record> = there.iter().map(|record| scratch.changed(record)).collect();
     let new = scratch.records(1);
     let page: Vec<Record> = changed.into_iter().chain(new.clone()).collect();

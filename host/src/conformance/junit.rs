@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{CheckResult, Outcome};
 
-/// One test suite, one case per check. Times are left out: they would make every file another.
+/// One test suite, one case per check.
 pub fn junit(plugin: &str, results: &[CheckResult]) -> String {
     let count = |name: &str| results.iter().filter(|result| result.outcome.name() == name).count();
     let mut text = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n".to_owned();
@@ -18,7 +18,8 @@ pub fn junit(plugin: &str, results: &[CheckResult]) -> String {
     );
     for result in results {
         let check = result.check;
-        let _ = write!(text, "  <testcase classname=\"{}\" name=\"{}\"", check.group(), check.id);
+        let seconds = result.took.as_secs_f64();
+        let _ = write!(text, "  <testcase classname=\"{}\" name=\"{}\" time=\"{seconds:.3}\"", check.group(), check.id);
         let _ = match &result.outcome {
             Outcome::Passed => writeln!(text, "/>"),
             Outcome::Skipped(reason) => {
@@ -62,14 +63,16 @@ mod tests {
     #[test]
     fn what_a_plugin_says_does_not_leave_its_attribute() {
         let [first, second, third, ..] = checks().collect::<Vec<_>>()[..] else { panic!() };
+        let result = |check, outcome| CheckResult { check, outcome, took: std::time::Duration::from_millis(7) };
         let results = [
-            CheckResult { check: first, outcome: Outcome::Passed },
-            CheckResult { check: second, outcome: Outcome::Failed("\"a\" < b & \u{1b}[2J\n".into()) },
-            CheckResult { check: third, outcome: Outcome::Skipped("nothing".into()) },
+            result(first, Outcome::Passed),
+            result(second, Outcome::Failed("\"a\" < b & \u{1b}[2J\n".into())),
+            result(third, Outcome::Skipped("nothing".into())),
         ];
         let text = junit("p@1", &results);
         assert!(text.contains("tests=\"3\" failures=\"1\" skipped=\"1\""), "{text}");
         assert!(text.contains("<failure message=\"&quot;a&quot; &lt; b &amp; \u{fffd}[2J \">"), "{text}");
+        assert!(text.contains("time=\"0.007\"/>"), "{text}");
         assert!(text.contains("<skipped message=\"nothing\"/>"), "{text}");
     }
 }

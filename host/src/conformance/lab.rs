@@ -53,7 +53,9 @@ pub struct Wishes {
     pub modified: Option<String>,
     /// The stream that is written; without one nothing is.
     pub write_stream: Option<String>,
-    /// Records to be written; else they are made up.
+    /// The fields that identify a record of it; else what it says itself.
+    pub write_key: Vec<String>,
+    /// Records to be written, `{n}` in them for a number; else they are made up.
     pub sample: Vec<serde_json::Map<String, serde_json::Value>>,
 }
 
@@ -178,8 +180,12 @@ impl Lab {
     async fn choose(&self) -> Result<Stream, Stop> {
         let streams = self.streams().await?;
         if let Some(name) = &self.wishes.stream {
-            let found = streams.iter().find(|stream| stream.name == *name).cloned();
-            return found.map_or_else(|| skips(format!("there is no stream `{name}`")), Ok);
+            if let Some(found) = streams.iter().find(|stream| stream.name == *name) {
+                return Ok(found.clone());
+            }
+            // A name may have a shorter form than the one discovery shows.
+            let found = self.answered(self.connector().await?.discover(std::slice::from_ref(name)).await)?;
+            return found.into_iter().next().map_or_else(|| skips(format!("there is no stream `{name}`")), Ok);
         }
         for stream in streams.iter().filter(|stream| !stream.key.is_empty()).take(STREAMS_TRIED) {
             let request = Request::full(stream);
@@ -189,6 +195,14 @@ impl Lab {
             }
         }
         streams.first().cloned().map_or_else(|| skips("there is no stream"), Ok)
+    }
+
+    /// The names of the streams there are, if the one to be read is none of them.
+    pub async fn missing_stream(&self) -> Option<Vec<String>> {
+        self.wishes.stream.as_ref()?;
+        let streams = self.streams().await.ok()?;
+        let names = streams.iter().map(|stream| stream.name.clone()).collect();
+        self.stream().await.is_err().then_some(names)
     }
 
     /// Everything the stream holds, read once, in pages as a sync asks for them.
@@ -319,7 +333,7 @@ fn missing_grant(binary: &PluginBinary, grants: &Grants) -> Option<String> {
 }
 
 /// Fields without those that only the key is made of.
-pub(super) fn without_key<'a>(stream: &'a Stream) -> impl Iterator<Item = &'a Field> {
+pub(super) fn without_key(stream: &Stream) -> impl Iterator<Item = &Field> {
     stream.fields.iter().filter(|field| !stream.key.contains(&field.name))
 }
 

@@ -1,18 +1,25 @@
 //! Memory after a thousand calls: an instance serves many, and nothing ever shrinks it.
 
+use std::time::Duration;
+
 use super::lab::Lab;
 use super::reading::Request;
 use super::{Check, Stop, Verdict, holds, skips};
-use crate::connector::{PageLimits, Source as _};
+use crate::connector::{PageLimits, PageStatus, Source as _};
 use crate::plugin::PluginConnector;
 
 /// Calls until an instance has what it needs.
 const WARM_CALLS: usize = 100;
 const CALLS: usize = 1_000;
-/// What an allocator may take in between without there being a leak: two calls of which one kept a kilobyte are more.
+/// What an allocator may take in between without there being a leak: a call that keeps half a kilobyte takes more.
 const GROWTH_BYTES_MAX: usize = 384 << 10;
-/// A system that takes so long for the first calls is asked no more: it is a network that is measured then.
-const WARM_SECONDS_MAX: f64 = 1.5;
+/// Fewer calls than a thousand are allowed less, but memory grows by pages of this size.
+const GROWTH_BYTES_MIN: usize = 128 << 10;
+/// A system that takes longer for its thousand calls is asked less often.
+const PATIENCE: Duration = Duration::from_secs(4);
+const WARM_PATIENCE: Duration = Duration::from_secs(2);
+/// From fewer calls nothing can be told.
+const CALLS_MIN: usize = 20;
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -38,41 +45,58 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-/// The peak after some calls, and the verdict after many.
-struct Growth<'a> {
+/// Counts calls and says how many there shall be: until an instance has what it needs, and then as many as patience allows.
+struct Meter<'a> {
     connector: &'a PluginConnector,
-    warm: usize,
+    lab: &'a Lab,
+    what: &'static str,
+    began: Duration,
+    calls: usize,
+    /// The calls and the bytes when it had what it needs.
+    warm: Option<(usize, usize)>,
 }
 
-impl<'a> Growth<'a> {
-    fn since(connector: &'a PluginConnector) -> Self {
-        Self { connector, warm: connector.memory_peak_bytes() }
+impl<'a> Meter<'a> {
+    fn new(lab: &'a Lab, connector: &'a PluginConnector, what: &'static str) -> Self {
+        Self { connector, lab, what, began: lab.setup.clock.elapsed(), calls: 0, warm: None }
     }
 
-    fn judge(&self, what: &str, calls: usize) -> Verdict {
-        let grown = self.connector.memory_peak_bytes().saturating_sub(self.warm);
-        holds(grown <= GROWTH_BYTES_MAX, || {
-            format!("{what} {WARM_CALLS} to {calls} made it grow by {} kB, from {} kB", grown >> 10, self.warm >> 10)
+    fn spent(&self) -> Duration {
+        self.lab.setup.clock.elapsed().saturating_sub(self.began)
+    }
+
+    /// Whether there shall be another call; counts it.
+    fn goes_on(&mut self) -> bool {
+        if self.warm.is_none() && (self.calls >= WARM_CALLS || self.spent() > WARM_PATIENCE) {
+            self.warm = Some((self.calls, self.connector.memory_peak_bytes()));
+        }
+        let goes_on = self.calls < CALLS && self.spent() < WARM_PATIENCE + PATIENCE;
+        self.calls += usize::from(goes_on);
+        goes_on
+    }
+
+    fn judge(&self) -> Verdict {
+        let (warm_calls, warm_bytes) = self.warm.unwrap_or((self.calls, 0));
+        let calls = self.calls - warm_calls;
+        if calls < CALLS_MIN {
+            return skips(format!("{} {} took {:.1} s", self.calls, self.what, self.spent().as_secs_f64()));
+        }
+        let grown = self.connector.memory_peak_bytes().saturating_sub(warm_bytes);
+        let allowed = (GROWTH_BYTES_MAX / (CALLS - WARM_CALLS) * calls).max(GROWTH_BYTES_MIN);
+        holds(grown <= allowed, || {
+            format!("{calls} {} made it grow by {} kB, from {} kB", self.what, grown >> 10, warm_bytes >> 10)
         })
     }
 }
 
 async fn discover(lab: &Lab) -> Verdict {
     lab.streams().await?;
-    let (connector, clock) = (lab.fresh()?, &lab.setup.clock);
-    let began = clock.elapsed();
-    for _ in 0..WARM_CALLS {
+    let connector = lab.fresh()?;
+    let mut meter = Meter::new(lab, &connector, "calls");
+    while meter.goes_on() {
         lab.answered(connector.discover(&[]).await)?;
     }
-    let seconds = clock.elapsed().saturating_sub(began).as_secs_f64();
-    if seconds > WARM_SECONDS_MAX {
-        return skips(format!("{WARM_CALLS} discoveries took {seconds:.1} s"));
-    }
-    let growth = Growth::since(&connector);
-    for _ in WARM_CALLS..CALLS {
-        lab.answered(connector.discover(&[]).await)?;
-    }
-    growth.judge("calls", CALLS)
+    meter.judge()
 }
 
 async fn read(lab: &Lab) -> Verdict {
@@ -82,14 +106,13 @@ async fn read(lab: &Lab) -> Verdict {
     }
     let limits = PageLimits { rows: 1, ..lab.page_limits() };
     let mut reader = lab.answered(connector.open(Request::full(stream).at(None)).await)?;
-    let mut growth = None;
-    for call in 0..whole.records().min(CALLS) {
-        if call == WARM_CALLS {
-            growth = Some(Growth::since(&connector));
+    let mut meter = Meter::new(lab, &connector, "pages");
+    while meter.calls < whole.records() && meter.goes_on() {
+        if lab.answered(reader.next(limits).await)?.status != PageStatus::More {
+            break;
         }
-        lab.answered(reader.next(limits).await)?;
     }
-    growth.map_or_else(|| skips("there are too few pages"), |growth| growth.judge("pages", whole.records().min(CALLS)))
+    meter.judge()
 }
 
 async fn transform(lab: &Lab) -> Verdict {
@@ -97,12 +120,9 @@ async fn transform(lab: &Lab) -> Verdict {
     let connector: PluginConnector = lab.fresh_transform()?;
     let (stream, page) = super::transform::page(lab)?;
     let mut transformer = crate::connector::Transform::open(&connector, &stream).await.map_err(Stop::from)?;
-    for _ in 0..WARM_CALLS {
+    let mut meter = Meter::new(lab, &connector, "pages");
+    while meter.goes_on() {
         lab.answered(transformer.apply(&page).await)?;
     }
-    let growth = Growth::since(&connector);
-    for _ in WARM_CALLS..CALLS {
-        lab.answered(transformer.apply(&page).await)?;
-    }
-    growth.judge("pages", CALLS)
+    meter.judge()
 }

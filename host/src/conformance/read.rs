@@ -107,7 +107,7 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 /// The whole reading, for checks that compare with it.
-async fn compared<'a>(lab: &'a Lab) -> Result<(&'a Stream, &'a Reading), Stop> {
+async fn compared(lab: &Lab) -> Result<(&Stream, &Reading), Stop> {
     Ok((lab.stream().await?, lab.whole().await?))
 }
 
@@ -285,6 +285,10 @@ async fn missing_stream(lab: &Lab) -> Verdict {
     let stream = lab.stream().await?;
     let absent = Stream { name: NO_SUCH_STREAM.to_owned(), ..stream.clone() };
     match lab.read(&Request::full(&absent), None, lab.page_limits(), 1).await {
+        // Whoever has one stream need not look at its name: discovery says that there is no other.
+        Ok(reading) if reading.records() > 0 && lab.streams().await?.len() == 1 => {
+            skips("it has one stream, whatever it is called")
+        }
         Ok(reading) => fails(format!("it shows {} records of a stream that is not there", reading.records())),
         Err(Broken::Failed(failure)) => {
             holds(failure.kind == FailureKind::NotFound, || format!("the error is: {}", told(&failure)))

@@ -31,6 +31,14 @@ pub(super) fn value(field: &Field, number: u32) -> Value {
     }
 }
 
+/// A value of a sample with the number in the place of `{n}`.
+pub(super) fn numbered(value: &Value, number: u32) -> Value {
+    match value {
+        Value::String(text) => json!(text.replace("{n}", &number.to_string())),
+        other => other.clone(),
+    }
+}
+
 fn moment(number: u32) -> String {
     format!("2026-01-{:02}T{:02}:{:02}:00", 1 + number / 1440 % 28, number / 60 % 24, number % 60)
 }

@@ -17,8 +17,10 @@ use crate::record::{ChangeKind, Changes, Field, LogicalType, Properties, Stream,
 pub(super) type Record = Map<String, Value>;
 
 /// Keys that have to be free.
-const ROOM: u32 = 150;
+const ROOM: u32 = 200;
 const ROOMS_TRIED: usize = 20;
+/// Other records that are looked at for other values.
+const CHANGES_TRIED: u32 = 3;
 /// Fields that are written besides the key and those that must be.
 const FIELDS: usize = 3;
 pub(super) const REAL: PrepareOptions = PrepareOptions { evolve: Evolve::LeaveFields, effect: Effect::Real };
@@ -77,7 +79,15 @@ impl Scratch {
         };
         let said = found.properties.get("write").unwrap_or("upsert,delete");
         let modes: Vec<String> = said.split(',').map(|mode| mode.trim().to_owned()).collect();
-        let makes_key = found.key.iter().filter_map(|key| found.field(key)).any(is_computed);
+        let key = if lab.wishes.write_key.is_empty() { found.key.clone() } else { lab.wishes.write_key.clone() };
+        if let Some(unknown) = key.iter().find(|name| found.field(name).is_none()) {
+            return skips(format!("`{name}` has no field `{unknown}`"));
+        }
+        let found = Stream { key, ..found };
+        // Who says what a record looks like and leaves the key out has a system that makes it.
+        let left_out = |key: &String| lab.wishes.sample.first().is_some_and(|record| !record.contains_key(key));
+        let makes_key =
+            found.key.iter().filter_map(|key| found.field(key)).any(is_computed) || found.key.iter().any(left_out);
         let fields = chosen_fields(lab, &found);
         if found.key.is_empty() {
             return skips(format!("`{name}` has no key"));
@@ -108,8 +118,10 @@ impl Scratch {
         let sample = self.sample.get(number as usize % self.sample.len().max(1));
         let made = |field: &Field| {
             let is_key = self.stream.key.contains(&field.name);
-            let given = sample.and_then(|record| record.get(&field.name)).filter(|_| !is_key);
-            given.cloned().unwrap_or_else(|| sample::value(field, number))
+            let given = sample.and_then(|record| record.get(&field.name)).map(|value| sample::numbered(value, number));
+            // A key that is the same for every number identifies nothing.
+            let fits = |value: &Value| !is_key || sample.and_then(|record| record.get(&field.name)) != Some(value);
+            given.filter(fits).unwrap_or_else(|| sample::value(field, number))
         };
         self.written_fields().map(|field| (field.name.clone(), made(field))).collect()
     }
@@ -127,9 +139,15 @@ impl Scratch {
 
     /// The record with other values, which another record of the same make would have.
     pub fn changed(&self, record: &Record) -> Record {
-        let other = self.records(1).into_iter().next().unwrap_or_default();
         let mut changed = record.clone();
-        changed.extend(other.into_iter().filter(|(name, _)| !self.stream.key.contains(name)));
+        // A sample may repeat itself.
+        for other in self.records(CHANGES_TRIED) {
+            let other = other.into_iter().filter(|(name, _)| !self.stream.key.contains(name));
+            let other: Record = other.filter(|(name, value)| record.get(name) != Some(value)).collect();
+            changed.extend(
+                other.into_iter().filter(|(name, _)| changed.get(name) == record.get(name)).collect::<Vec<_>>(),
+            );
+        }
         changed
     }
 
@@ -219,7 +237,8 @@ impl Scratch {
 
     /// Puts records there that are new.
     pub async fn put(&self, lab: &Lab, records: &mut [Record]) -> Result<(), Stop> {
-        let mode = if self.takes("upsert").is_ok() { WriteMode::Upsert } else { WriteMode::Insert };
+        let by_key = self.takes("upsert").is_ok() && !self.makes_key;
+        let mode = if by_key { WriteMode::Upsert } else { WriteMode::Insert };
         self.takes(mode.name())?;
         let written = self.write(lab, mode, &upserts(records)).await;
         let written = written.or_else(|_| skips(format!("`{}` failed", owner(mode))))?;

@@ -230,7 +230,7 @@ async fn independent(lab: &Lab) -> Verdict {
     let (_, page) = page(lab)?;
     let half = ROWS / 2;
     let whole = applied(lab, std::slice::from_ref(&page)).await?;
-    let again = applied(lab, &[page.clone()]).await?;
+    let again = applied(lab, std::slice::from_ref(&page)).await?;
     let (whole, again): (Vec<_>, Vec<_>) =
         (whole.iter().flat_map(|one| shown(one, 0)).collect(), again.iter().flat_map(|one| shown(one, 0)).collect());
     if whole != again {

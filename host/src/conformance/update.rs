@@ -64,6 +64,12 @@ fn value(record: &Record, field: &str) -> Value {
     record.get(field).cloned().unwrap_or_default()
 }
 
+/// A value that the field of the record does not have.
+fn another_value(scratch: &Scratch, record: &Record, field: &str) -> Result<Value, Stop> {
+    let other = value(&scratch.changed(record), field);
+    if other == value(record, field) { skips(format!("the sample has one value for `{field}`")) } else { Ok(other) }
+}
+
 async fn changes(lab: &Lab) -> Verdict {
     let (scratch, field) = changeable(lab).await?;
     let Some(mut record) = scratch.create(lab, 1).await?.into_iter().next() else { return skips("there is no record") };
@@ -81,7 +87,7 @@ async fn expected(lab: &Lab) -> Verdict {
     let records = scratch.create(lab, 2).await?;
     let [other, same] = records.as_slice() else { return skips("there is no record") };
     // What somebody else has written meanwhile.
-    let stale = value(&scratch.changed(other), &field);
+    let stale = another_value(scratch, other, &field)?;
     let (first, _) = change(scratch, other, &field, stale);
     let (second, now) = change(scratch, same, &field, value(same, &field));
     let written = scratch.write(lab, WriteMode::Update, &upserts(&[first, second])).await?;
@@ -134,7 +140,7 @@ async fn delete(lab: &Lab) -> Verdict {
     scratch.takes("delete")?;
     let records = scratch.create(lab, 2).await?;
     let [kept, gone] = records.as_slice() else { return skips("there is no record") };
-    let stale = value(&scratch.changed(kept), &field);
+    let stale = another_value(scratch, kept, &field)?;
     let rows = [expecting(scratch.key(kept), &field, stale), expecting(scratch.key(gone), &field, value(gone, &field))];
     let written = scratch.write(lab, WriteMode::Update, &deletes(&rows)).await?;
     holds(written.statuses == [WriteStatus::Conflict, WriteStatus::Ok], || {

@@ -206,6 +206,9 @@ async fn prepared(lab: &Lab) -> Verdict {
 async fn by_key(lab: &Lab) -> Result<&Scratch, Stop> {
     let scratch = lab.scratch().await?;
     scratch.takes("upsert")?;
+    if scratch.makes_key {
+        return skips("the system makes the key itself: name another with `--write-key FIELD` if it has one");
+    }
     Ok(scratch)
 }
 
@@ -350,9 +353,6 @@ async fn delete(lab: &Lab) -> Verdict {
 async fn delete_again(lab: &Lab) -> Verdict {
     let scratch = by_key(lab).await?;
     scratch.takes("delete")?;
-    if scratch.makes_key {
-        return skips("no key can be made up");
-    }
     let keys: Vec<Record> = scratch.records(1).iter().map(|record| scratch.key(record)).collect();
     let written = scratch.write(lab, WriteMode::Upsert, &deletes(&keys)).await?;
     all_ok(&written.statuses, &keys)

@@ -45,6 +45,7 @@ impl Page {
 fn pages() -> Result<Vec<Page>, String> {
     Ok(vec![
         Page { name: "cli.md", text: command_line() },
+        Page { name: "conformance.md", text: conformance() },
         Page { name: "errors.md", text: errors() },
         Page { name: "plugins.md", text: plugins()? },
     ])
@@ -173,6 +174,28 @@ fn errors() -> String {
     for code in codes::ALL {
         let (exit, turn) = class(code.class);
         let _ = writeln!(page, "| [{0}](../errors/{0}.md) | {1} | {exit} | {turn} |", code.id, cell(code.title));
+    }
+    page
+}
+
+fn conformance() -> String {
+    let mut page = format!(
+        "{NOTE}\n# The conformance battery\n\nWhat `lockstep plugin check` asks of a plugin, in the order in which it is asked; \
+         [Write a plugin](../guides/write-a-plugin.md) says how. This is version {} of the battery, with {} checks.\n",
+        lockstep::conformance::BATTERY_VERSION,
+        lockstep::conformance::checks().count()
+    );
+    let mut group = "";
+    for check in lockstep::conformance::checks() {
+        if check.group() != group {
+            group = check.group();
+            let _ = write!(
+                page,
+                "\n## {group}\n\n| check | what a plugin does that passes | what to do if it does not | rule |\n|---|---|---|---|\n"
+            );
+        }
+        let [title, fix, rule] = [check.title, check.fix, check.rule].map(cell);
+        let _ = writeln!(page, "| `{}` | {title} | {fix} | {rule} |", check.id);
     }
     page
 }

@@ -47,7 +47,11 @@ pub struct PluginCheckArgs {
     #[arg(long, value_name = "NAME", requires = "connection")]
     pub write_stream: Option<String>,
 
-    /// A JSON file with a list of records: what is written, or what a transform is given [default: made up]
+    /// The fields that identify a record of it [default: the stream's own key]
+    #[arg(long, value_name = "FIELD", value_delimiter = ',', requires = "write_stream")]
+    pub write_key: Vec<String>,
+
+    /// A JSON file with a list of records: what is written, or what a transform is given; `{n}` in a text becomes a number [default: made up]
     #[arg(long, value_name = "FILE")]
     pub sample: Option<PathBuf>,
 
@@ -70,11 +74,16 @@ pub(super) async fn run(args: &PluginCheckArgs, context: &Context, catalog: &Cat
         stream: args.stream.clone(),
         modified: args.modified.clone(),
         write_stream: args.write_stream.clone(),
+        write_key: args.write_key.clone(),
         sample: args.sample.as_deref().map(read_sample).transpose()?.unwrap_or_default(),
     };
     let (subject, setup) = prepare(args, context, catalog)?;
     let lab = Lab::new(subject, setup, wishes);
     lab.check_config()?;
+    if let (Some(name), Some(known)) = (&args.stream, lab.missing_stream().await) {
+        let nearest = nearest(name, known.iter().map(String::as_str)).map(str::to_owned);
+        return Err(CliError::UnknownName { kind: "stream", name: name.clone(), nearest, known }.into());
+    }
     let began = context.world.clock.elapsed();
     let results = {
         let progress = context.output.steps(&lab.subject.name, conformance::checks().count());
@@ -117,19 +126,34 @@ fn reply(lab: Lab, results: &[CheckResult], certificate: Value, seconds: &str) -
 fn table(results: &[CheckResult]) -> Table {
     let mut table =
         Table::new(&[("group", Align::Left), ("check", Align::Left), ("result", Align::Left), ("", Align::Left)]);
-    let mut last = "";
-    for result in results {
-        let group = result.check.group();
-        let shown = if group == last { "" } else { group };
-        last = group;
-        let why = match &result.outcome {
-            Outcome::Skipped(reason) => reason.clone(),
-            Outcome::Passed | Outcome::Failed(_) => result.check.title.to_owned(),
-        };
-        let name = result.check.id.split_once('.').map_or(result.check.id, |(_, name)| name);
-        table.row([shown.to_owned(), name.to_owned(), result.outcome.name().to_owned(), why]);
+    for group in results.chunk_by(|one, other| one.check.group() == other.check.group()) {
+        let name = group.first().map_or("", |result| result.check.group());
+        if let Some(reason) = skipped_together(group) {
+            table.row([name.to_owned(), format!("all {}", group.len()), "skipped".to_owned(), reason.to_owned()]);
+            continue;
+        }
+        for (at, result) in group.iter().enumerate() {
+            let why = match &result.outcome {
+                Outcome::Skipped(reason) => reason.clone(),
+                Outcome::Passed | Outcome::Failed(_) => result.check.title.to_owned(),
+            };
+            let id = result.check.id;
+            let check = id.split_once('.').map_or(id, |(_, check)| check);
+            let shown = if at == 0 { name } else { "" };
+            table.row([shown.to_owned(), check.to_owned(), result.outcome.name().to_owned(), why]);
+        }
     }
     table
+}
+
+/// Why none of the checks was asked, if it is the same for all.
+fn skipped_together(group: &[CheckResult]) -> Option<&str> {
+    let mut reasons = group.iter().map(|result| match &result.outcome {
+        Outcome::Skipped(reason) => Some(reason.as_str()),
+        Outcome::Passed | Outcome::Failed(_) => None,
+    });
+    let first = reasons.next()??;
+    (group.len() > 1 && reasons.all(|reason| reason == Some(first))).then_some(first)
 }
 
 fn failure(result: &CheckResult) -> Block {
@@ -156,6 +180,7 @@ fn to_json(result: &CheckResult) -> Value {
         "outcome": result.outcome.name(),
         "reason": result.outcome.reason(),
         "fix": fix,
+        "took_ms": u64::try_from(result.took.as_millis()).unwrap_or(u64::MAX),
     })
 }
 
