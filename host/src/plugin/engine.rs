@@ -13,6 +13,8 @@ use super::catalog::{PluginBinary, PluginError};
 use super::instance::State;
 use super::limits::Limits;
 
+pub(super) mod sockets;
+
 /// How often running plugins are asked whether their time is up.
 pub(super) const EPOCH_TICK: Duration = Duration::from_millis(10);
 /// Stack a plugin's own code may use.
@@ -54,9 +56,8 @@ impl Runtime {
     /// Compiles a plugin, or takes it from the cache, and links it to what the host offers.
     pub(super) fn link(&self, binary: &PluginBinary) -> Result<InstancePre<State>, PluginError> {
         let component = self.compile(binary)?;
-        self.inner
-            .linker
-            .instantiate_pre(&component)
+        sockets::with_dead_ends(&self.inner.linker, &component)
+            .and_then(|linker| linker.instantiate_pre(&component))
             .map_err(|error| PluginError::Abi { plugin: binary.label(), reason: format!("{error:#}") })
     }
 
@@ -72,6 +73,8 @@ impl Runtime {
     }
 }
 
+/// Memories per module: several, because what is put between two parts of a composed component reads the one and writes the other.
+/// All of an instance count together anyway.
 fn config() -> Config {
     let mut config = Config::new();
     config
@@ -88,7 +91,7 @@ fn config() -> Config {
         .wasm_stack_switching(false)
         .wasm_custom_page_sizes(false)
         .wasm_memory64(false)
-        .wasm_multi_memory(false)
+        .wasm_multi_memory(true)
         .wasm_threads(false)
         .wasm_component_model(true)
         .gc_support(false)

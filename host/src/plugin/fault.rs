@@ -19,6 +19,18 @@ impl fmt::Display for CpuExceeded {
 
 impl std::error::Error for CpuExceeded {}
 
+/// A plugin called a function of sockets.
+#[derive(Debug)]
+pub(super) struct SocketWanted;
+
+impl fmt::Display for SocketWanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("sockets are not there")
+    }
+}
+
+impl std::error::Error for SocketWanted {}
+
 /// What is known when a call into a plugin ended badly.
 pub(super) struct Circumstances<'a> {
     /// `csv@0.1.0`.
@@ -51,6 +63,10 @@ impl Circumstances<'_> {
         let function = self.function;
         if error.is::<CpuExceeded>() {
             return (&codes::PLUGIN_CPU, format!("used up its processor time in {function}"));
+        }
+        if error.is::<SocketWanted>() {
+            let what = format!("wanted a socket in {function}; requests go through the capability `http`");
+            return (&codes::PLUGIN_PANICKED, what);
         }
         if self.memory_refused && !matches!(error.downcast_ref(), Some(Trap::StackOverflow)) {
             return (&codes::PLUGIN_MEMORY, format!("ran out of memory in {function}"));

@@ -61,7 +61,7 @@ impl Default for Limits {
             http_response_bytes: 64 << 20,
             http_in_flight: 8,
             files_listed: 100_000,
-            component_bytes: 16 << 20,
+            component_bytes: 48 << 20,
             component_functions: 20_000,
             function_bytes: 512 << 10,
             component_parts: 100,
