@@ -9,6 +9,7 @@ pub mod conformance;
 pub mod connector;
 pub mod error;
 pub mod export;
+pub mod kit;
 pub mod lineage;
 pub mod plugin;
 pub mod project;

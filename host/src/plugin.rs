@@ -20,6 +20,7 @@ mod instance;
 mod limits;
 mod manifest;
 mod output;
+mod pack;
 mod trouble;
 
 pub use binary::{Authority, BinaryReport};
@@ -34,4 +35,5 @@ pub use grants::{Access, FilesRoot, Grants};
 pub use instance::RULE_PROPERTY;
 pub use limits::{LimitWish, Limits};
 pub use manifest::{ConfigKey, Manifest};
+pub use pack::{Packed, pack};
 pub use trouble::{Calls, Trouble};

@@ -10,6 +10,7 @@ mod examples;
 mod http;
 mod http_json_plugin;
 mod hub;
+mod kit;
 mod mirror;
 mod mysql_plugin;
 mod odata_plugin;

@@ -17,7 +17,7 @@ const LAYERS: &[&[&str]] = &[
     &["project", "store"],
     &["plugin"],
     &["conformance", "sync"],
-    &["assembly", "export", "schedule"],
+    &["assembly", "export", "kit", "schedule"],
     &["cli"],
 ];
 

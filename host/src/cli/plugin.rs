@@ -9,17 +9,21 @@ use super::{Context, Reply};
 use crate::error::Result;
 use crate::plugin::{Catalog, Limits, PluginBinary, PluginError};
 
+mod build;
 mod check;
 mod inspect;
 mod list;
+mod new;
 
-/// Look at plugins
+/// Look at plugins, and make them
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   lockstep plugin list
   lockstep plugin inspect csv
   lockstep plugin inspect ./mine.wasm
-  lockstep plugin check ./mine.wasm")]
+  lockstep plugin check ./mine.wasm
+  lockstep plugin new crm --lang python
+  lockstep plugin build crm")]
 pub struct PluginArgs {
     #[command(subcommand)]
     pub verb: PluginVerb,
@@ -36,6 +40,12 @@ pub enum PluginVerb {
         #[arg(value_name = "NAME|PATH")]
         plugin: String,
     },
+    /// Begin a plugin that builds and runs as it stands
+    New(new::NewArgs),
+    /// Build the plugin in a folder, with the tool of its language, and put its manifest in
+    Build(build::BuildArgs),
+    /// Put a manifest into a component, whatever tool made it
+    Pack(build::PackArgs),
 }
 
 impl PluginVerb {
@@ -45,6 +55,9 @@ impl PluginVerb {
             Self::List => "plugin list",
             Self::Check(_) => "plugin check",
             Self::Inspect { .. } => "plugin inspect",
+            Self::New(_) => "plugin new",
+            Self::Build(_) => "plugin build",
+            Self::Pack(_) => "plugin pack",
         }
     }
 }
@@ -55,6 +68,9 @@ pub async fn run(args: &PluginArgs, context: &Context) -> Result<Reply> {
         PluginVerb::List => list::run(context, &catalog),
         PluginVerb::Check(args) => check::run(args, context, &catalog).await,
         PluginVerb::Inspect { plugin } => inspect::run(&catalog, plugin),
+        PluginVerb::New(args) => new::run(args),
+        PluginVerb::Build(args) => build::run(args, context),
+        PluginVerb::Pack(args) => build::pack(args),
     }
 }
 

@@ -39,6 +39,8 @@ codes! {
     PLUGIN_CONFIG = "LS0309" User "a connection's `config` does not fit the plugin's schema";
     PLUGIN_GRANT = "LS0310" User "a connection lacks a grant the plugin needs";
     PLUGIN_EXPORT = "LS0311" User "a plugin cannot do what the project wants of it";
+    PLUGIN_BUILD = "LS0312" User "a plugin could not be built";
+    PLUGIN_TOOL = "LS0313" Environment "a tool that builds plugins is missing";
 
     PLUGIN_PANICKED = "LS0401" Plugin "a plugin panicked or trapped";
     PLUGIN_CPU = "LS0402" Plugin "a plugin used up its processor time";

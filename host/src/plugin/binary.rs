@@ -8,7 +8,7 @@ use wasmparser::{Encoding, Parser, Payload};
 use super::engine::sockets;
 use super::limits::Limits;
 
-const MANIFEST_SECTION: &str = "lockstep:manifest";
+pub(super) const MANIFEST_SECTION: &str = "lockstep:manifest";
 /// The package of the contract in this version of the host.
 const CONTRACT: &str = "lockstep:plugin/";
 const CONTRACT_VERSION: &str = "@0.1.";
@@ -104,6 +104,11 @@ impl BinaryReport {
             Some(name) => Err(BinaryFault::ImportDenied(name.clone())),
             None => Ok(()),
         }
+    }
+
+    /// The interfaces of the contract it exports: `source`.
+    pub fn sides(&self) -> impl Iterator<Item = &str> {
+        self.exports.iter().filter_map(|name| interface_of(name))
     }
 
     pub fn exports_interface(&self, interface: &str) -> bool {

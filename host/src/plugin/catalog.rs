@@ -43,12 +43,27 @@ impl PluginBinary {
                 return Err(PluginError::ImportUnasked { plugin: manifest.label(), capability });
             }
         }
+        check_exports(&manifest, &report).map_err(manifest_error)?;
         Ok(Self { manifest, digest: PluginDigest::of(&bytes), origin, report, bytes })
     }
 
     /// `csv@0.1.0`.
     pub fn label(&self) -> String {
         self.manifest.label()
+    }
+}
+
+/// A manifest that says what the plugin exports must be right.
+fn check_exports(manifest: &Manifest, report: &BinaryReport) -> Result<(), String> {
+    let Some(said) = &manifest.exports else { return Ok(()) };
+    let known: Vec<&str> = report.sides().collect();
+    match (
+        said.iter().find(|side| !known.contains(&side.as_str())),
+        known.iter().find(|side| !said.iter().any(|s| s == *side)),
+    ) {
+        (Some(side), _) => Err(format!("it says `exports = [\"{side}\"]`, but the component has no `{side}`")),
+        (None, Some(side)) => Err(format!("the component exports `{side}`, which `exports` does not name")),
+        (None, None) => Ok(()),
     }
 }
 
@@ -74,6 +89,11 @@ impl Catalog {
             known: self.names().map(str::to_owned).collect(),
         })?;
         PluginBinary::read(name, PluginOrigin::Bundled, Cow::Borrowed(plugin.1), limits)
+    }
+
+    /// A plugin in memory; `name` stands in error messages.
+    pub(super) fn from_bytes(name: &str, bytes: Vec<u8>, limits: &Limits) -> Result<PluginBinary, PluginError> {
+        PluginBinary::read(name, PluginOrigin::Path(name.into()), Cow::Owned(bytes), limits)
     }
 
     /// A plugin in a file.
@@ -138,7 +158,7 @@ fn at(place: &Option<String>) -> String {
 }
 
 impl PluginError {
-    fn from_fault(name: &str, fault: BinaryFault) -> Self {
+    pub(super) fn from_fault(name: &str, fault: BinaryFault) -> Self {
         let plugin = name.to_owned();
         match fault {
             BinaryFault::NotComponent(reason) => Self::NotComponent { plugin, reason },
@@ -187,6 +207,14 @@ impl Explain for PluginError {
             }
             Self::ImportDenied { .. } | Self::Abi { .. } => {
                 vec!["its author must build it with the SDK of this version and the capabilities it offers".into()]
+            }
+            Self::NotComponent { plugin, .. } => {
+                vec![format!(
+                    "build it anew; `lockstep explain LS0302` says how, and `od -An -tx1 -N8 {plugin}` how it begins"
+                )]
+            }
+            Self::Manifest { plugin, reason } if reason.contains("no section") => {
+                vec![format!("if it is yours: `lockstep plugin pack {plugin} --manifest plugin.toml -o packed.wasm`")]
             }
             Self::Config { plugin, .. } => {
                 let name = plugin.split('@').next().unwrap_or(plugin);

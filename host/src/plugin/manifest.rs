@@ -18,6 +18,9 @@ pub struct Manifest {
     pub license: String,
     #[serde(default)]
     pub description: String,
+    /// What it is: `source`, `sink`, …; only if it says so.
+    #[serde(default)]
+    pub exports: Option<Vec<String>>,
     /// The interfaces it wants: `log`, `files`, `sql`, `http`.
     #[serde(default)]
     pub capabilities: Vec<String>,

@@ -17,6 +17,7 @@ mod npm;
 mod oidc;
 mod postgres;
 mod process;
+mod pypi;
 mod salesforce;
 mod stripe;
 
@@ -28,5 +29,6 @@ pub use folder::Folder;
 pub use mariadb::{Mariadb, MariadbOptions};
 pub use oidc::Oidc;
 pub use postgres::{Options, Postgres, Shutdown};
+pub use pypi::componentize_py;
 pub use salesforce::Salesforce;
 pub use stripe::Stripe;

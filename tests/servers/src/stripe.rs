@@ -65,21 +65,7 @@ impl Stripe {
 
 /// Answers with the interpreter that has the packages.
 fn install() -> PathBuf {
-    let digest = REQUIREMENTS
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |digest, byte| (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-    let folder = std::env::temp_dir().join(format!("lockstep-test-stripe-{digest:016x}"));
-    std::fs::create_dir_all(&folder).unwrap_or_else(|error| panic!("`{}` cannot be made: {error}", folder.display()));
-    let lock = File::create(folder.join("lock")).and_then(|file| file.lock().map(|()| file));
-    let _lock = lock.unwrap_or_else(|error| panic!("`{}` cannot be locked: {error}", folder.display()));
-    if !folder.join("installed").exists() {
-        write(&folder.join("requirements.txt"), REQUIREMENTS);
-        run(Command::new("python3").current_dir(&folder).args(["-m", "venv", "--clear", "environment"]));
-        let pip = folder.join("environment/bin/pip");
-        run(Command::new(pip).current_dir(&folder).args(["install", "--quiet", "--no-deps", "-r", "requirements.txt"]));
-        write(&folder.join("installed"), "");
-    }
-    folder.join("environment/bin/python")
+    crate::pypi::install("stripe", REQUIREMENTS).join("bin/python")
 }
 
 /// Whether it answers in the end.

@@ -1,0 +1,254 @@
+//! Plugins made with the command, in each language: begun, built, used, built again. And what is no plugin, refused.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use lockstep_test_servers::componentize_py;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// A folder to work in.
+pub struct Bench {
+    folder: TempDir,
+}
+
+impl Bench {
+    pub fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).unwrap();
+    }
+
+    pub fn edit(&self, name: &str, from: &str, to: &str) {
+        let text = std::fs::read_to_string(self.path(name)).unwrap();
+        assert!(text.contains(from), "{text}");
+        self.write(name, &text.replace(from, to));
+    }
+
+    /// What the command says, on both streams; it must end with `code`.
+    pub fn lockstep(&self, args: &str, code: i32) -> String {
+        let output = Command::new(env!("CARGO_BIN_EXE_lockstep-under-test"))
+            .args(args.split_whitespace())
+            .current_dir(self.folder.path())
+            .env("LOCKSTEP_CACHE_DIR", std::env::temp_dir().join("lockstep-test-cache"))
+            // Crates are those the workspace itself is built with; they are built once for all tests.
+            .env("CARGO_NET_OFFLINE", "true")
+            .env("CARGO_TARGET_DIR", std::env::temp_dir().join("lockstep-test-kit"))
+            .env_remove("LOCKSTEP_PROJECT")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let said = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes)).concat();
+        assert_eq!(output.status.code(), Some(code), "lockstep {args}\n{said}");
+        said
+    }
+
+    /// The rows of a query, one text each.
+    pub fn sqlite(&self, file: &str, query: &str) -> Vec<String> {
+        let database = rusqlite::Connection::open(self.path(file)).unwrap();
+        let mut statement = database.prepare(query).unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    }
+
+    /// Gives a plugin's folder the environment that all tests share.
+    pub fn environment(&self, plugin: &str) {
+        std::os::unix::fs::symlink(componentize_py(), self.path(plugin).join(".venv")).unwrap();
+    }
+}
+
+#[track_caller]
+pub fn contains(text: &str, part: &str) {
+    assert!(text.contains(part), "`{part}` is not in:\n{text}");
+}
+
+fn people(bench: &Bench) -> Value {
+    serde_json::from_slice(&std::fs::read(bench.path("mine/out/people.json")).unwrap()).unwrap()
+}
+
+/// From nothing to a plugin that reads and writes, as its README says; then with a change.
+fn lives(bench: &Bench, language: &str, file: &str) {
+    contains(
+        &bench.lockstep(&format!("plugin new mine --lang {language} --kind both"), 0),
+        "next: `lockstep plugin build mine",
+    );
+    if language == "python" {
+        bench.environment("mine");
+    }
+    let install = if language == "rust" { "" } else { "--install" };
+    let built = bench.lockstep(&format!("plugin build mine {install}"), 0);
+    contains(&built, "mine@0.1.0");
+    contains(&built, "may use   files");
+    let ran = bench.lockstep("--project mine run", 0);
+    contains(&ran, "greetings: 2 read, 2 written");
+    contains(&ran, "people: 3 read, 3 written");
+    assert_eq!(bench.sqlite("mine/copy.db", "SELECT id || text FROM greetings ORDER BY id"), ["1hello", "2world"]);
+    let ann = json!({"id": 1, "name": " Ann ", "email": "ann@example.com"});
+    let (bo, cleo) =
+        (json!({"id": 2, "name": "Bo", "email": "bo@example.com"}), json!({"id": 3, "name": "Cleo", "email": null}));
+    assert_eq!(people(bench), json!([ann, bo, cleo]));
+
+    bench.edit(&format!("mine/src/{file}"), "\"world\"", "\"you\"");
+    bench.edit("mine/data/people.csv", "2,Bo,bo@example.com\n", "2,Bob,bo@example.com\n");
+    contains(&bench.lockstep("plugin build mine", 0), "in the lockstep.lock beside it");
+    let ran = bench.lockstep("--project mine run", 0);
+    contains(&ran, "greetings: 2 read, 1 written, 1 unchanged");
+    contains(&ran, "people: 3 read, 1 written, 2 unchanged");
+    assert_eq!(bench.sqlite("mine/copy.db", "SELECT text FROM greetings WHERE id = 2"), ["you"]);
+    assert_eq!(people(bench)[1]["name"], "Bob");
+}
+
+#[test]
+fn a_plugin_in_rust_lives() {
+    let bench = Bench::new();
+    lives(&bench, "rust", "source.rs");
+    bench.edit("mine/src/source.rs", "Ok(lockstep_plugin_sdk", "Oh(lockstep_plugin_sdk");
+    let refused = bench.lockstep("plugin build mine", 2);
+    contains(&refused, "error[LS0312]");
+    contains(&refused, "src/source.rs:");
+}
+
+#[test]
+fn a_plugin_in_python_lives() {
+    let bench = Bench::new();
+    lives(&bench, "python", "source.py");
+    let before = std::fs::read(bench.path("mine/mine.wasm")).unwrap();
+    bench.edit("mine/src/source.py", "from lockstep import", "import requests\nfrom lockstep import");
+    let refused = bench.lockstep("plugin build mine", 2);
+    contains(&refused, "error[LS0312]: `componentize-py` failed");
+    contains(&refused, "No module named 'requests'");
+    assert_eq!(std::fs::read(bench.path("mine/mine.wasm")).unwrap(), before, "what was built stays");
+}
+
+#[test]
+fn a_plugin_in_javascript_lives() {
+    let bench = Bench::new();
+    bench.lockstep("plugin new late --lang javascript", 0);
+    contains(&bench.lockstep("plugin build late", 3), "`lockstep plugin build --install` installs it");
+    lives(&bench, "javascript", "source.mjs");
+    bench.edit("mine/plugin.toml", "\"sink\"]", "\"sink\", \"transform\"]");
+    let refused = bench.lockstep("plugin build mine", 2);
+    contains(&refused, "plugin.toml exports `transform`, but the plugin has no such side");
+}
+
+#[test]
+fn transforms_trim_text() {
+    for (language, install) in [("rust", ""), ("javascript", "--install")] {
+        let bench = Bench::new();
+        bench.lockstep(&format!("plugin new mine --lang {language} --kind transform"), 0);
+        bench.lockstep(&format!("plugin build mine {install}"), 0);
+        contains(&bench.lockstep("--project mine run", 0), "3 read, 3 written");
+        assert_eq!(
+            bench.sqlite("mine/copy.db", "SELECT name FROM people ORDER BY id"),
+            ["Ann", "Bo", "Cleo"],
+            "{language}"
+        );
+    }
+}
+
+#[test]
+fn every_smallest_source_has_at_most_twenty_five_lines() {
+    let templates = Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/src/kit/templates");
+    for (file, end) in
+        [("rust/source.rs", "\n#[cfg(test)]"), ("python/source.py", "\u{0}"), ("javascript/source.mjs", "\u{0}")]
+    {
+        let text = std::fs::read_to_string(templates.join(file)).unwrap();
+        let lines = text.split(end).next().unwrap().lines().filter(|line| !line.trim().is_empty()).count();
+        assert!(lines <= 25, "{file}: {lines}");
+    }
+}
+
+/// A component without a manifest, and one to put in.
+fn bare(bench: &Bench) -> Vec<u8> {
+    bench.write("plugin.toml", "name = \"hello\"\nversion = \"2.0.0\"\nlicense = \"MIT\"\ndescription = \"Greets\"\n");
+    std::fs::read(lockstep_tests::hello_plugin()).unwrap()
+}
+
+fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    assert_eq!(from.len(), to.len());
+    let mut bytes = bytes.to_vec();
+    let mut found = 0;
+    for at in 0..bytes.len() - from.len() {
+        if bytes[at..].starts_with(from) {
+            bytes[at..at + from.len()].copy_from_slice(to);
+            found += 1;
+        }
+    }
+    assert!(found > 0);
+    bytes
+}
+
+#[test]
+fn a_packed_plugin_runs() {
+    let bench = Bench::new();
+    std::fs::write(bench.path("hello.wasm"), bare(&bench)).unwrap();
+    contains(&bench.lockstep("plugin pack hello.wasm -o packed.wasm", 0), "hello@2.0.0: Greets");
+    contains(&bench.lockstep("plugin inspect packed.wasm", 0), "licence   MIT");
+    std::fs::create_dir(bench.path("mine")).unwrap();
+    let project = "[project]\nname = \"mine\"\n[connection.mine]\nplugin = \"../packed.wasm\"\n[connection.copy]\nplugin = \"sqlite\"\n\
+                   sql.main = { path = \"copy.db\" }\n[sync.g]\nmode = \"mirror\"\nsource = { connection = \"mine\", stream = \"greetings\" }\n\
+                   target = { connection = \"copy\", stream = \"greetings\" }\n";
+    bench.write("mine/lockstep.toml", project);
+    contains(&bench.lockstep("--project mine run", 0), "2 read, 2 written");
+}
+
+#[test]
+fn what_cannot_be_packed_is_refused_with_the_reason() {
+    let bench = Bench::new();
+    let good = bare(&bench);
+    let flipped = |at: usize| {
+        let mut bytes = good.clone();
+        bytes[at] ^= 0x40;
+        bytes
+    };
+    let cases: Vec<(&str, Vec<u8>, &str, &str)> = vec![
+        ("core", b"\0asm\x01\0\0\0".to_vec(), "LS0302", "it is a core module; build it for `wasm32-wasip2`"),
+        ("text", b"(component)".to_vec(), "LS0302", "it is WebAssembly text"),
+        ("empty", Vec::new(), "LS0302", "does not begin with the WebAssembly header"),
+        ("page", b"<html>".to_vec(), "LS0302", "does not begin with the WebAssembly header"),
+        ("cut", good[..good.len() / 2].to_vec(), "LS0302", "it is damaged"),
+        ("flipped", flipped(9), "LS0302", "it is damaged"),
+        ("code", flipped(good.len() / 2), "LS0302", "it is damaged"),
+        (
+            "newer",
+            replaced(&good, b"lockstep:plugin/source@0.1.0", b"lockstep:plugin/source@0.9.0"),
+            "LS0305",
+            "source@0.9.0",
+        ),
+        ("evil", replaced(&good, b"wasi:cli/environment@", b"evil:cli/environment@"), "LS0304", "evil:cli/environment"),
+    ];
+    for (name, bytes, code, reason) in cases {
+        std::fs::write(bench.path("x.wasm"), bytes).unwrap();
+        let refused = bench.lockstep("plugin pack x.wasm -o out.wasm", 2);
+        contains(&refused, &format!("error[{code}]"));
+        contains(&refused, reason);
+        contains(&refused, "hint: ");
+        assert!(!bench.path("out.wasm").exists(), "{name}");
+    }
+}
+
+#[test]
+fn manifests_that_do_not_fit_are_refused() {
+    let bench = Bench::new();
+    let good = bare(&bench);
+    std::fs::write(bench.path("x.wasm"), &good).unwrap();
+    let base = "name = \"hello\"\nversion = \"2.0.0\"\n";
+    for (manifest, reason) in [
+        (format!("{base}exports = [\"sink\"]"), "the component has no `sink`"),
+        (format!("{base}exports = []"), "the component exports `source`, which `exports` does not name"),
+        (format!("{base}colour = 1"), "unknown field `colour`"),
+        ("name = \"Hello\"\nversion = \"2.0.0\"".to_owned(), "not a name of lower-case letters"),
+        ("name = \"hello\"".to_owned(), "missing field `version`"),
+    ] {
+        bench.write("plugin.toml", &manifest);
+        let refused = bench.lockstep("plugin pack x.wasm -o out.wasm", 2);
+        contains(&refused, "error[LS0303]");
+        contains(&refused, reason);
+    }
+    contains(&bench.lockstep("plugin pack nothing.wasm -o out.wasm", 3), "cannot read `nothing.wasm`");
+}
