@@ -79,8 +79,9 @@ export class Reading {
   }
 
   #cursor() {
-    if (this.checkpointed) return utf8.encode(JSON.stringify({ at: this.at }));
-    return utf8.encode(this.ended ? "" : JSON.stringify({ skip: this.told }));
+    // After everything was told the next full reading begins at the beginning.
+    if (this.ended && !(this.request.mode === "incremental" && this.checkpointed)) return utf8.encode("");
+    return utf8.encode(JSON.stringify(this.checkpointed ? { at: this.at } : { skip: this.told }));
   }
 }
 

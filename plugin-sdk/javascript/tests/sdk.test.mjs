@@ -93,8 +93,10 @@ test("a reading goes on at every page", () => {
 });
 
 test("the last page says what it was, and nonsense cursors are stale", () => {
-  const last = [...pages(numbers, "contacts", { config: { count: 4, step: 2 } })].at(-1);
-  assert.deepEqual([last.status, utf8.decode(last.cursor)], ["enumeration-complete", '{"at":4}']);
+  const whole = [...pages(numbers, "contacts", { config: { count: 4, step: 2 } })].at(-1);
+  assert.deepEqual([whole.status, utf8.decode(whole.cursor)], ["enumeration-complete", ""]);
+  const last = [...pages(numbers, "contacts", { config: { count: 4, step: 2 }, mode: "incremental" })].at(-1);
+  assert.deepEqual([last.status, utf8.decode(last.cursor)], ["caught-up", '{"at":4}']);
   const then = [...pages(numbers, "contacts", { config: { count: 4, step: 2 }, mode: "incremental", cursor: last.cursor })].at(-1);
   assert.deepEqual([then.status, then.rows], ["caught-up", []]);
   for (const cursor of ["x", "[]", '{"skip":"1"}', '{"skip":99}', "null"]) {

@@ -71,9 +71,11 @@ class Reading:
             page.rejected.append(Rejected(f"record {self.told}", repr(values).encode(errors="backslashreplace"), str(error)))
 
     def _cursor(self):
-        if self.checkpointed:
-            return json.dumps({"at": self.at}, ensure_ascii=False).encode()
-        return b"" if self.ended else json.dumps({"skip": self.told}).encode()
+        # After everything was told the next full reading begins at the beginning.
+        if self.ended and not (self.request.incremental and self.checkpointed):
+            return b""
+        position = {"at": self.at} if self.checkpointed else {"skip": self.told}
+        return json.dumps(position, ensure_ascii=False).encode()
 
 
 def _position(cursor):

@@ -11,6 +11,7 @@ use crate::{ask, npm};
 const FILES: &[(&str, &str)] = &[
     ("server.mjs", include_str!("apis/server.mjs")),
     ("hubspot.mjs", include_str!("apis/hubspot.mjs")),
+    ("issues.mjs", include_str!("apis/issues.mjs")),
     ("mailchimp.mjs", include_str!("apis/mailchimp.mjs")),
     ("odoo.mjs", include_str!("apis/odoo.mjs")),
     ("shopify.mjs", include_str!("apis/shopify.mjs")),
@@ -26,7 +27,7 @@ pub struct Api {
 }
 
 impl Api {
-    /// `name`: `hubspot`, `mailchimp`, `odoo`, `shopify` or `woocommerce`.
+    /// `name`: `hubspot`, `issues`, `mailchimp`, `odoo`, `shopify` or `woocommerce`.
     ///
     /// # Panics
     /// If node is not installed, or there is no such emulator.

@@ -10,7 +10,7 @@ use crate::account::Account;
 use crate::ask;
 use crate::guardian::Guardian;
 use crate::npm::STOP;
-use crate::process::{POLL_INTERVAL, PORT_ATTEMPTS, START_TIMEOUT, free_port, run, write};
+use crate::process::{POLL_INTERVAL, PORT_ATTEMPTS, START_TIMEOUT, free_port, write};
 
 const REQUIREMENTS: &str = include_str!("stripe/requirements.txt");
 const SERVER: &str = include_str!("stripe/server.py");
