@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 mod contacts;
+mod dev;
 mod issues;
 
 /// A folder to work in.

@@ -215,6 +215,16 @@ async fn transform(behaviour: &str) -> Result<Vec<serde_json::Value>, Failure> {
     Ok((0..changes.rows()).map(|row| json!(row_to_json(&changes.data, row))).collect())
 }
 
+/// 100 calls that each keep 4 MB would need 400 MB in one instance, which may have 64.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_that_has_grown_is_replaced_before_it_fails() {
+    let (connector, _folder) = faulty("leak-memory");
+    for call in 0..100 {
+        let streams = Source::discover(&connector, &[]).await;
+        assert!(streams.is_ok(), "call {call}: {}", streams.unwrap_err());
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transform_is_believed_no_more_than_a_source() {
     assert_eq!(transform("none").await.unwrap().len(), 2);

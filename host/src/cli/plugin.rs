@@ -11,9 +11,11 @@ use crate::plugin::{Catalog, Limits, PluginBinary, PluginError};
 
 mod build;
 mod check;
+mod dev;
 mod inspect;
 mod list;
 mod new;
+mod rounds;
 
 /// Look at plugins, and make them
 #[derive(Debug, Args)]
@@ -44,6 +46,8 @@ pub enum PluginVerb {
     New(new::NewArgs),
     /// Build the plugin in a folder, with the tool of its language, and put its manifest in
     Build(build::BuildArgs),
+    /// Build a plugin at each change of its sources, and show what it does
+    Dev(dev::DevArgs),
     /// Put a manifest into a component, whatever tool made it
     Pack(build::PackArgs),
 }
@@ -57,6 +61,7 @@ impl PluginVerb {
             Self::Inspect { .. } => "plugin inspect",
             Self::New(_) => "plugin new",
             Self::Build(_) => "plugin build",
+            Self::Dev(_) => "plugin dev",
             Self::Pack(_) => "plugin pack",
         }
     }
@@ -70,6 +75,7 @@ pub async fn run(args: &PluginArgs, context: &Context) -> Result<Reply> {
         PluginVerb::Inspect { plugin } => inspect::run(&catalog, plugin),
         PluginVerb::New(args) => new::run(args),
         PluginVerb::Build(args) => build::run(args, context),
+        PluginVerb::Dev(args) => dev::run(args, context).await,
         PluginVerb::Pack(args) => build::pack(args),
     }
 }

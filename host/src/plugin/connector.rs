@@ -1,6 +1,7 @@
 //! A plugin as a connector: the traits of [`crate::connector`] on sandboxed instances.
 //!
-//! A call that ended regularly leaves its instance for the next one; after a fault, or after nonsense, the instance is dropped.
+//! A call that ended regularly leaves its instance for the next one, unless it has grown too much; after a fault, or after nonsense,
+//! the instance is dropped.
 //! Readers, writers and transformers own theirs for as long as they live.
 
 mod compare;
@@ -152,6 +153,9 @@ impl PluginConnector {
     }
 
     fn checkin(&self, guest: Guest) {
+        if guest.is_worn() {
+            return;
+        }
         let mut idle = self.inner.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < IDLE_MAX {
             idle.push(guest);

@@ -189,6 +189,13 @@ impl Guest {
         self.nonsense(function, what).with(RULE_PROPERTY, rule)
     }
 
+    /// Whether it holds so much memory that the next call had better begin with a fresh one: memories never shrink, and what a
+    /// runtime with a collector of its own has once grown to, it keeps.
+    pub fn is_worn(&self) -> bool {
+        let state = self.store.data();
+        state.memory.bytes_left < state.limits.memory_bytes / 2
+    }
+
     /// A failure of this plugin that was found by looking at what it returned.
     pub fn nonsense(&self, function: &str, what: impl std::fmt::Display) -> Failure {
         self.fault(&codes::PLUGIN_NONSENSE, function, format!("returned nonsense from {function}: {what}"))

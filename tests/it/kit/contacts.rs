@@ -17,7 +17,10 @@ fn the_vcards_example_keeps_its_promises() {
     contains(&bench.lockstep("--project vcards-python run", 0), "3 read, 3 written");
     let file = "vcards-python/copy.db";
     assert_eq!(bench.sqlite(file, ROWS), ["Ann Example|ann@example.com", "Bo Long|bo@example.com", "Jürgen Müller|-"]);
-    assert_eq!(bench.sqlite(file, "SELECT revised FROM contacts WHERE name LIKE 'Ann%'"), ["2026-01-02T12:00:00Z"]);
+    assert_eq!(
+        bench.sqlite(file, "SELECT revised FROM contacts WHERE name LIKE 'Ann%'"),
+        ["2026-01-02T12:00:00.000000Z"]
+    );
     contains(&bench.lockstep("--project vcards-python run", 0), "0 written, 3 unchanged, 0 deleted");
 
     // One card is edited, one is gone, one is cut off, one is there twice; and a file is no address book.

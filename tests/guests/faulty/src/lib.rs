@@ -27,6 +27,10 @@ impl Source for Faulty {
     fn discover(config: Config, _names: Vec<String>) -> Result<Vec<Stream>> {
         match config.behaviour.as_str() {
             "discover-twice-the-same-field" => Ok(vec![stream().field("id", LogicalType::Text)]),
+            "leak-memory" => {
+                std::mem::forget(black_box(vec![1u8; 4 << 20]));
+                Ok(vec![stream()])
+            }
             "discover-a-key-without-field" => Ok(vec![stream().key(["nope"])]),
             _ => Ok(vec![stream()]),
         }
