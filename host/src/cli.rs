@@ -258,6 +258,10 @@ mod tests {
         check("plugin inspect csv", "plugin inspect");
         check("plugin check ./mine.wasm --junit out.xml", "plugin check");
         check("plugin check --connection erp --stream orders", "plugin check");
+        check("plugin new crm --lang python --kind both", "plugin new");
+        check("plugin build crm --install", "plugin build");
+        check("plugin pack a.wasm --manifest plugin.toml -o b.wasm", "plugin pack");
+        check("plugin dev crm --stream people --write rows.jsonl --once", "plugin dev");
         check("doctor", "doctor");
         check("explain", "explain");
         check("explain LS0203", "explain");
@@ -282,6 +286,11 @@ mod tests {
             "why customer",
             "plugin check",
             "lineage",
+            "plugin new crm",
+            "plugin new crm --lang cobol",
+            "plugin pack a.wasm",
+            "plugin dev --write rows.jsonl",
+            "plugin dev --limit 0",
         ] {
             let args = std::iter::once("lockstep").chain(line.split_whitespace()).map(OsString::from);
             assert!(parse(args).is_err(), "{line}");

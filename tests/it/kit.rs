@@ -312,3 +312,22 @@ fn manifests_that_do_not_fit_are_refused() {
     }
     contains(&bench.lockstep("plugin pack nothing.wasm -o out.wasm", 3), "cannot read `nothing.wasm`");
 }
+
+/// Python's runtime names sockets. Whoever uses one loses the instance, and nothing was opened.
+#[test]
+fn a_socket_that_is_named_leads_nowhere() {
+    let bench = Bench::new();
+    bench.lockstep("plugin new mine --lang python", 0);
+    bench.environment("mine");
+    bench.edit("mine/src/source.py", "from lockstep import", "import socket\n\nfrom lockstep import");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let call = format!("socket.create_connection((\"127.0.0.1\", {port}))\n        for number");
+    bench.edit("mine/src/source.py", "for number", &call);
+    bench.lockstep("plugin build mine", 0);
+    contains(&bench.lockstep("plugin inspect mine/mine.wasm", 0), "wasi:sockets/tcp@0.2");
+    let refused = bench.lockstep("plugin dev mine --once", 1);
+    contains(&refused, "wanted a socket in source.next; requests go through the capability `http`");
+    listener.set_nonblocking(true).unwrap();
+    assert_eq!(listener.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock, "nobody came");
+}
