@@ -170,6 +170,11 @@ fn a_plugin_in_javascript_lives() {
     bench.lockstep("plugin new late --lang javascript", 0);
     contains(&bench.lockstep("plugin build late", 3), "`lockstep plugin build --install` installs it");
     lives(&bench, "javascript", "source.mjs");
+    // The engine would round it: it waits for a person instead.
+    bench.edit("mine/data/people.csv", "1, Ann ", "1152921504606846977,Big,b@b\n1, Ann ");
+    contains(&bench.lockstep("--project mine run", 1), "1 dead letter");
+    contains(&bench.lockstep("--project mine dead-letters list", 0), "does not reach JavaScript exactly");
+    assert_eq!(people(&bench).as_array().unwrap().len(), 3);
     bench.edit("mine/plugin.toml", "\"sink\"]", "\"sink\", \"transform\"]");
     let refused = bench.lockstep("plugin build mine", 2);
     contains(&refused, "plugin.toml exports `transform`, but the plugin has no such side");
