@@ -318,20 +318,28 @@ fn manifests_that_do_not_fit_are_refused() {
     contains(&bench.lockstep("plugin pack nothing.wasm -o out.wasm", 3), "cannot read `nothing.wasm`");
 }
 
-/// Python's runtime names sockets. Whoever uses one loses the instance, and nothing was opened.
+/// Python's runtime names sockets. Whoever uses one loses the instance, and nothing was opened. Any other mistake is an answer.
 #[test]
-fn a_socket_that_is_named_leads_nowhere() {
+fn mistakes_in_python_are_told_and_sockets_lead_nowhere() {
     let bench = Bench::new();
     bench.lockstep("plugin new mine --lang python", 0);
     bench.environment("mine");
     bench.edit("mine/src/source.py", "from lockstep import", "import socket\n\nfrom lockstep import");
+    let streams = "[stream(\"greetings\", Greeting), stream(\"mistakes\", Greeting)]";
+    bench.edit("mine/src/source.py", "[stream(\"greetings\", Greeting)]", streams);
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let call = format!("socket.create_connection((\"127.0.0.1\", {port}))\n        for number");
+    let call = format!(
+        "if request.stream == \"mistakes\":\n            {{}}[\"nobody\"]\n        \
+         socket.socket().connect((\"127.0.0.1\", {port}))\n        for number"
+    );
     bench.edit("mine/src/source.py", "for number", &call);
     bench.lockstep("plugin build mine", 0);
     contains(&bench.lockstep("plugin inspect mine/mine.wasm", 0), "wasi:sockets/tcp@0.2");
-    let refused = bench.lockstep("plugin dev mine --once", 1);
+    let told = bench.lockstep_any("plugin dev mine --once --stream mistakes");
+    contains(&told, "KeyError: 'nobody'");
+    contains(&told, "source.py:");
+    let refused = bench.lockstep("plugin dev mine --once --stream greetings", 1);
     contains(&refused, "wanted a socket in source.next; requests go through the capability `http`");
     listener.set_nonblocking(true).unwrap();
     assert_eq!(listener.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock, "nobody came");

@@ -1,5 +1,8 @@
 """What goes wrong, in the words of the contract: the host decides what to do on `kind` alone."""
 
+# Here, not where it is needed: in a component nothing can be imported any more.
+import traceback
+
 KINDS = (
     "auth", "config", "not-found", "conflict", "invalid-data", "rate-limited", "transient", "permanent", "stale-cursor", "other",
 )
@@ -38,9 +41,6 @@ def of(error):
         return error
     if isinstance(error, MemoryError):
         return PluginError("permanent", "the plugin ran out of memory", code="python.MemoryError")
-    # Imported here: most plugins never need it.
-    import traceback
-
     name = type(error).__name__
     place = traceback.extract_tb(error.__traceback__)
     where = f" ({place[-1].filename}:{place[-1].lineno})" if place else ""
