@@ -195,13 +195,12 @@ impl Explain for PluginError {
                 format!("the bundled plugins are {}", known.join(", ")),
                 "a plugin of your own is named by its path, with a slash: `plugin = \"./my.wasm\"`".into(),
             ],
-            Self::NotComponent { .. } => vec![
-                "build it for `wasm32-wasip2`, which gives a component; a file that came by a network may be damaged: get it again"
-                    .into(),
+            Self::ManifestMissing { plugin } => vec![
+                "the Rust SDK's `export!` embeds `plugin.toml`".into(),
+                format!(
+                    "a component of another tool: `lockstep plugin pack {plugin} --manifest plugin.toml -o packed.wasm`"
+                ),
             ],
-            Self::ManifestMissing { .. } => {
-                vec!["the Rust SDK's `export!` embeds `plugin.toml`; a component of another tool gets it as a custom section".into()]
-            }
             Self::ImportUnasked { capability, .. } => {
                 vec![format!("its author must add `{capability}` to `capabilities` in plugin.toml")]
             }
@@ -209,9 +208,12 @@ impl Explain for PluginError {
                 vec!["its author must build it with the SDK of this version and the capabilities it offers".into()]
             }
             Self::NotComponent { plugin, .. } => {
-                vec![format!(
-                    "build it anew; `lockstep explain LS0302` says how, and `od -An -tx1 -N8 {plugin}` how it begins"
-                )]
+                vec![
+                    format!(
+                        "build it anew; `lockstep explain LS0302` says how, and `od -An -tx1 -N8 {plugin}` how it begins"
+                    ),
+                    "a file that came by a network may be damaged: get it again".into(),
+                ]
             }
             Self::Manifest { plugin, reason } if reason.contains("no section") => {
                 vec![format!("if it is yours: `lockstep plugin pack {plugin} --manifest plugin.toml -o packed.wasm`")]
