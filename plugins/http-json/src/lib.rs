@@ -1,81 +1,60 @@
 //! HTTP APIs that speak JSON, as streams, each described by a manifest.
 //!
-//! The host sends the requests and holds the credentials; what an API is like stands in its manifest; what is the same for all of them
-//! stands here: templates, paging, positions, values, batches, and what an answer means. The README says what it promises.
+//! What all plugins share whose services are described by a manifest stands in `lockstep-described`; what is this one's own are the
+//! manifests that come with it. The README says what it promises.
 
-mod connection;
-mod cursor;
-mod failure;
-mod fields;
-mod form;
-mod lookup;
-mod manifest;
-mod page;
-mod read;
-mod record;
-mod sink;
-mod trouble;
-mod value;
+mod bundled;
 
+use std::rc::Rc;
+
+use lockstep_described::manifest::{Manifest, given, settings};
+use lockstep_described::{Connection, Described, Json, Plugin, Protocol, Result, Say as _, failure};
+use lockstep_json::Node;
 use lockstep_plugin_sdk::config::RawConfig;
-use lockstep_plugin_sdk::lookup::Lookup;
-use lockstep_plugin_sdk::prelude::{Batch, Changes, Error, ReadRequest, Sink, Source, Stream, WriteRequest, export};
-use lockstep_plugin_sdk::sink::{PrepareOptions, Prepared};
-
-use connection::Connection;
-
-/// What the parts of the plugin answer each other: errors are large, and handed on in many places.
-type Result<T, E = Box<Error>> = std::result::Result<T, E>;
+use lockstep_plugin_sdk::error::{Error, ErrorKind};
+use lockstep_plugin_sdk::prelude::export;
 
 /// The plugin.
 pub struct HttpJson;
 
-fn connect(config: &RawConfig) -> Result<Connection> {
-    Connection::new(manifest::read_config(&config.0)?)
-}
-
-impl Source for HttpJson {
-    type Config = RawConfig;
-    type Reader = read::StreamReader;
-
-    fn discover(config: RawConfig, names: Vec<String>) -> Result<Vec<Stream>, Error> {
-        let connection = connect(&config).map_err(|error| *error)?;
-        fields::discover(&connection, &names).map_err(|error| *error)
-    }
-
-    fn open(config: RawConfig, request: ReadRequest) -> Result<Self::Reader, Error> {
-        let connection = connect(&config).map_err(|error| *error)?;
-        read::open(connection, &request).map_err(|error| *error)
+impl Described for HttpJson {
+    fn connect(config: &RawConfig) -> Result<Connection> {
+        Connection::new(Rc::new(read_config(&config.0)?))
     }
 }
 
-impl Lookup for HttpJson {
-    type Config = RawConfig;
-
-    fn lookup(config: RawConfig, request: ReadRequest, keys: Batch) -> Result<Changes, Error> {
-        let connection = connect(&config).map_err(|error| *error)?;
-        lookup::lookup(&connection, &request, &keys).map_err(|error| *error)
+/// A connection's `config`, with the manifest it names.
+fn read_config(json: &str) -> Result<Manifest> {
+    let config = settings(json)?;
+    let mut manifest = match config.get("api").and_then(Node::as_text) {
+        Some(api) => named(api)?,
+        None => Node::Object(Vec::new()),
+    };
+    match config.get("manifest") {
+        Some(own) => manifest.merge(own.clone()),
+        None if config.get("api").is_none() => return Err(nothing_said()),
+        None => {}
     }
+    let protocol: Rc<dyn Protocol> = Rc::new(Json);
+    Manifest::read(&manifest, given(&config), &protocol)
 }
 
-impl Sink for HttpJson {
-    type Config = RawConfig;
-    type Writer = sink::StreamWriter;
-
-    fn describe(config: RawConfig, name: String) -> Result<Option<Stream>, Error> {
-        let connection = connect(&config).map_err(|error| *error)?;
-        sink::describe(&connection, &name).map_err(|error| *error)
-    }
-
-    fn prepare(config: RawConfig, wanted: Stream, _options: PrepareOptions) -> Result<Prepared, Error> {
-        let connection = connect(&config).map_err(|error| *error)?;
-        sink::prepare(&connection, &wanted).map_err(|error| *error)
-    }
-
-    fn open(config: RawConfig, request: WriteRequest) -> Result<Self::Writer, Error> {
-        let connection = connect(&config).map_err(|error| *error)?;
-        sink::open(connection, &request).map_err(|error| *error)
-    }
+fn named(api: &str) -> Result<Node> {
+    let all = bundled::all();
+    all.get(api).cloned().ok_or_else(|| {
+        let names: Vec<&str> = all.members().iter().map(|(name, _)| name.as_str()).collect();
+        failure(ErrorKind::Config, "api.name", &format!("there is no manifest `{api}` among `{}`", names.join("`, `")))
+            .hint("write a manifest of your own and name its file: `manifest = \"crm.toml\"`")
+    })
 }
 
-export!(HttpJson: source, lookup, sink);
+fn nothing_said() -> Box<Error> {
+    failure(ErrorKind::Config, "api.name", "the connection does not say what the API is like").hint(
+        "write `config = { api = \"hubspot\" }`, or `config = { manifest = \"crm.toml\" }` for an API of your own",
+    )
+}
+
+export!(Plugin<HttpJson>: source, lookup, sink);
+
+#[cfg(test)]
+mod tests;

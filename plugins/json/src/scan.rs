@@ -128,7 +128,7 @@ pub fn read_object(line: &[u8], members: &mut Vec<Member>) -> Result<(), Fault> 
 /// A key that occurs twice.
 pub fn find_duplicate(line: &[u8], keys: impl Iterator<Item = Text> + Clone) -> Option<Text> {
     if keys.clone().nth(COMPARED_KEYS_MAX).is_some() {
-        return find_duplicate_sorted(line, keys);
+        return find_duplicate_sorted(keys.map(|key| (key.of(line), key)).collect());
     }
     let mut rest = keys;
     while let Some(key) = rest.next() {
@@ -143,8 +143,9 @@ fn is_same(line: &[u8], one: Text, other: Text) -> bool {
     if one.is_escaped || other.is_escaped { one.of(line) == other.of(line) } else { one.raw(line) == other.raw(line) }
 }
 
-fn find_duplicate_sorted(line: &[u8], keys: impl Iterator<Item = Text>) -> Option<Text> {
-    let mut sorted: Vec<(Cow<'_, [u8]>, Text)> = keys.map(|key| (key.of(line), key)).collect();
+/// Once in the code, whoever asks: sorting takes room.
+#[inline(never)]
+fn find_duplicate_sorted(mut sorted: Vec<(Cow<'_, [u8]>, Text)>) -> Option<Text> {
     sorted.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
     let mut pairs = sorted.iter().zip(sorted.iter().skip(1));
     pairs.find(|((one, _), (other, _))| one == other).map(|(_, (_, key))| *key)

@@ -129,6 +129,9 @@ fn with_scalar_push<W: WithPush>(logical: LogicalType, words: &BoolWords, work: 
         LogicalType::Timestamp => work.run(|column, text| push_int64(column, time::timestamp(text))),
         LogicalType::Datetime => work.run(|column, text| push_int64(column, time::datetime(text))),
         LogicalType::Time => work.run(|column, text| push_int64(column, time::time(text))),
+        #[cfg(not(any(test, feature = "floats")))]
+        LogicalType::Float64 => work.run(|_, _| Err(ValueError::new("a float, of which there are none here"))),
+        #[cfg(any(test, feature = "floats"))]
         LogicalType::Float64 => {
             work.run(|column, text| float64(text).map(|value| column.push_float64(value)).map(|()| 0))
         }

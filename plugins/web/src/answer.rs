@@ -23,9 +23,14 @@ pub fn json(reply: &Reply) -> Result<&str> {
 
 /// A page for people where data was expected: nearly always a login page, or a gateway's excuse.
 pub fn page(reply: &Reply) -> Error {
-    Error::auth(format!("the service answered {} with a page instead of data, as login pages do", reply.status))
+    page_of(reply.status, beginning(&reply.body))
+}
+
+/// The same, of an answer whose body is gone; `beginning` is what it began with.
+pub fn page_of(status: u16, beginning: String) -> Error {
+    Error::auth(format!("the service answered {status} with a page instead of data, as login pages do"))
         .with_code("web.page")
-        .with_property("detail", beginning(&reply.body))
+        .with_property("detail", beginning)
         .with_hint("check the origin, the path of the service and the credentials of the connection")
 }
 

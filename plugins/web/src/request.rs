@@ -13,6 +13,8 @@ pub struct Ask {
     pub is_idempotent: Option<bool>,
     /// Secrets of the connection, and the strings in the body that stand for them until the host puts them there.
     pub secrets: Vec<(String, String)>,
+    /// The string in the body, an XML document, in whose place the host puts the security header of the connection, or nothing.
+    pub security: Option<String>,
 }
 
 impl Ask {
@@ -72,7 +74,7 @@ pub fn ask_all(endpoint: &str, asks: Vec<Ask>) -> Vec<Result<Reply>> {
             target: ask.target,
             headers: ask.headers.into_iter().map(|(name, value)| (name, value.into_bytes())).collect(),
             body: ask.body,
-            options: options(ask.is_idempotent, ask.secrets),
+            options: options(ask.is_idempotent, ask.secrets, ask.security),
         })
         .collect();
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
@@ -87,10 +89,15 @@ pub fn ask_all(endpoint: &str, asks: Vec<Ask>) -> Vec<Result<Reply>> {
 }
 
 #[cfg(target_arch = "wasm32")]
-fn options(is_idempotent: Option<bool>, secrets: Vec<(String, String)>) -> Vec<(String, String)> {
+fn options(
+    is_idempotent: Option<bool>,
+    secrets: Vec<(String, String)>,
+    security: Option<String>,
+) -> Vec<(String, String)> {
     let idempotent = is_idempotent.map(|is| ("idempotent".to_owned(), is.to_string()));
     let secrets = secrets.into_iter().map(|(name, mark)| (format!("secret:{name}"), mark));
-    idempotent.into_iter().chain(secrets).collect()
+    let security = security.map(|mark| ("security".to_owned(), mark));
+    idempotent.into_iter().chain(secrets).chain(security).collect()
 }
 
 /// Only the host sends requests.

@@ -18,6 +18,7 @@ pub fn plain(column: ColumnView<'_>, logical: LogicalType, row: usize) -> Option
             column.int64(row).map(|value| Decimal::from_scaled(value, scale).to_string())
         }
         (_, Layout::Int64) => column.int64(row).map(|value| value.to_string()),
+        #[cfg(any(test, feature = "floats"))]
         (_, Layout::Float64) => column.float64(row).map(|value| format!("{value:?}")),
         (LogicalType::Binary, _) => {
             column.bytes(row).map(|bytes| bytes.iter().map(|byte| format!("{byte:02x}")).collect())

@@ -77,15 +77,15 @@ fn answers_that_are_none_end_the_reading_with_a_reason() {
     refuse(200, r#"{"list":[{"id":1},{"id"#, FailureKind::Transient, "web.cut-off");
     refuse(200, r#"{"list":[{"id":1}]"#, FailureKind::Transient, "web.cut-off");
     refuse(200, format!("{{\"list\":[],\"x\":{}1", "[".repeat(100_000)), FailureKind::Permanent, "web.json");
-    refuse(200, r#"{"id":1}"#, FailureKind::Permanent, "http-json.no-list");
-    refuse(200, r#"{"list":null}"#, FailureKind::Permanent, "http-json.no-list");
-    refuse(200, "[]", FailureKind::Permanent, "http-json.no-list");
+    refuse(200, r#"{"id":1}"#, FailureKind::Permanent, "api.no-list");
+    refuse(200, r#"{"list":null}"#, FailureKind::Permanent, "api.no-list");
+    refuse(200, "[]", FailureKind::Permanent, "api.no-list");
     refuse(200, b"{\"list\":[{\"id\":1,\"name\":\"\xff\"}]}".as_slice(), FailureKind::Permanent, "web.utf8");
     refuse(401, r#"{"error":{"code":"expired","message":"no"}}"#, FailureKind::Auth, "expired");
-    refuse(302, "", FailureKind::Auth, "http-json.302");
+    refuse(302, "", FailureKind::Auth, "api.302");
     refuse(403, "<html>no</html>", FailureKind::Auth, "web.page");
-    refuse(404, "{}", FailureKind::NotFound, "http-json.404");
-    refuse(500, "<html>oops</html>", FailureKind::Transient, "http-json.500");
+    refuse(404, "{}", FailureKind::NotFound, "api.404");
+    refuse(500, "<html>oops</html>", FailureKind::Transient, "api.500");
     refuse(429, "", FailureKind::RateLimited, "");
     refuse(503, "", FailureKind::Transient, "");
 }
@@ -121,7 +121,7 @@ fn bad_records_are_put_aside_and_hold_up_no_other() {
         // What is not said is not null.
         assert!(!shown[2].contains_key("name") && shown[1]["name"] == "{\"a\":1}", "{shown:?}");
         let codes: Vec<&str> = page.rejected.iter().map(|rejection| rejection.error.detail_code.as_str()).collect();
-        let (value, record) = ("web.value", "http-json.record");
+        let (value, record) = ("web.value", "api.record");
         assert_eq!(codes, [value, value, record, value, value, record, value, value, record, record]);
     });
 }
@@ -146,7 +146,7 @@ fn links_are_followed_whatever_the_server_calls_itself_and_never_out_or_in_circl
             ("https://evil.example.com/steal?x=1", "web.link"),
             ("/other/things?p=1", "web.link"),
             ("../../etc", "web.link"),
-            ("things?p=1", "http-json.cycle"),
+            ("things?p=1", "api.cycle"),
         ] {
             let server = service(move |number, _| list([number as u32 + 1], link));
             let failure = read(&server, BY_LINK).await.unwrap_err();
@@ -188,11 +188,11 @@ fn an_api_that_ignores_where_to_go_on_does_not_keep_us_for_ever() {
     run(async {
         let server = service(|_, _| list([1, 2, 3], ""));
         let failure = read(&server, BY_LAST).await.unwrap_err();
-        assert_eq!(failure.detail_code, "http-json.cycle");
+        assert_eq!(failure.detail_code, "api.cycle");
         assert!(server.requests().len() < 5);
         let server = service(|_, _| list([1, 2, 3], ""));
         let failure = read(&server, BY_OFFSET).await.unwrap_err();
-        assert_eq!(failure.detail_code, "http-json.cycle");
+        assert_eq!(failure.detail_code, "api.cycle");
         assert!(server.requests().len() < 20);
         // A page that is shorter than what was asked for is not the last one, unless the manifest says so.
         let server = service(|number, _| list(if number < 4 { vec![number as u32 + 1] } else { vec![] }, ""));
@@ -360,7 +360,7 @@ fn mistakes_in_a_manifest_are_told_by_pointer() {
         let manifest = MANIFEST.replace("PAGING", "{ by = \"cursor\" }");
         let plugin = try_connect(&server.url(), &manifest, "", Lab::new("").world()).unwrap();
         let failure = plugin.discover(&[]).await.unwrap_err();
-        assert_eq!((failure.kind, failure.detail_code.as_str()), (FailureKind::Config, "http-json.manifest"));
+        assert_eq!((failure.kind, failure.detail_code.as_str()), (FailureKind::Config, "api.manifest"));
         assert!(failure.message.contains("`/streams/things/read/paging/next`"), "{failure}");
         let error = try_connect(&server.url(), "a = ", "", Lab::new("").world()).err().unwrap();
         assert!(error.to_string().contains("manifest.toml") && error.to_string().contains("TOML"), "{error}");

@@ -116,7 +116,7 @@ fn every_input_of_a_batch_is_answered_by_its_trace() {
         assert_eq!(counts, (2, 0, 0));
         assert_eq!(
             complaints(&results),
-            [(1, WriteStatus::Conflict, "http-json.exists"), (2, WriteStatus::Rejected, "VALIDATION_ERROR")]
+            [(1, WriteStatus::Conflict, "api.exists"), (2, WriteStatus::Rejected, "VALIDATION_ERROR")]
         );
         assert!(ids(&results)[0] != ids(&results)[3] && ids(&results)[1].is_empty());
         let all = state(&server.ask("GET", "/-/state", ""), "contacts");

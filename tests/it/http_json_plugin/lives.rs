@@ -108,7 +108,7 @@ impl Life<'_> {
         ];
         let (counts, results) = apply(self.plugin, target, WriteMode::Update, changes(target, &rows)).await;
         assert_eq!(counts, (1, 0, 1), "{} {results:?}", self.stream);
-        assert_eq!(complaints(&results), [(1, CONFLICT, "http-json.changed")], "{}", self.stream);
+        assert_eq!(complaints(&results), [(1, CONFLICT, "api.changed")], "{}", self.stream);
         // What is gone is gone, and what is equal is not written.
         let rows = [
             (ChangeKind::Delete, row(&keys[2], "", "Third")),
@@ -117,6 +117,6 @@ impl Life<'_> {
         ];
         let (counts, results) = apply(self.plugin, target, WriteMode::Update, changes(target, &rows)).await;
         assert_eq!(counts, (0, 2, 0), "{} {results:?}", self.stream);
-        assert_eq!(complaints(&results), [(2, CONFLICT, "http-json.missing")], "{}", self.stream);
+        assert_eq!(complaints(&results), [(2, CONFLICT, "api.missing")], "{}", self.stream);
     }
 }

@@ -406,6 +406,6 @@ fn secrets_in_bodies_are_put_there_by_the_host_and_by_no_record() {
             "another-key-of-some-length",
         );
         let failure = wrong.discover(&[]).await.unwrap_err();
-        assert_eq!((failure.kind, failure.detail_code.as_str()), (FailureKind::Auth, "http-json.login"));
+        assert_eq!((failure.kind, failure.detail_code.as_str()), (FailureKind::Auth, "api.login"));
     });
 }
