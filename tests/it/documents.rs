@@ -120,7 +120,7 @@ fn the_guide_on_http_shows_settings_that_are_understood() {
         false => format!("[connection.crm]\nplugin = \"csv\"\n{block}"),
     });
     let inline = inline_tables(&text).map(|table| {
-        let is_auth = ["bearer", "basic", "header ", "query", "body"].iter().any(|name| table.contains(name));
+        let is_auth = ["bearer", "basic", "header ", "query", "body", "wss"].iter().any(|name| table.contains(name));
         let key = if is_auth {
             format!("http.api = {{ origin = \"https://a.example\", auth = {table} }}")
         } else {

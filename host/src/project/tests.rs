@@ -29,7 +29,7 @@ sql.copy = { path = "/var/copy.db" }
 http.api = { origin = "http://localhost:8080/", allow_private = true }
 http.crm = { origin = "https://crm.example.com", ca = "ca.pem", auth = { oauth2 = { token_url = "https://login.example.com/token?tenant=1", client_id = "env:CRM_ID", secret = "file:crm", refresh_token = "command:pass show 'crm token'", client_auth = "body", scope = "a b", audience = "x" }, header = { X-Tenant = "env:TENANT" }, query = { "api key" = "env:KEY" } } }
 http.erp = { origin = "https://erp.example.com", auth = { jwt_bearer = { token_url = "https://erp.example.com/token", issuer = "lockstep", subject = "sync", audience = "erp", key = "file:/run/erp.pem", key_id = "1", algorithm = "ES256", scope = "s" } } }
-http.shop = { origin = "https://shop.example.com", auth = { basic = { user = "env:SHOP_KEY" }, body = { api_key = "env:SHOP_BODY" } } }
+http.shop = { origin = "https://shop.example.com", auth = { basic = { user = "env:SHOP_KEY" }, body = { api_key = "env:SHOP_BODY" }, wss = { username = "erp", password = "env:SHOP_WSS", type = "digest" } } }
 budget = { requests_per_second = 0.5, concurrency = 4, daily = 50_000, reserve = 0.25, headers = { daily_used = "Sforce-Limit-Info", remaining = "X-Left", reset = "X-Reset" } }
 
 [sync.orders]
@@ -189,6 +189,7 @@ fn plugins_and_secrets_are_listed_once() {
             "connection.db.http.erp.auth.jwt_bearer.key file:/run/erp.pem",
             "connection.db.http.shop.auth.basic.user env:SHOP_KEY",
             "connection.db.http.shop.auth.body.api_key env:SHOP_BODY",
+            "connection.db.http.shop.auth.wss.password env:SHOP_WSS",
         ]
     );
 }
@@ -202,7 +203,7 @@ fn endpoints_and_budgets_are_read() {
     let auth = crm.auth.as_ref().unwrap();
     assert_eq!(auth.kinds(), ["oauth2", "header", "query"]);
     assert_eq!((auth.headers[0].0.as_str(), auth.query[0].0.as_str()), ("x-tenant", "api key"));
-    assert_eq!(db.http["shop"].auth.as_ref().unwrap().kinds(), ["basic", "body"]);
+    assert_eq!(db.http["shop"].auth.as_ref().unwrap().kinds(), ["basic", "body", "wss"]);
     let Some(AuthScheme::OAuth2(oauth2)) = &auth.scheme else { panic!("{auth:?}") };
     assert_eq!(oauth2.token_url.as_str(), "https://login.example.com/token?tenant=1");
     assert_eq!((oauth2.client_auth, oauth2.scope.as_deref()), (ClientAuth::Body, Some("a b")));

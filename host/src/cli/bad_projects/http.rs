@@ -49,7 +49,7 @@ fn a_user_without_a_password_may_be_a_secret() {
 #[test]
 fn nothing_and_too_much() {
     insta::assert_snapshot!(check_auth(""), @r#"
-    error[LS0204]: lockstep.toml:10: `connection.db.http.api.auth` must have one of `basic`, `bearer`, `oauth2`, `jwt_bearer`, `header`, `query` and `body`
+    error[LS0204]: lockstep.toml:10: `connection.db.http.api.auth` must have one of `basic`, `bearer`, `oauth2`, `jwt_bearer`, `header`, `query`, `body` and `wss`
     hint: for example `auth = { bearer = "env:CRM_TOKEN" }`
     "#);
     let literal = check_auth(r#"body = { api_key = "hunter2-hunter2" }"#);

@@ -94,6 +94,8 @@ pub struct Request {
     pub is_idempotent: Option<bool>,
     /// Secrets that belong into the body.
     pub secrets: Vec<SecretWish>,
+    /// What stands in the body, a document in XML, where the header for WS-Security belongs.
+    pub security: Option<String>,
 }
 
 #[derive(Debug)]
@@ -165,6 +167,7 @@ impl HttpOrigin {
             body: request.body.map(Into::into),
             is_idempotent,
             secrets: request.secrets,
+            security: request.security,
         };
         self.0.exchange(&prepared, call).await
     }
@@ -345,6 +348,7 @@ mod tests {
             body: None,
             is_idempotent: None,
             secrets: vec![],
+            security: None,
         };
         let failure = origin("http://localhost:9").send(request, &call).await.err().unwrap();
         assert_eq!(failure.code.id, "LS0506", "{failure}");

@@ -29,11 +29,11 @@ fn prepare(state: &State, request: wit::Request) -> Result<(HttpOrigin, Request)
         return Err(failure);
     }
     let secrets = secrets(&request.options);
+    let security = request.options.iter().find(|(name, _)| name == "security").map(|(_, mark)| mark.clone());
     let wit::Request { method, target, headers, body, .. } = request;
-    Ok((origin, Request { method, target, headers, body, is_idempotent, secrets }))
+    Ok((origin, Request { method, target, headers, body, is_idempotent, secrets, security }))
 }
 
-/// The option `idempotent`; others are for hosts that know them.
 /// `secret:NAME`: what stands for a secret in the body.
 fn secrets(options: &[(String, String)]) -> Vec<SecretWish> {
     let wish = |(option, mark): &(String, String)| {
@@ -43,6 +43,7 @@ fn secrets(options: &[(String, String)]) -> Vec<SecretWish> {
     options.iter().filter_map(wish).collect()
 }
 
+/// The option `idempotent`; others are for hosts that know them.
 fn is_idempotent(options: &[(String, String)]) -> Result<Option<bool>, Failure> {
     let Some((_, value)) = options.iter().find(|(name, _)| name == "idempotent") else { return Ok(None) };
     value.parse().map(Some).map_err(|_| {

@@ -50,7 +50,18 @@ pub struct Auth {
     pub query: Vec<(String, Reference)>,
     /// What a plugin may have put into the body of a request, by the name it asks for it.
     pub body: Vec<(String, Reference)>,
+    /// Who asks, within documents for SOAP.
+    pub wss: Option<Wss>,
     pub place: Place,
+}
+
+/// A UsernameToken of WS-Security.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wss {
+    pub username: Given,
+    pub password: Reference,
+    /// The password is proved and not sent.
+    pub is_digest: bool,
 }
 
 /// What stands in the header `Authorization`.
@@ -142,6 +153,9 @@ impl Auth {
     pub fn references(&self) -> Vec<&Reference> {
         let mut references: Vec<&Reference> = self.scheme.iter().flat_map(AuthScheme::references).collect();
         references.extend(self.headers.iter().chain(&self.query).chain(&self.body).map(|(_, reference)| reference));
+        if let Some(wss) = &self.wss {
+            references.extend(wss.username.reference().into_iter().chain([&wss.password]));
+        }
         references
     }
 
@@ -156,7 +170,8 @@ impl Auth {
         let headers = (!self.headers.is_empty()).then_some("header");
         let query = (!self.query.is_empty()).then_some("query");
         let body = (!self.body.is_empty()).then_some("body");
-        scheme.into_iter().chain(headers).chain(query).chain(body).collect()
+        let wss = self.wss.as_ref().map(|_| "wss");
+        scheme.into_iter().chain(headers).chain(query).chain(body).chain(wss).collect()
     }
 }
 

@@ -8,6 +8,7 @@ mod body;
 mod jwt;
 mod resolved;
 mod token;
+mod wss;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,10 +21,11 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
 pub use self::body::SecretWish;
-pub(super) use self::body::missing_in_body;
+pub(super) use self::body::{missing_in_body, with_security};
 use self::resolved::Resolved;
 pub(super) use self::token::quoted;
 use self::token::{Refresh, Token};
+use self::wss::UsernameToken;
 use super::ORIGIN;
 use super::scrub::Scrubber;
 use crate::connector::{Failure, FailureKind};
@@ -82,6 +84,7 @@ pub struct Pass {
     headers: Vec<(HeaderName, HeaderValue)>,
     query: Vec<(String, String)>,
     body: Vec<(String, String)>,
+    wss: Option<UsernameToken>,
     generation: u64,
 }
 
@@ -163,6 +166,13 @@ impl Credential {
         body::fill(&pass.body, body, wanted)
     }
 
+    /// The header for WS-Security of one attempt; nothing if the project grants none.
+    pub fn security(&self, pass: &Pass) -> String {
+        let World { clock, random, .. } = &self.inner.surroundings.world;
+        let nonce = (u128::from(random.next_u64()) << 64) | u128::from(random.next_u64());
+        pass.wss.as_ref().map(|token| token.header(clock.now(), nonce.to_be_bytes())).unwrap_or_default()
+    }
+
     /// Whether nobody has yet been told that the upstream sends credentials back.
     pub fn is_first_echo(&self) -> bool {
         !self.inner.has_echoed.swap(true, Ordering::Relaxed)
@@ -185,7 +195,7 @@ impl Inner {
             None => None,
         };
         let (headers, query, body) = (resolved.headers(authorization), resolved.query(), resolved.body());
-        let pass = Arc::new(Pass { headers, query, body, generation: *generation });
+        let pass = Arc::new(Pass { headers, query, body, wss: resolved.wss.clone(), generation: *generation });
         held.pass = Some((pass.clone(), token.and_then(|token| token.until)));
         Ok(pass)
     }

@@ -12,7 +12,7 @@ use url::Url;
 
 use super::advice::{self, Advice};
 use super::budget::back_off;
-use super::credential::{SecretWish, missing_in_body, quoted, scrub_failure};
+use super::credential::{Pass, SecretWish, missing_in_body, quoted, scrub_failure, with_security};
 use super::{Call, Inner, ORIGIN, REQUEST_TIMEOUT, Response, client, header_list, read_body, shown};
 use crate::connector::{Failure, FailureKind};
 use crate::error::codes;
@@ -30,6 +30,8 @@ pub(super) struct Prepared {
     pub is_idempotent: bool,
     /// Secrets that belong into the body.
     pub secrets: Vec<SecretWish>,
+    /// What stands in the body where the header for WS-Security belongs.
+    pub security: Option<String>,
 }
 
 /// Methods that RFC 9110, 9.2.2 says are idempotent.
@@ -143,7 +145,7 @@ impl Inner {
     async fn send(
         &self,
         prepared: &Prepared,
-        pass: Option<&super::credential::Pass>,
+        pass: Option<&Pass>,
         deadline: Duration,
         call: &Call<'_>,
     ) -> Result<Result<Response, Trouble>, Failure> {
@@ -161,7 +163,7 @@ impl Inner {
         let left = deadline.saturating_sub(self.world.clock.elapsed()).clamp(Duration::from_secs(1), REQUEST_TIMEOUT);
         let mut outgoing = self.client.request(prepared.method.clone(), url).headers(headers).timeout(left);
         if let Some(body) = &prepared.body {
-            outgoing = outgoing.body(self.filled(body.clone(), &prepared.secrets, pass)?);
+            outgoing = outgoing.body(self.filled(body.clone(), prepared, pass)?);
         }
         let response = match outgoing.send().await {
             Ok(response) => response,
@@ -179,13 +181,13 @@ impl Inner {
         }
     }
 
-    /// The body with the secrets that belong into it.
-    fn filled(
-        &self,
-        body: Bytes,
-        wanted: &[SecretWish],
-        pass: Option<&super::credential::Pass>,
-    ) -> Result<Bytes, Failure> {
+    /// The body with what belongs into it, made for this attempt.
+    fn filled(&self, mut body: Bytes, prepared: &Prepared, pass: Option<&Pass>) -> Result<Bytes, Failure> {
+        let wanted = prepared.secrets.as_slice();
+        if let Some(mark) = &prepared.security {
+            let header = self.credential.as_ref().zip(pass).map(|(credential, pass)| credential.security(pass));
+            body = with_security(body, mark, &header.unwrap_or_default())?;
+        }
         match (&self.credential, pass, wanted.first()) {
             (_, _, None) => Ok(body),
             (Some(credential), Some(pass), _) => credential.fill(pass, body, wanted),
@@ -338,6 +340,7 @@ mod tests {
                 body: None,
                 is_idempotent,
                 secrets: Vec::new(),
+                security: None,
             };
             ending(trouble(fate, Some(Duration::ZERO)), &prepared)
         };

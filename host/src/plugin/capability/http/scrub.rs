@@ -35,7 +35,7 @@ impl Scrubber {
         let Some(finder) = &self.finder else { return false };
         let mut found = Vec::new();
         self.find(finder, bytes, |at| at, &mut found);
-        for view in [View::percent(bytes), View::json(bytes)].into_iter().flatten() {
+        for view in [View::percent(bytes), View::json(bytes), View::xml(bytes)].into_iter().flatten() {
             self.find(finder, &view.decoded, |at| view.origin(at), &mut found);
         }
         for (start, end) in &found {
@@ -91,8 +91,15 @@ fn needles(secret: &str) -> Vec<(Vec<u8>, usize)> {
         .replace('"', "&quot;")
         .replace('\'', "&#39;");
     let plain = [secret.to_owned(), secret.replace(' ', "+"), html.replace("&#39;", "&#x27;"), html];
+    let wide = |unit: fn(u16) -> [u8; 2]| (secret.encode_utf16().flat_map(unit).collect(), 0);
+    let wide: [(Vec<u8>, usize); 2] = [wide(u16::to_le_bytes), wide(u16::to_be_bytes)];
     let encoded = (0..3).flat_map(|offset| base64_forms(secret.as_bytes(), offset));
-    plain.into_iter().map(|needle| (needle.into_bytes(), 0)).chain(encoded.map(|form| (form, BASE64_EDGE))).collect()
+    plain
+        .into_iter()
+        .map(|needle| (needle.into_bytes(), 0))
+        .chain(wide)
+        .chain(encoded.map(|form| (form, BASE64_EDGE)))
+        .collect()
 }
 
 /// The characters that depend on the secret alone if it stands `offset` bytes behind the beginning of a group of three.
@@ -131,6 +138,19 @@ impl View {
             [_, b't', ..] => Some((vec![b'\t'], 2)),
             [_, escaped @ (b'"' | b'\\' | b'/'), ..] => Some((vec![*escaped], 2)),
             _ => None,
+        })
+    }
+
+    /// Characters by their numbers; those with names are needles of their own.
+    fn xml(bytes: &[u8]) -> Option<Self> {
+        Self::of(bytes, b'&', |rest| {
+            let end = rest.iter().take(10).position(|byte| *byte == b';')?;
+            let number = std::str::from_utf8(rest.get(..end)?).ok()?.strip_prefix("&#")?;
+            let code = match number.strip_prefix(['x', 'X']) {
+                Some(digits) => u32::from_str_radix(digits, 16).ok()?,
+                None => number.parse().ok()?,
+            };
+            Some((char::from_u32(code)?.to_string().into_bytes(), end + 1))
         })
     }
 
@@ -189,7 +209,17 @@ mod tests {
         check(r#"{"a":"s3cr&t\/\"t\u00f6k en"}"#, r#"{"a":"*********************"}"#);
         check(r#"{"a":"s3cr&t/\"tök en"}"#, r#"{"a":"****************"}"#);
         check("<p>s3cr&amp;t/&quot;tök en</p>", "<p>************************</p>");
+        check("<p>&#115;3cr&#x26;t/&#34;tök en</p>", "<p>*****************************</p>");
         check("nothing of this kind", "nothing of this kind");
+    }
+
+    #[test]
+    fn wide_characters_are_found() {
+        for unit in [u16::to_le_bytes, u16::to_be_bytes] {
+            let mut bytes: Vec<u8> = "<a>correct horse</a>".encode_utf16().flat_map(unit).collect();
+            assert!(Scrubber::new(["correct horse"].into_iter()).scrub(&mut bytes));
+            assert_eq!(bytes[6..32], [MASK; 26]);
+        }
     }
 
     #[test]

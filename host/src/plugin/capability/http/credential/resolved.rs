@@ -6,6 +6,7 @@ use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 
 use super::CredentialError;
 use super::jwt::SigningKey;
+use super::wss::UsernameToken;
 use crate::project::{Auth, AuthScheme, Given, JwtBearer, OAuth2, ProjectErrors, Reference, SecretUse};
 
 /// Nothing in it shows itself.
@@ -15,6 +16,7 @@ pub(super) struct Resolved {
     headers: Vec<(HeaderName, HeaderValue)>,
     query: Vec<(String, String)>,
     body: Vec<(String, String)>,
+    pub wss: Option<UsernameToken>,
     /// All of them, for finding them in what comes back.
     secrets: Vec<String>,
 }
@@ -59,7 +61,15 @@ impl Resolved {
         for (name, reference) in &auth.body {
             body.push((name.clone(), follow(reference, &mut secrets)?));
         }
-        Ok(Self { scheme, headers, query, body, secrets })
+        let wss = match &auth.wss {
+            Some(wss) => Some(UsernameToken {
+                username: given(&wss.username, &mut secrets)?,
+                password: follow(&wss.password, &mut secrets)?,
+                is_digest: wss.is_digest,
+            }),
+            None => None,
+        };
+        Ok(Self { scheme, headers, query, body, wss, secrets })
     }
 
     pub fn secrets(&self) -> Vec<String> {

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::read_reference;
 use crate::project::connection::http::{
-    Auth, AuthScheme, ClientAuth, Given, JwtAlgorithm, JwtBearer, OAuth2, Reference, TRANSPORT_HEADERS,
+    Auth, AuthScheme, ClientAuth, Given, JwtAlgorithm, JwtBearer, OAuth2, Reference, TRANSPORT_HEADERS, Wss,
 };
 use crate::project::reader::{Entry, Read, Section};
 
@@ -15,6 +15,7 @@ const BEARER_EXAMPLE: &str = "bearer = \"env:CRM_TOKEN\"";
 const HEADER_EXAMPLE: &str = "header = { X-Api-Key = \"env:CRM_KEY\" }";
 const QUERY_EXAMPLE: &str = "query = { api_key = \"env:CRM_KEY\" }";
 const BODY_EXAMPLE: &str = "body = { api_key = \"env:CRM_KEY\" }";
+const WSS_EXAMPLE: &str = "wss = { username = \"lockstep\", password = \"env:ERP_PASSWORD\" }";
 const OAUTH2_EXAMPLE: &str = "oauth2 = { token_url = \"https://login.example.com/token\", client_id = \"lockstep\", secret = \"env:CRM_SECRET\" }";
 const JWT_EXAMPLE: &str =
     "jwt_bearer = { token_url = \"https://login.example.com/token\", issuer = \"lockstep\", key = \"file:crm.pem\" }";
@@ -38,15 +39,17 @@ pub(super) fn read_auth(entry: &Entry<'_>, dir: &Path, is_private: bool) -> Read
     let headers = section.optional("header", HEADER_EXAMPLE).map(|headers| around.headers(&headers)).transpose();
     let query = section.optional("query", QUERY_EXAMPLE).map(|query| around.query(&query)).transpose();
     let body = section.optional("body", BODY_EXAMPLE).map(|body| around.body(&body)).transpose();
+    let wss = section.optional("wss", WSS_EXAMPLE).map(|wss| around.wss(&wss)).transpose();
     section.close(&[]);
     let schemes: Vec<AuthScheme> = [basic?, bearer?, oauth2?, jwt?].into_iter().flatten().collect();
     let (headers, query) = (headers?.unwrap_or_default(), query?.unwrap_or_default());
-    let body = body?.unwrap_or_default();
+    let (body, wss) = (body?.unwrap_or_default(), wss?);
     let sets_authorization = headers.iter().any(|(name, _)| name == "authorization");
     match schemes.len() + usize::from(sets_authorization) {
-        0 if headers.is_empty() && query.is_empty() && body.is_empty() => {
-            return Err(entry
-                .invalid("must have one of `basic`, `bearer`, `oauth2`, `jwt_bearer`, `header`, `query` and `body`"));
+        0 if headers.is_empty() && query.is_empty() && body.is_empty() && wss.is_none() => {
+            return Err(entry.invalid(
+                "must have one of `basic`, `bearer`, `oauth2`, `jwt_bearer`, `header`, `query`, `body` and `wss`",
+            ));
         }
         0 | 1 => {}
         _ => {
@@ -55,7 +58,7 @@ pub(super) fn read_auth(entry: &Entry<'_>, dir: &Path, is_private: bool) -> Read
             ));
         }
     }
-    Ok(Auth { scheme: schemes.into_iter().next(), headers, query, body, place: entry.place.clone() })
+    Ok(Auth { scheme: schemes.into_iter().next(), headers, query, body, wss, place: entry.place.clone() })
 }
 
 impl Around<'_> {
@@ -90,6 +93,17 @@ impl Around<'_> {
             (Given::Text(text), _) if text.contains(':') => Err(user_entry.invalid("must not hold a colon")),
             _ => Ok(AuthScheme::Basic { user, password }),
         }
+    }
+
+    fn wss(&self, entry: &Entry<'_>) -> Read<Wss> {
+        let section = entry.section()?;
+        let username = section.required("username", "username = \"lockstep\"").and_then(|name| self.given(&name));
+        let password = section.required("password", "password = \"env:ERP_PASSWORD\"");
+        let password = password.and_then(|password| self.reference(&password));
+        let kinds = [("text", false), ("digest", true)];
+        let kind = section.optional("type", "type = \"digest\"").map(|kind| kind.choice(&kinds)).transpose();
+        section.close(&[]);
+        Ok(Wss { username: username?, password: password?, is_digest: kind?.unwrap_or(false) })
     }
 
     fn oauth2(&self, entry: &Entry<'_>) -> Read<AuthScheme> {
