@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 /// The plugins, by the names of their folders. To add one, add it here and to the workspace.
-const PLUGINS: &[&str] = &["clean", "csv", "http-json", "jsonl", "mysql", "odata", "postgres", "salesforce", "sqlite"];
+const PLUGINS: &[&str] =
+    &["clean", "csv", "http-json", "jsonl", "mysql", "odata", "postgres", "salesforce", "soap", "sqlite"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let packages: Vec<String> = PLUGINS.iter().map(|name| format!("lockstep-plugin-{name}")).collect();

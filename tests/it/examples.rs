@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use lockstep_test_servers::{Cap, Couch, Postgres, Salesforce};
+use lockstep_test_servers::{Cap, Couch, Postgres, Salesforce, Soap};
 use tempfile::TempDir;
 
 /// A copy of an example.
@@ -186,6 +186,27 @@ fn odata_to_sqlite_keeps_its_promises() {
     );
     contains(&example.lockstep("run", 0), "1 written, 0 unchanged, 1 deleted");
     assert_eq!(example.sqlite(rows), ["N1|Anna|12.50"]);
+}
+
+#[test]
+fn soap_to_sqlite_keeps_its_promises() {
+    let server = Soap::start();
+    server.ask("/-/guard", "{\"password\":\"a password\"}");
+    server.ask(
+        "/-/seed",
+        r#"[{"Number":"N1","Name":"Ann","Credit":"12.50"},{"Number":"N2","Name":"Bob","Credit":null}]"#,
+    );
+    let mut example = Example::copy("soap-to-sqlite");
+    let here = format!("\"{}\"\nallow_private = true", server.url());
+    example.edit("lockstep.toml", "\"https://crm.example.com\"", &here);
+    example.secrets = vec![("CRM_PASSWORD", "a password".to_owned())];
+    contains(&example.lockstep("check --online", 0), "customers");
+    contains(&example.lockstep("run", 0), "2 read, 2 written, 0 unchanged, 0 deleted, 0 dead letters");
+    let rows = "SELECT number || '|' || name || '|' || ifnull(credit, '-') FROM customers ORDER BY number";
+    assert_eq!(example.sqlite(rows), ["N1|Ann|12.50", "N2|Bob|-"]);
+    server.ask("/-/seed", r#"[{"Id":1,"Name":"Anna","Changed":"2999-01-01T00:00:00Z"}]"#);
+    contains(&example.lockstep("run", 0), "1 read, 1 written, 0 unchanged, 0 deleted");
+    assert_eq!(example.sqlite(rows), ["N1|Anna|12.50", "N2|Bob|-"]);
 }
 
 #[test]

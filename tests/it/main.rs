@@ -19,5 +19,6 @@ mod plugins;
 mod postgres_plugin;
 mod salesforce_plugin;
 mod sandbox;
+mod soap_plugin;
 mod sql_driver;
 mod sqlite_plugin;

@@ -15,6 +15,9 @@ const PROFILE: &str = "guest";
 /// For plugins that mostly wait for a network.
 const SMALL_PROFILE: &str = "guest-small";
 const SMALL_PACKAGES: &[&str] = &["lockstep-plugin-http-json", "lockstep-plugin-odata", "lockstep-plugin-salesforce"];
+/// The same, without an exception for what touches every value.
+const SMALLEST_PROFILE: &str = "guest-smallest";
+const SMALLEST_PACKAGES: &[&str] = &["lockstep-plugin-soap"];
 /// For plugins that mostly wait for a database.
 const SQL_PROFILE: &str = "guest-sql";
 const SQL_PACKAGES: &[&str] = &["lockstep-plugin-mysql", "lockstep-plugin-postgres", "lockstep-plugin-sqlite"];
@@ -118,6 +121,7 @@ fn target_dir() -> Result<PathBuf, GuestBuildError> {
 fn profile(package: &str) -> &'static str {
     match package {
         _ if SMALL_PACKAGES.contains(&package) => SMALL_PROFILE,
+        _ if SMALLEST_PACKAGES.contains(&package) => SMALLEST_PROFILE,
         _ if SQL_PACKAGES.contains(&package) => SQL_PROFILE,
         _ => PROFILE,
     }

@@ -15,6 +15,7 @@ const FILES: &[(&str, &str)] = &[
     ("mailchimp.mjs", include_str!("apis/mailchimp.mjs")),
     ("odoo.mjs", include_str!("apis/odoo.mjs")),
     ("shopify.mjs", include_str!("apis/shopify.mjs")),
+    ("tally.mjs", include_str!("apis/tally.mjs")),
     ("woocommerce.mjs", include_str!("apis/woocommerce.mjs")),
 ];
 
@@ -27,7 +28,7 @@ pub struct Api {
 }
 
 impl Api {
-    /// `name`: `hubspot`, `issues`, `mailchimp`, `odoo`, `shopify` or `woocommerce`.
+    /// `name`: `hubspot`, `issues`, `mailchimp`, `odoo`, `shopify`, `tally` or `woocommerce`.
     ///
     /// # Panics
     /// If node is not installed, or there is no such emulator.

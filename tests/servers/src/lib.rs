@@ -19,6 +19,7 @@ mod postgres;
 mod process;
 mod pypi;
 mod salesforce;
+mod soap;
 mod stripe;
 
 pub use apis::Api;
@@ -31,4 +32,5 @@ pub use oidc::Oidc;
 pub use postgres::{Options, Postgres, Shutdown};
 pub use pypi::componentize_py;
 pub use salesforce::Salesforce;
+pub use soap::{Soap, WSDL as SOAP_WSDL};
 pub use stripe::Stripe;

@@ -14,7 +14,7 @@ let calls = {};
 let faults = [];
 
 function json(status, body, headers = {}) {
-  const text = body === undefined ? '' : typeof body === 'string' ? body : JSON.stringify(body);
+  const text = body === undefined ? '' : typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body);
   return { status, headers: { 'content-type': 'application/json', ...headers }, text };
 }
 
