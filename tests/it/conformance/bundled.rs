@@ -25,13 +25,11 @@ fn check(project: &Project, args: &[&str], asked: &[&str]) {
         assert!(with("passed").iter().any(|result| is_of(&result)), "nothing of `{group}` was asked: {skipped:#?}");
     }
     assert_eq!(outcome.code, Some(0), "{outcome}");
-    assert!(took < TIME_MAX, "{args:?} took {took:?}");
-    let counts = &document["result"]["certificate"]["counts"];
     let mut slow: Vec<(u64, &str)> =
         results.iter().map(|result| (result["took_ms"].as_u64().unwrap(), result["check"].as_str().unwrap())).collect();
     slow.sort_unstable();
     let slowest: Vec<_> = slow.iter().rev().take(5).collect();
-    eprintln!("{args:?}: {counts} in {took:?}, most of it in {slowest:?}");
+    assert!(took < TIME_MAX, "{args:?} took {took:?}, most of it {slowest:?}");
 }
 
 const READS: &[&str] = &["discover.", "read.", "resume.", "pages."];
