@@ -76,6 +76,9 @@ impl wit::HostSession for State {
         given: Option<wit::Parameters>,
         types: Vec<String>,
     ) -> HostResult<Resource<Rows>> {
+        if let Some(failure) = self.grants.trouble.strikes(false) {
+            return Ok(answer(Err(failure)));
+        }
         let session = self.table.get_mut(&session).map_err(table_error)?;
         let outcome = match (parameters(given), parse_types(&types)) {
             (Ok(given), Ok(types)) => session.query(&statement, given.as_ref(), &types).await,
@@ -138,6 +141,9 @@ impl wit::HostRows for State {
     async fn next(&mut self, rows: Resource<Rows>, rows_max: u32, bytes_max: u64) -> HostResult<Option<wit::RowPage>> {
         let rows_max = rows_max.min(self.limits.page_rows);
         let bytes_max = bytes_max.min(self.limits.page_bytes);
+        if let Some(failure) = self.grants.trouble.strikes(false) {
+            return Ok(answer(Err(failure)));
+        }
         let rows = self.table.get_mut(&rows).map_err(table_error)?;
         Ok(answer(rows.next(rows_max, bytes_max).await.map(|page| page.map(row_page))))
     }
