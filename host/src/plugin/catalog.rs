@@ -210,7 +210,7 @@ impl Explain for PluginError {
             Self::NotComponent { plugin, .. } => {
                 vec![
                     format!(
-                        "build it anew; `lockstep explain LS0302` says how, and `od -An -tx1 -N8 {plugin}` how it begins"
+                        "build it anew for `wasm32-wasip2`; `lockstep explain LS0302` says how, `od -An -tx1 -N8 {plugin}` how it begins"
                     ),
                     "a file that came by a network may be damaged: get it again".into(),
                 ]

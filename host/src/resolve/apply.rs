@@ -257,7 +257,7 @@ fn relink(state: &mut RecordState, event: &Event<'_>, rules: &Rules, facts: &mut
     if was_deleted && !facts.is_found {
         facts.revived = true;
         side.sent = None;
-        let edited = revive(state, event.lineage);
+        let edited = revive(state, event.lineage, |field| rules.owner(field));
         forget_values(state, event, &edited, rules);
     }
 }
@@ -265,7 +265,7 @@ fn relink(state: &mut RecordState, event: &Event<'_>, rules: &Rules, facts: &mut
 /// Whether a value is nothing like what was sent: somebody's.
 fn is_foreign(event: &Event<'_>, field: usize, given: &Value, rules: &Rules) -> bool {
     let shown = event.values.get(field).and_then(Option::as_ref);
-    shown.is_some_and(|shown| !rules.is_form(event.endpoint, field, shown, given))
+    shown.is_some_and(|shown| !rules.is_form(field, shown, given))
 }
 
 /// Whether most of a record is what was sent: who has changed the rest has changed ours, else they have made the same record.
@@ -296,8 +296,7 @@ fn found_create(mut sent: Sent, side: &mut Side, event: &Event<'_>, rules: &Rule
 fn found_late(late: &Sent, side: &mut Side, event: &Event<'_>, rules: &Rules) {
     for (field, given) in &late.patch {
         let shows = event.values.get(*field).and_then(Option::as_ref);
-        let shadow = match shows.filter(|shows| *shows != given && rules.is_form(event.endpoint, *field, shows, given))
-        {
+        let shadow = match shows.filter(|shows| *shows != given && rules.is_form(*field, shows, given)) {
             Some(shows) => Shadow::Form { shows: shows.clone(), of: given.clone() },
             None => Shadow::Value(given.clone()),
         };
@@ -322,7 +321,7 @@ fn edit_of_deleted(state: &mut RecordState, event: &Event<'_>, rules: &Rules, fa
         rules.reads(event.endpoint, field)
             && shown != Some(value)
             && (shown.is_some() || !value.is_null())
-            && side.sent_value(field).is_none_or(|sent| !rules.is_form(event.endpoint, field, value, sent))
+            && side.sent_value(field).is_none_or(|sent| !rules.is_form(field, value, sent))
             && !side.is_in_question(field, value)
     };
     let values = event.values.iter().enumerate();
@@ -336,14 +335,14 @@ fn edit_of_deleted(state: &mut RecordState, event: &Event<'_>, rules: &Rules, fa
     }
     facts.is_touched = true;
     if !rules.safety.has(Mechanism::TombstoneCheck) {
-        revive(state, event.lineage);
+        revive(state, event.lineage, |field| rules.owner(field));
         facts.revived = true;
         return true;
     }
     match rules.delete_conflict {
         // Invariant 4: only a decision brings it back.
         DeleteConflict::EditWins => {
-            revive(state, event.lineage);
+            revive(state, event.lineage, |field| rules.owner(field));
             facts.revived = true;
             facts.deleted = Some(Deletion::EditWins);
             true

@@ -30,9 +30,15 @@ pub(super) fn forget_values(state: &mut RecordState, event: &Event<'_>, edited: 
 
 /// The record lives again; endpoints that have lost it are to get it anew. What was edited since it died counts now: answers
 /// these fields. So does what somebody shows that was never agreed, because the record was dead.
-pub fn revive(state: &mut RecordState, lineage: i64) -> Vec<usize> {
+/// Of a field that somebody owns who has the record, only the owner's word counts; `owner` tells whose a field is.
+pub fn revive(state: &mut RecordState, lineage: i64, owner: impl Fn(usize) -> Option<usize>) -> Vec<usize> {
     state.life = Life::Live;
     state.version += 1;
+    let linked: Vec<bool> = state.sides.iter().map(|side| side.link.is_linked()).collect();
+    let has_a_say = |endpoint: usize, field: usize| {
+        let owner = owner(field).filter(|owner| linked.get(*owner).copied().unwrap_or(false));
+        owner.is_none_or(|owner| owner == endpoint)
+    };
     let mut edited = Vec::new();
     for endpoint in 0..state.sides.len() {
         if matches!(state.side(endpoint).map(|side| &side.link), Some(Link::Gone(_))) {
@@ -40,7 +46,8 @@ pub fn revive(state: &mut RecordState, lineage: i64) -> Vec<usize> {
         }
         let Some(side) = state.sides.get_mut(endpoint) else { continue };
         side.delete_held = false;
-        for field in std::mem::take(&mut side.held) {
+        let held = std::mem::take(&mut side.held);
+        for field in held.into_iter().filter(|field| has_a_say(endpoint, *field)) {
             let (Some(canon), Some(shown)) = (state.canon.get_mut(field), side.shadow(field).shown()) else { continue };
             canon.value = Some(shown.clone());
             canon.source = Source::Endpoint(endpoint);
@@ -50,7 +57,8 @@ pub fn revive(state: &mut RecordState, lineage: i64) -> Vec<usize> {
     }
     for (field, canon) in state.canon.iter_mut().enumerate().filter(|(_, canon)| canon.value.is_none()) {
         let linked = state.sides.iter().enumerate().filter(|(_, side)| side.link.is_linked());
-        let mut shown = linked.filter_map(|(endpoint, side)| Some((endpoint, side.shadow(field).shown()?)));
+        let saying = linked.filter(|(endpoint, _)| has_a_say(*endpoint, field));
+        let mut shown = saying.filter_map(|(endpoint, side)| Some((endpoint, side.shadow(field).shown()?)));
         if let Some((endpoint, value)) = shown.find(|(_, value)| !value.is_null()) {
             canon.value = Some(value.clone());
             canon.source = Source::Endpoint(endpoint);

@@ -89,10 +89,9 @@ impl Rules {
         fields.contains(&field) || fields.iter().any(|other| group.is_some() && self.group_of.get(*other) == group)
     }
 
-    /// Whether an endpoint may be showing a value of a field in a form of its own. What a field's owner shows is the value.
-    pub fn is_form(&self, endpoint: usize, field: usize, shown: &Value, given: &Value) -> bool {
-        let is_exact = self.exact.get(field).copied().unwrap_or(false) || self.owner(field) == Some(endpoint);
-        shown == given || (!is_exact && is_like(shown, given))
+    /// Whether an endpoint may be showing a value of a field in a form of its own.
+    pub fn is_form(&self, field: usize, shown: &Value, given: &Value) -> bool {
+        shown == given || (!self.exact.get(field).copied().unwrap_or(false) && is_like(shown, given))
     }
 
     /// Whose field it is.

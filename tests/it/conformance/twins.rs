@@ -63,7 +63,7 @@ fn binary_twin(check: &str) -> Option<Bench> {
             bytes.truncate(bytes.len() / 2);
             bytes
         }),
-        "binary.size" => edited(|bytes| with_manifest(bytes, &"#".repeat(17 << 20))),
+        "binary.size" => edited(|bytes| with_manifest(bytes, &"#".repeat(49 << 20))),
         "binary.contract" => {
             edited(|bytes| with(bytes, "lockstep:plugin/source@0.1.0", "lockstep:plugin/source@0.9.0"))
         }

@@ -18,10 +18,6 @@ const FOUND: &[(u64, u64, u64, usize, u64)] = &[
     (4666, 6, 0x4_8608_b004_0000, 2, 77),
     // What was edited while a record was dead went nowhere when a person kept it.
     (3739, 7, 0x8_a008_0002_0000, 3, 229),
-    // What an owner's people had set was taken for the owner's form of what we had sent.
-    (7598, 7, 0x2_dd64_3489_20e1, 2, 134),
-    // A process that stood still between opening a writer and writing wrote into a sync that another had taken over.
-    (7043, 7, 0x3_aaa8_bae6_3b90, 4, 165),
     // Null where nothing had been shown was taken for a write that had arrived.
     (7820, 4, 0x4_a022_2802_2a00, 4, 65),
     // An edit that had lost against a delete went under when the record was undeleted elsewhere.

@@ -66,15 +66,11 @@ fn a_record_made_anew_by_what_was_just_written_is_filled_again() {
 }
 
 #[test]
-fn dates_references_and_what_an_endpoint_owns_have_no_form_of_its_own() {
+fn dates_and_references_have_no_form_of_an_endpoints_own() {
     let mut rules = rules(Policy::Manual);
     let (shown, given) = (Value::Int(20_240), Value::Int(20_238));
-    assert!(rules.is_form(1, 0, &shown, &given));
+    assert!(rules.is_form(0, &shown, &given));
     rules.exact[0] = true;
-    assert!(!rules.is_form(1, 0, &shown, &given));
-    assert!(rules.is_form(1, 0, &given, &given));
-    rules.exact[0] = false;
-    rules.groups[0].owner = Some((1, Others::Restore));
-    assert!(!rules.is_form(1, 0, &shown, &given));
-    assert!(rules.is_form(0, 0, &shown, &given));
+    assert!(!rules.is_form(0, &shown, &given));
+    assert!(rules.is_form(0, &given, &given));
 }

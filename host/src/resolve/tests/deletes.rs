@@ -45,7 +45,7 @@ fn what_was_edited_counts_when_a_person_keeps_what_was_deleted_and_nothing_else_
     assert_eq!(lab.deletes(1).deleted, Some(Deletion::Everywhere));
     let edit = lab.event(0, EventKind::Upsert, [None, Some("B 2"), Some("10")], None);
     assert_eq!(edit.deleted, Some(Deletion::Held));
-    assert_eq!(revive(&mut lab.state, 7), vec![1, 2]);
+    assert_eq!(revive(&mut lab.state, 7, |_| None), vec![1, 2]);
     assert_eq!((lab.text(0), lab.text(1), lab.text(2)), ("Ann".into(), "B 2".into(), "10".into()));
     assert!(lab.state.sides[0].held.is_empty());
 }
@@ -82,7 +82,7 @@ fn what_was_said_of_a_dead_record_alone_is_agreed_when_a_person_keeps_it() {
     lab.deletes(1);
     lab.state.canon[1].value = None;
     lab.state.sides[0].set_shadow(1, Shadow::Value(Value::text("B 2")));
-    assert!(revive(&mut lab.state, 7).is_empty());
+    assert!(revive(&mut lab.state, 7, |_| None).is_empty());
     assert_eq!((lab.text(1), lab.state.canon[1].source), ("B 2".into(), Source::Endpoint(0)));
 }
 
@@ -222,4 +222,19 @@ fn an_edit_that_lost_against_a_delete_counts_if_the_record_lives_again_all_the_s
     assert!(lab.event(0, EventKind::Undelete, [Some("Ann"), Some("A 1"), Some("10")], None).revived);
     assert_eq!((lab.text(0), lab.text(1)), ("Ann".into(), "B 2".into()));
     assert_eq!((lab.owed(0), lab.owed(1)), (Owed::Update(vec![1]), Owed::Nothing));
+}
+
+#[test]
+fn what_others_show_of_an_owners_field_is_not_agreed_on_because_the_record_lives_again() {
+    let mut lab = Lab::agreed(Policy::Manual);
+    lab.rules.groups[0].owner = Some((0, Others::Ignore));
+    lab.rules.delete_conflict = DeleteConflict::EditWins;
+    lab.state.canon[0] = Canon::default();
+    lab.state.sides[0].set_shadow(0, Shadow::Value(Value::Null));
+    lab.state.sides[1].set_shadow(0, Shadow::Value(Value::text("Bert")));
+    lab.state.sides.push(lab.state.sides[1].clone());
+    lab.rules.endpoints.push(lab.rules.endpoints[1].clone());
+    lab.deletes(2);
+    assert!(lab.says(1, [Some("Bert"), Some("B 2"), Some("10")]).revived);
+    assert_eq!((lab.text(1), lab.owed(0)), ("B 2".into(), Owed::Update(vec![1])));
 }

@@ -235,7 +235,7 @@ impl<'a> Decision<'a> {
         let before = state.clone();
         let told = match resolution {
             Resolution::Keep => {
-                revive(&mut state, self.next_lineage);
+                revive(&mut state, self.next_lineage, |_| None);
                 "kept"
             }
             Resolution::Delete => {
@@ -400,7 +400,7 @@ impl<'a> Decision<'a> {
             return Ok(());
         }
         if was_deleted && !was_revived && !state.is_live() {
-            revive(&mut state, self.next_lineage);
+            revive(&mut state, self.next_lineage, |_| None);
             done.records += 1;
         }
         if set.is_empty() && state == before {

@@ -67,7 +67,7 @@ impl Work<'_> {
             return None;
         }
         let fields = open.iter().filter_map(|(field, sent)| Some((*field, sent.clone(), shown(*field)?.clone())));
-        let is_form = |field, shown: &Value, sent: &Value| self.settled.rules.is_form(endpoint, field, shown, sent);
+        let is_form = |field, shown: &Value, sent: &Value| self.settled.rules.is_form(field, shown, sent);
         // Where readings lag behind, whatever it shows may be from before.
         let lag = self.settled.rules.lag(endpoint);
         let fields: Vec<_> = fields.filter(|(field, sent, shown)| lag == 0 && is_form(*field, shown, sent)).collect();
@@ -218,7 +218,7 @@ impl Work<'_> {
         unit: &mut Unit,
     ) {
         let now = |field: usize| row.values.get(field).and_then(Option::as_ref);
-        let is_form = |field, shown: &Value, sent: &Value| self.settled.rules.is_form(endpoint, field, shown, sent);
+        let is_form = |field, shown: &Value, sent: &Value| self.settled.rules.is_form(field, shown, sent);
         if sent.kind == SentKind::Unseen {
             let differs = |(field, sent): &(usize, Value)| {
                 let shown = now(*field).filter(|shown| *shown != sent && is_form(*field, shown, sent))?;

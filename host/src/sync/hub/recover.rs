@@ -222,7 +222,7 @@ impl Work<'_> {
         let open = open.into_iter().filter_map(|(field, sent)| Some((field, sent, shown(field)?.clone())));
         // What is nothing like it somebody else has written.
         let (forms, foreign): (Vec<_>, Vec<_>) =
-            open.partition(|(field, sent, shown)| self.settled.rules.is_form(endpoint, *field, shown, sent));
+            open.partition(|(field, sent, shown)| self.settled.rules.is_form(*field, shown, sent));
         if arrived.is_empty() && !was_shown {
             // Whether what is shown is a form of what was sent, or somebody's who has never seen that, is asked next.
             self.plan_again(endpoint, known.record, unit);

@@ -236,7 +236,7 @@ impl Decision<'_> {
                 _ => taken.push((*field, value.clone().unwrap_or(Value::Null))),
             }
         }
-        revive(&mut from, self.next_lineage);
+        revive(&mut from, self.next_lineage, |_| None);
         self.keep(pair.from, &before_from, &mut from, EntryKind::Rollback, Vec::new(), "taken back");
         let back = self.keys(&from).into_iter().flatten();
         let back: Vec<_> =
