@@ -233,6 +233,7 @@ fn what_others_show_of_an_owners_field_is_not_agreed_on_because_the_record_lives
     lab.state.sides[0].set_shadow(0, Shadow::Value(Value::Null));
     lab.state.sides[1].set_shadow(0, Shadow::Value(Value::text("Bert")));
     lab.state.sides.push(lab.state.sides[1].clone());
+    lab.state.sides[2].link = Link::Linked([2].into());
     lab.rules.endpoints.push(lab.rules.endpoints[1].clone());
     lab.deletes(2);
     assert!(lab.says(1, [Some("Bert"), Some("B 2"), Some("10")]).revived);
