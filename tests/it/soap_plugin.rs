@@ -45,13 +45,13 @@ fn start(customers: &[Value]) -> (Soap, PluginConnector) {
     (server, connector)
 }
 
-pub fn seed(server: &Soap, customers: &[Value]) {
+fn seed(server: &Soap, customers: &[Value]) {
     for customers in customers.chunks(1000) {
         server.ask("/-/seed", &Value::from(customers.to_vec()).to_string());
     }
 }
 
-pub fn customer(n: u32) -> Value {
+fn customer(n: u32) -> Value {
     json!({"Number": format!("N{n}"), "Name": format!("Name {n}"), "Credit": format!("{n}.25"), "Blocked": false, "Since": null})
 }
 
