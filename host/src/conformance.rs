@@ -151,6 +151,16 @@ fn skips<T>(reason: impl Into<String>) -> Result<T, Stop> {
     Err(Stop::Skips(reason.into()))
 }
 
+/// What a plugin or its file says may be of any length; a reason stands in tables and certificates.
+const REASON_CHARS_MAX: usize = 1_000;
+
+fn cut(reason: String) -> String {
+    match reason.char_indices().nth(REASON_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", reason.get(..end).unwrap_or_default()),
+        None => reason,
+    }
+}
+
 /// Passes if it holds.
 fn holds(holds: bool, reason: impl FnOnce() -> String) -> Verdict {
     if holds { Ok(()) } else { Err(Stop::Fails(reason())) }
@@ -190,8 +200,8 @@ pub async fn run(lab: &Lab, only: &[String], mut before: impl FnMut(&'static Che
         let began = lab.setup.clock.elapsed();
         let outcome = match (check.run)(lab).await {
             Ok(()) => Outcome::Passed,
-            Err(Stop::Fails(reason)) => Outcome::Failed(reason),
-            Err(Stop::Skips(reason)) => Outcome::Skipped(reason),
+            Err(Stop::Fails(reason)) => Outcome::Failed(cut(reason)),
+            Err(Stop::Skips(reason)) => Outcome::Skipped(cut(reason)),
         };
         let took = lab.setup.clock.elapsed().saturating_sub(began);
         results.push(CheckResult { check, outcome, took });
@@ -203,6 +213,13 @@ pub async fn run(lab: &Lab, only: &[String], mut before: impl FnMut(&'static Che
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reason_is_not_endless() {
+        assert_eq!(cut("short".into()), "short");
+        assert_eq!(cut("é".repeat(REASON_CHARS_MAX)).chars().count(), REASON_CHARS_MAX);
+        assert_eq!(cut("é".repeat(5_000)).chars().count(), REASON_CHARS_MAX + 1);
+    }
 
     #[test]
     fn every_check_has_an_id_of_its_own_and_says_everything() {

@@ -245,7 +245,7 @@ impl Written<'_> {
         let page = self.scratch.page(&[(ChangeKind::Upsert, self.scratch.key(record))])?;
         let key = super::reading::see(&page, 0, &self.scratch.stream.key).key;
         holds(reading.seen().any(|seen| seen.key == key), || {
-            format!("{what} is not shown: {}", super::scratch::shown(record))
+            format!("{what} is not among the {} that are shown: {}", reading.records(), super::scratch::shown(record))
         })
     }
 }
