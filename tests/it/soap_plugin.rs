@@ -45,17 +45,17 @@ fn start(customers: &[Value]) -> (Soap, PluginConnector) {
     (server, connector)
 }
 
-fn seed(server: &Soap, customers: &[Value]) {
+pub fn seed(server: &Soap, customers: &[Value]) {
     for customers in customers.chunks(1000) {
         server.ask("/-/seed", &Value::from(customers.to_vec()).to_string());
     }
 }
 
-fn customer(n: u32) -> Value {
+pub fn customer(n: u32) -> Value {
     json!({"Number": format!("N{n}"), "Name": format!("Name {n}"), "Credit": format!("{n}.25"), "Blocked": false, "Since": null})
 }
 
-fn state(server: &Soap) -> Vec<Value> {
+pub fn state(server: &Soap) -> Vec<Value> {
     serde_json::from_str::<Value>(&server.ask("/-/state", "")).unwrap().as_array().unwrap().clone()
 }
 

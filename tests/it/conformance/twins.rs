@@ -1,7 +1,7 @@
 //! For each check of the battery there is a plugin that fails it and nothing else, and one that passes.
 
 use lockstep::conformance::{Pinned, checks};
-use lockstep::plugin::{Access, FilesRoot};
+use lockstep::plugin::{Access, FilesRoot, Limits};
 use lockstep::project::PluginDigest;
 use serde_json::json;
 
@@ -63,7 +63,7 @@ fn binary_twin(check: &str) -> Option<Bench> {
             bytes.truncate(bytes.len() / 2);
             bytes
         }),
-        "binary.size" => edited(|bytes| with_manifest(bytes, &"#".repeat(49 << 20))),
+        "binary.size" => edited(|bytes| with_manifest(bytes, &"#".repeat(Limits::default().component_bytes))),
         "binary.contract" => {
             edited(|bytes| with(bytes, "lockstep:plugin/source@0.1.0", "lockstep:plugin/source@0.9.0"))
         }

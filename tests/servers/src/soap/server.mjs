@@ -1,7 +1,7 @@
 // Customers behind `soap` from npm, at `/crm`, with a UsernameToken where `/-/guard` wants one; what tests do behind its back is below `/-/`.
 import { createHash } from "node:crypto";
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
-import { createServer } from "node:http";
+import { createServer, ServerResponse } from "node:http";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import soap from "soap";
@@ -11,6 +11,8 @@ const wsdl = readFileSync(join(dirname(fileURLToPath(import.meta.url)), "crm.wsd
 let customers = new Map();
 let next = 1;
 let clock = Date.parse("2026-01-01T00:00:00Z");
+// What is there from the beginning is older than any lookback.
+const DAY = 86_400_000;
 let calls = {};
 let writes = 0;
 let password = null;
@@ -103,7 +105,7 @@ const back = async (request, response) => {
     "/-/seed": () => {
       for (const customer of JSON.parse(told)) {
         const known = customer.Id ? customers.get(customer.Id) : undefined;
-        const whole = { Id: next, Changed: new Date(clock).toISOString(), Tag: [], ...known, ...customer };
+        const whole = { Id: next, Changed: new Date(clock - DAY).toISOString(), Tag: [], ...known, ...customer };
         next = Math.max(next, whole.Id + 1);
         customers.set(whole.Id, whole);
       }
@@ -113,7 +115,14 @@ const back = async (request, response) => {
   response.end(JSON.stringify(answers[request.url]() ?? null));
 };
 
-const server = createServer((request, response) => {
+// A service has one clock: the one its records are stamped with.
+class Answer extends ServerResponse {
+  constructor(...request) {
+    super(...request);
+    this.setHeader("Date", new Date(clock).toUTCString());
+  }
+}
+const server = createServer({ ServerResponse: Answer }, (request, response) => {
   if (request.url.startsWith("/-/")) back(request, response);
 });
 const service = soap.listen(server, { path: "/crm", services: { CrmService: { CrmPort: operations } }, xml: wsdl, handleNilAsNull: true });
