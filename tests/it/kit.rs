@@ -63,7 +63,7 @@ impl Bench {
             .env("LOCKSTEP_CACHE_DIR", std::env::temp_dir().join("lockstep-test-cache"))
             // Crates are those the workspace itself is built with; they are built once for all tests.
             .env("CARGO_NET_OFFLINE", "true")
-            .env("CARGO_TARGET_DIR", std::env::temp_dir().join("lockstep-test-kit"))
+            .env("CARGO_TARGET_DIR", concat!(env!("CARGO_TARGET_TMPDIR"), "/kit"))
             .env_remove("LOCKSTEP_PROJECT")
             .envs(self.secrets.iter().cloned())
             .stdin(Stdio::null())
