@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use serde_json::{Map, Value};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::Sender;
 
 use super::error::SyncError;
 use super::retry::{Caution, Patience};
 use crate::connector::{Failure, FailureKind, Page, PageLimits, PageStatus, ReadRequest, Reader, Source};
+use crate::record::{ChangeKind, row_to_json};
 
 /// Asked between pages and while waiting; set by a person who wants to stop.
 #[derive(Clone, Default)]
@@ -46,6 +48,24 @@ impl Interrupt {
 /// Positions a source may lose in one reading before it is left alone.
 const STALE_MAX: u32 = 3;
 
+/// What a reading began with when it was last opened. A source may be unable to go on in the middle: a reading that fails now and then,
+/// and begins at the same place each time, gets nowhere and has to end.
+#[derive(Default)]
+struct Start {
+    first: Option<(ChangeKind, Map<String, Value>)>,
+    /// The time before it began with the same.
+    is_old: bool,
+}
+
+impl Start {
+    fn note(&mut self, page: &Page) {
+        let rows = page.changes.rows();
+        let first = (rows > 0).then(|| (page.changes.kind(0), row_to_json(&page.changes.data, 0)));
+        self.is_old = first.is_some() && first == self.first;
+        self.first = first;
+    }
+}
+
 /// Reads a stream to the end of what there is.
 pub(super) struct Reading {
     caution: Caution,
@@ -67,9 +87,10 @@ impl Reading {
 
     /// Sends every page; ends with the last one, when interrupted, or when nobody listens any more.
     pub async fn run(mut self, pages: Sender<Page>) -> Result<(), SyncError> {
-        let (mut patience, mut stale) = (Patience::default(), 0);
+        let (mut patience, mut stale, mut start) = (Patience::default(), 0, Start::default());
         let mut reader: Option<Box<dyn Reader>> = None;
         while !self.caution.interrupt.is_set() {
+            let is_first = reader.is_none();
             let page = match self.next(&mut reader).await {
                 Ok(page) => page,
                 Err(failure) => {
@@ -78,7 +99,12 @@ impl Reading {
                     continue;
                 }
             };
-            patience.progress();
+            if is_first {
+                start.note(&page);
+            }
+            if !start.is_old {
+                patience.progress();
+            }
             self.request.cursor = Some(page.next_cursor.clone());
             self.caution.observer.read(page.changes.rows() as u64, page.changes.data.bytes() as u64);
             let status = page.status;

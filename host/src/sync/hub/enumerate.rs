@@ -73,7 +73,7 @@ impl Work<'_> {
         }
         self.enumerated.insert(endpoint);
         let now = self.run.world.clock.now();
-        let (gone, total) = self.gone(endpoint, seen, now.timestamp_micros())?;
+        let Unseen { gone, open, total } = self.unseen(endpoint, seen, now.timestamp_micros())?;
         if self.settled.rules.lag(endpoint) > 0 {
             // What this one shows was not missing since the last, whatever becomes of what it does not show.
             let mut unit = Unit::default();
@@ -113,42 +113,50 @@ impl Work<'_> {
         let mut unit = Unit::default();
         let mut update = EndpointUpdate::new(self.endpoint_id(endpoint));
         update.enumerated_at = Some(now);
-        update.baselined = Some(true);
+        // What may be gone is asked about once more, by somebody who will not tell of it again.
+        update.baselined = (open == 0).then_some(true);
         unit.endpoints.push(update);
         unit.hold_applied = applied;
         self.commit(unit)?;
         Ok(None)
     }
 
-    /// Links of records that were not shown, and how many are linked. Where reads may be stale, a record must have been
-    /// missing for longer than that.
-    fn gone(&mut self, endpoint: usize, seen: &Seen, now: i64) -> Result<(Vec<StoredLink>, u64), SyncError> {
-        let (mut gone, mut total, mut after) = (Vec::new(), 0, None::<Vec<u8>>);
+    /// The links of an endpoint held against what it shows. Where reads may be stale, a record must have been missing for longer than
+    /// that.
+    fn unseen(&mut self, endpoint: usize, seen: &Seen, now: i64) -> Result<Unseen, SyncError> {
+        let (mut unseen, mut after) = (Unseen::default(), None::<Vec<u8>>);
         loop {
             let links = self.run.store.links(self.endpoint_id(endpoint), after.as_deref(), CHUNK)?;
-            total += links.len() as u64;
-            let Some(last) = links.last() else { return Ok((gone, total)) };
+            unseen.total += links.len() as u64;
+            let Some(last) = links.last() else { return Ok(unseen) };
             after = Some(last.remote.clone());
             let missing: Vec<StoredLink> = links.into_iter().filter(|link| !seen.has(&link.remote)).collect();
             if !missing.is_empty() {
-                gone.extend(self.missing(endpoint, missing, now)?);
+                self.judge_missing(endpoint, missing, now, &mut unseen)?;
             }
         }
     }
 
-    fn missing(&mut self, endpoint: usize, links: Vec<StoredLink>, now: i64) -> Result<Vec<StoredLink>, SyncError> {
+    fn judge_missing(
+        &mut self,
+        endpoint: usize,
+        links: Vec<StoredLink>,
+        now: i64,
+        unseen: &mut Unseen,
+    ) -> Result<(), SyncError> {
         let mut unit = self.load_unit(links.iter().map(|link| link.record))?;
         let lag = self.settled.rules.lag(endpoint);
         let waits = lag > 0 && self.has(Mechanism::SecondScan);
         let last = self.endpoints.get(endpoint).and_then(|state| state.scanned_at);
         let scans = Scans { now, last: last.map_or(i64::MAX, |at| at.timestamp_micros()), lag: waits.then_some(lag) };
-        let mut gone = Vec::new();
         for link in links {
-            let is_gone = is_gone(&mut unit, endpoint, &link, &scans);
-            gone.extend(is_gone.then_some(link));
+            match judge(&mut unit, endpoint, &link, &scans) {
+                Judgement::Gone => unseen.gone.push(link),
+                Judgement::Open => unseen.open += 1,
+                Judgement::NotLinked => {}
+            }
         }
-        self.commit(unit)?;
-        Ok(gone)
+        self.commit(unit)
     }
 
     /// The hold that approves these deletes, or the one that now waits for approval.
@@ -193,17 +201,36 @@ struct Scans {
     lag: Option<i64>,
 }
 
-fn is_gone(unit: &mut Unit, endpoint: usize, link: &StoredLink, scans: &Scans) -> bool {
-    let Some(touched) = unit.get(link.record) else { return false };
-    let Some(side) = touched.state.sides.get_mut(endpoint) else { return false };
-    let is_linked = matches!(&side.link, Link::Linked(remote) if **remote == *link.remote);
-    if !is_linked || scans.now < side.fenced_until {
-        return false;
+/// Linked records that an enumeration did not show.
+#[derive(Default)]
+struct Unseen {
+    gone: Vec<StoredLink>,
+    /// Those of which it takes another enumeration to know.
+    open: u64,
+    /// All that are linked.
+    total: u64,
+}
+
+enum Judgement {
+    Gone,
+    Open,
+    /// The link is no longer one of a record that could be gone.
+    NotLinked,
+}
+
+fn judge(unit: &mut Unit, endpoint: usize, link: &StoredLink, scans: &Scans) -> Judgement {
+    let Some(touched) = unit.get(link.record) else { return Judgement::NotLinked };
+    let Some(side) = touched.state.sides.get_mut(endpoint) else { return Judgement::NotLinked };
+    if !matches!(&side.link, Link::Linked(remote) if **remote == *link.remote) {
+        return Judgement::NotLinked;
     }
-    let Some(lag) = scans.lag else { return true };
+    if scans.now < side.fenced_until {
+        return Judgement::Open;
+    }
+    let Some(lag) = scans.lag else { return Judgement::Gone };
     // What the enumeration before this one has shown was not missing since.
     let since = side.missing.filter(|missing| missing.last >= scans.last).map_or(scans.now, |missing| missing.since);
     side.missing = Some(Missing { since, last: scans.now });
     touched.is_dirty = true;
-    scans.now.saturating_sub(since) > lag
+    if scans.now.saturating_sub(since) > lag { Judgement::Gone } else { Judgement::Open }
 }

@@ -1,10 +1,12 @@
 //! Which record an unknown remote record is.
 
+use std::collections::BTreeSet;
+
 use super::decide::Incoming;
 use super::unit::{Touched, Unit};
 use super::work::Work;
 use crate::record::Value;
-use crate::resolve::{Link, Mechanism, Normaliser, RecordState, match_digest, similarity};
+use crate::resolve::{Link, Mechanism, Normaliser, RecordState, Sent, SentKind, Side, match_digest, similarity};
 use crate::store::{ConflictKind, HubCommit, MatchKey, MatchKeyChange, Presence, RecordId};
 
 /// What a remote record that is linked to nothing is.
@@ -17,6 +19,9 @@ pub(super) enum Identity {
         candidates: Vec<(RecordId, f64)>,
     },
 }
+
+/// Fields records are matched by, with values.
+pub(super) type Matched = Vec<(usize, Option<Value>)>;
 
 /// What a record that has the same match key is to us.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -51,14 +56,17 @@ impl Work<'_> {
         if touched.matched.as_ref() == Some(&now) {
             return;
         }
-        let before = touched.matched.as_deref().unwrap_or_default();
-        let value = |field| before.iter().find(|(known, _)| *known == field).and_then(|(_, value)| value.as_ref());
-        let (before, after) = (self.keys_of(value), self.match_keys(&touched.state));
-        for (before, after) in before.iter().zip(&after).filter(|(before, after)| before != after) {
-            let change = |key: &MatchKey, presence| MatchKeyChange { key: *key, record: id, presence };
-            commit.match_keys.extend(before.as_ref().map(|key| change(key, Presence::Absent)));
-            commit.match_keys.extend(after.as_ref().map(|key| change(key, Presence::Present)));
-        }
+        let (before, after) = (self.keys_of_all(touched.matched.as_deref().unwrap_or_default()), self.keys_of_all(&now));
+        let change = |key: &MatchKey, presence| MatchKeyChange { key: *key, record: id, presence };
+        commit.match_keys.extend(before.difference(&after).map(|key| change(key, Presence::Absent)));
+        commit.match_keys.extend(after.difference(&before).map(|key| change(key, Presence::Present)));
+    }
+
+    fn keys_of_all(&self, matched: &[Matched]) -> BTreeSet<MatchKey> {
+        let keys = |values: &Matched| {
+            self.keys_of(|field| values.iter().find(|(known, _)| *known == field).and_then(|(_, value)| value.as_ref()))
+        };
+        matched.iter().flat_map(keys).flatten().collect()
     }
 
     /// Every rule's fields, one rule after the other.
@@ -67,9 +75,18 @@ impl Work<'_> {
         matching.exact.iter().chain(matching.scored.as_ref().map(|scored| &scored.block))
     }
 
-    /// The fields records are matched by, with their values.
-    pub fn matched(&self, state: &RecordState) -> Vec<(usize, Option<Value>)> {
-        self.matching_rules().flatten().map(|(field, _)| (*field, state.value(*field).cloned())).collect()
+    /// The fields records are matched by, with the values agreed on; and with those a copy was made with that nobody has seen yet, where
+    /// others have been agreed on since.
+    pub fn matched(&self, state: &RecordState) -> Vec<Matched> {
+        let fields = || self.matching_rules().flatten().map(|(field, _)| *field);
+        let mut found: Vec<Matched> = vec![fields().map(|field| (field, state.value(field).cloned())).collect()];
+        for side in &state.sides {
+            let Some(made) = made(side) else { continue };
+            if fields().any(|field| sent_value(made, field) != state.value(field)) {
+                found.push(fields().map(|field| (field, sent_value(made, field).cloned())).collect());
+            }
+        }
+        found
     }
 
     /// Exact rules first, one after the other; then the scored rule.
@@ -113,7 +130,12 @@ impl Work<'_> {
     fn candidate(&self, endpoint: usize, record: RecordId, key: MatchKey, unit: &Unit) -> Option<Candidate> {
         let state = &unit.peek(record)?.state;
         let is_fresh = state.version == 0;
-        if !is_fresh && !self.match_keys(state).contains(&Some(key)) {
+        // A copy that nobody has seen yet is known by what it was made with, though something else may have been agreed on since.
+        let is_made = |made: &Sent| self.keys_of(|field| sent_value(made, field)).contains(&Some(key));
+        if !is_fresh
+            && !self.match_keys(state).contains(&Some(key))
+            && !state.side(endpoint).and_then(made).is_some_and(is_made)
+        {
             return None;
         }
         // A record that was deleted and is still somewhere comes back; what is nowhere any more begins anew.
@@ -152,6 +174,15 @@ impl Work<'_> {
             _ => Identity::Doubtful { kind: ConflictKind::Match, candidates },
         }
     }
+}
+
+/// The creation at an endpoint of which nobody knows the outcome.
+fn made(side: &Side) -> Option<&Sent> {
+    side.sent.as_deref().filter(|sent| sent.kind == SentKind::Create)
+}
+
+fn sent_value(sent: &Sent, field: usize) -> Option<&Value> {
+    sent.patch.iter().find(|(known, _)| *known == field).map(|(_, value)| value)
 }
 
 fn doubtful(kind: ConflictKind, records: Vec<RecordId>) -> Identity {

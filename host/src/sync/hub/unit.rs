@@ -4,7 +4,7 @@ use std::collections::hash_map::Entry as Place;
 use std::collections::{BTreeMap, HashMap};
 
 use super::by_record::{ByCopy, ByRecord};
-use crate::record::Value;
+use super::identify::Matched;
 use crate::resolve::RecordState;
 use crate::store::{
     ConflictChange, EndpointId, EndpointUpdate, EventChange, IntentRow, KeyDigest, MatchKey, NewDeadLetter, NewLineage,
@@ -37,7 +37,7 @@ pub(super) struct Unit {
 pub(super) struct Touched {
     pub state: RecordState,
     /// The values of the match fields when it was loaded; none if it is new.
-    pub matched: Option<Vec<(usize, Option<Value>)>>,
+    pub matched: Option<Vec<Matched>>,
     pub is_dirty: bool,
     /// Something was agreed anew: whatever was refused or parked is tried again.
     pub is_changed: bool,
@@ -66,7 +66,7 @@ impl Unit {
         self.put(id, state, None);
     }
 
-    pub fn put(&mut self, id: RecordId, state: RecordState, matched: Option<Vec<(usize, Option<Value>)>>) {
+    pub fn put(&mut self, id: RecordId, state: RecordState, matched: Option<Vec<Matched>>) {
         if let Place::Vacant(place) = self.records.entry(id) {
             self.order.push(id);
             place.insert(Touched { state, matched, is_dirty: false, is_changed: false, is_untouched: true });

@@ -37,6 +37,8 @@ pub enum Flavour {
     File,
     /// Goes on behind the last key, whatever happened before it.
     Table,
+    /// Cannot go on: a reading that was broken off begins at the beginning.
+    Scan,
 }
 
 type Edit = Box<dyn FnOnce(&mut SourceState) + Send>;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::connector::{Failure, FailureKind, WriteStatus};
-use crate::sync::testing::{FakeTransform, Lab, Outcome, Verdict, failure, person};
+use crate::sync::testing::{FakeTransform, Flavour, Lab, Outcome, Verdict, failure, person};
 
 /// Every call a run makes of its connectors.
 const CALLS: [(&str, &str); 9] = [
@@ -84,6 +84,24 @@ fn patience_begins_anew_with_every_page() {
     }
     lab.run_well();
     lab.assert_equal();
+}
+
+#[test]
+fn a_reading_that_never_gets_further_ends() {
+    for (flavour, outcome) in [(Flavour::Table, Ok(())), (Flavour::Scan, Err("LS0707"))] {
+        let lab = Lab::new().with_people(1..=45);
+        lab.source.state().flavour = flavour;
+        for nth in 1..=100 {
+            lab.source.script.fail("next", 3 * nth, failure(FailureKind::Transient));
+        }
+        match outcome {
+            Ok(()) => lab.assert_counted(&lab.run_well()),
+            Err(code) => assert_eq!(lab.run_badly(), code),
+        }
+        lab.source.script.heal();
+        lab.run_well();
+        lab.assert_equal();
+    }
 }
 
 #[test]
