@@ -235,7 +235,10 @@ fn read_shadows(bytes: &mut &[u8], canon: &[Canon], fields: usize) -> Option<Vec
 fn write_more(out: &mut Vec<u8>, side: &Side) {
     write_int(out, side.fenced_until);
     write_int(out, side.missing.map_or(0, |missing| missing.since));
-    side.missing.iter().for_each(|missing| write_int(out, missing.last));
+    if let Some(missing) = side.missing {
+        write_int(out, missing.last);
+        write_int(out, missing.before);
+    }
     let flag = |is: bool, bit: u8| if is { bit } else { 0 };
     let (is_sent, is_late) = (flag(side.sent.is_some(), 2), flag(side.late.is_some(), 8));
     out.push(flag(side.delete_held, 1) | is_sent | flag(side.unsure_until != 0, 4) | is_late);
@@ -307,7 +310,7 @@ fn read_more(bytes: &mut &[u8], side: &mut Side) -> Option<()> {
     side.fenced_until = read_int(bytes)?;
     side.missing = match read_int(bytes)? {
         0 => None,
-        since => Some(Missing { since, last: read_int(bytes)? }),
+        since => Some(Missing { since, last: read_int(bytes)?, before: read_int(bytes)? }),
     };
     let flags = read_byte(bytes)?;
     side.delete_held = flags & 1 != 0;

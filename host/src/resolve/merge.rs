@@ -144,7 +144,7 @@ pub fn merge_group(
     if let Some(until) = unsettled(state, endpoint, &changed, statement.now, rules) {
         return Merged::Unsettled(until);
     }
-    let dispute = dispute(state, group, &definition.fields, &fields, statement);
+    let dispute = dispute(state, (group, definition), &fields, statement);
     if is_silent(state, &fields, &dispute, definition, endpoint) {
         see(state, endpoint, &fields);
         return Merged::Agreed { settled: false };
@@ -231,8 +231,7 @@ fn is_newborn(state: &RecordState, owner: usize, fields: &[(usize, Value)]) -> b
 
 fn dispute(
     state: &RecordState,
-    group: usize,
-    members: &[usize],
+    (group, Group { fields: members, policy, .. }): (usize, &Group),
     fields: &[(usize, Value)],
     statement: &Statement<'_>,
 ) -> Dispute {
@@ -243,7 +242,7 @@ fn dispute(
         .max_by_key(|canon| (canon.lineage, canon.at));
     Dispute {
         group,
-        base: members.iter().map(|field| state.seen(statement.endpoint, *field).cloned()).collect(),
+        base: members.iter().map(|field| base(state, policy, *field, statement)).collect(),
         current: members.iter().map(|field| state.value(*field).cloned()).collect(),
         incoming: members
             .iter()
@@ -254,6 +253,17 @@ fn dispute(
         current_at: newest.and_then(|canon| canon.at),
         incoming_at: statement.at,
     }
+}
+
+/// What a field was before somebody changed it, as far as anybody knows. Of a set each item is a matter of its own.
+fn base(state: &RecordState, policy: &Policy, field: usize, statement: &Statement<'_>) -> Option<Value> {
+    let seen = state.seen(statement.endpoint, field);
+    let of_set = || {
+        let Policy::Set { separator } = policy else { return None };
+        let written = state.side(statement.endpoint)?.unheard(field, statement.now)?;
+        policy::set_before(seen, written, statement.values.get(field)?.as_ref()?, separator.as_deref())
+    };
+    of_set().or_else(|| seen.cloned())
 }
 
 fn is_owners(group: &Group, endpoint: usize, rules: &Rules) -> bool {

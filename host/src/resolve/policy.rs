@@ -158,6 +158,18 @@ fn set(base: Option<&Value>, current: &Value, incoming: &Value, separator: Optio
     Some(Value::text(&write_items(&all, separator)?))
 }
 
+/// What a set was before somebody changed it, of which we have written something without hearing whether it arrived: items of that
+/// write which are shown have arrived.
+pub fn set_before(seen: Option<&Value>, written: &Value, shown: &Value, separator: Option<&str>) -> Option<Value> {
+    let items = |value: &Value| items(value, separator);
+    let seen = seen.map_or(Some(BTreeSet::new()), items)?;
+    let (written, shown) = (items(written)?, items(shown)?);
+    let is_there = |item: &&String| shown.contains(*item) || written.contains(*item);
+    let kept = seen.iter().filter(is_there);
+    let arrived = written.intersection(&shown);
+    Some(Value::text(&write_items(&kept.chain(arrived).collect(), separator)?))
+}
+
 /// The items of a set; those of a JSON list as JSON texts.
 fn items(value: &Value, separator: Option<&str>) -> Option<BTreeSet<String>> {
     let text = match value {
@@ -200,6 +212,24 @@ mod tests {
         let merged = set(Some(&text("[1]")), &text("[1,\"x\"]"), &text("[]"), None);
         assert_eq!(merged, Some(text("[\"x\"]")));
         assert_eq!(set(None, &text("{}"), &text("[]"), None), None);
+    }
+
+    #[test]
+    fn items_of_a_write_nobody_answered_for_have_arrived_where_they_are_shown() {
+        let before = |seen, written, shown| {
+            set_before(Some(&text(seen)), &text(written), &text(shown), Some(";")).map(|value| match value {
+                Value::Text(text) => text.to_string(),
+                other => panic!("{other:?}"),
+            })
+        };
+        assert_eq!(before("", "a;b", "a;b;c").as_deref(), Some("a;b"), "somebody has added c to what was written");
+        assert_eq!(
+            before("x", "x;a", "x;c").as_deref(),
+            Some("x"),
+            "it has not arrived, or somebody has taken it away"
+        );
+        assert_eq!(before("x;y", "x", "x;c").as_deref(), Some("x"), "y was taken away by the write");
+        assert_eq!(before("x;y", "x", "y").as_deref(), Some("x;y"), "somebody has taken x away, and y is still there");
     }
 
     #[test]

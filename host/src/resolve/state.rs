@@ -146,6 +146,8 @@ impl Shadow {
 /// The first and the last of the enumerations in a row that have not shown a record, by our clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Missing {
+    /// The enumeration before the first; the largest there is if there was none.
+    pub before: i64,
     pub since: i64,
     pub last: i64,
 }
@@ -273,6 +275,13 @@ impl Side {
     pub fn sent_value(&self, field: usize) -> Option<&Value> {
         let sent = self.sent.as_ref()?;
         sent.patch.iter().find(|(sent, _)| *sent == field).map(|(_, value)| value)
+    }
+
+    /// What a field was given by a write of which nobody knows whether it has arrived.
+    pub fn unheard(&self, field: usize, now: i64) -> Option<&Value> {
+        let late = self.late.as_ref().filter(|late| late.may_arrive(now));
+        let late = || late?.patch.iter().find(|(sent, _)| *sent == field).map(|(_, value)| value);
+        self.sent_value(field).or_else(late)
     }
 
     /// Whether a value is our own write, which arrived after all. Written again meanwhile, or long ago, it is not.

@@ -26,6 +26,16 @@ const FOUND: &[(u64, u64, u64, usize, u64)] = &[
     (6820, 7, 0x4_1108_8008_0000, 2, 228),
     // A value for a field whose owner was just being given the record was neither taken nor restored.
     (6573, 2, 0x4_1240_8000_0121, 3, 11),
+    // A copy whose creation nobody had answered for was taken for somebody else's once its email had changed elsewhere.
+    (10196, 1, 0x80_1002_0401, 4, 6),
+    // What the first enumeration after a lost place could not prove to be gone was never asked about again.
+    (10446, 7, 0x2_0990_b02d_2965, 2, 154),
+    // A write that was refused, in a batch whose flush failed, was taken for one that may have arrived.
+    (10775, 7, 0x6_8c24_1000_0111, 3, 39),
+    // Items of a set that a write of ours had brought were taken for somebody's.
+    (11632, 7, 0x2_2e74_0096_1570, 4, 133),
+    // Where deletes are found by two enumerations, the second was taken for when the record had been read last.
+    (11549, 7, 0x65b4_a05c_206f, 4, 111),
 ];
 
 fn check(first: u64, last: u64, quirks: Quirks) {

@@ -242,9 +242,10 @@ impl Work<'_> {
         answers: &Answers,
         decided: &mut Decided,
     ) -> Result<(), SyncError> {
-        let (now, read_before) = (self.now(), self.read_before(endpoint));
+        let now = self.now();
         let lineage = self.next_lineage + decided.unit.lineage.len() as i64;
         let rules = &self.settled.rules;
+        let read_before = self.read_before(endpoint);
         let void = match row.kind {
             EventKind::Delete => self.void(endpoint, record, &decided.unit)?,
             EventKind::Upsert | EventKind::Undelete => Vec::new(),
@@ -253,6 +254,9 @@ impl Work<'_> {
             return Err(SyncError::internal(self.hub.def.name.as_str(), "a record was not loaded"));
         };
         let is_new = touched.state.version == 0 && touched.state.lineage == 0;
+        // What is missing for a while was shown before that for the last time.
+        let missing = touched.state.side(endpoint).and_then(|side| side.missing).map_or(i64::MAX, |known| known.before);
+        let read_before = read_before.min(missing).saturating_sub(rules.lag(endpoint));
         let event = Event {
             endpoint,
             kind: row.kind,
@@ -297,7 +301,7 @@ impl Work<'_> {
             .endpoints
             .get(endpoint)
             .and_then(|state| if reports { state.progress_at } else { state.enumerated_at });
-        read.map_or(i64::MAX, |at| at.timestamp_micros().saturating_sub(self.settled.rules.lag(endpoint)))
+        read.map_or(i64::MAX, |at| at.timestamp_micros())
     }
 
     /// Nothing waits any more, if anything did.

@@ -229,8 +229,9 @@ fn judge(unit: &mut Unit, endpoint: usize, link: &StoredLink, scans: &Scans) -> 
     }
     let Some(lag) = scans.lag else { return Judgement::Gone };
     // What the enumeration before this one has shown was not missing since.
-    let since = side.missing.filter(|missing| missing.last >= scans.last).map_or(scans.now, |missing| missing.since);
-    side.missing = Some(Missing { since, last: scans.now });
+    let known = side.missing.filter(|missing| missing.last >= scans.last);
+    let Missing { before, since, .. } = known.unwrap_or(Missing { before: scans.last, since: scans.now, last: 0 });
+    side.missing = Some(Missing { before, since, last: scans.now });
     touched.is_dirty = true;
     if scans.now.saturating_sub(since) > lag { Judgement::Gone } else { Judgement::Open }
 }

@@ -56,7 +56,8 @@ impl Work<'_> {
         if touched.matched.as_ref() == Some(&now) {
             return;
         }
-        let (before, after) = (self.keys_of_all(touched.matched.as_deref().unwrap_or_default()), self.keys_of_all(&now));
+        let (before, after) =
+            (self.keys_of_all(touched.matched.as_deref().unwrap_or_default()), self.keys_of_all(&now));
         let change = |key: &MatchKey, presence| MatchKeyChange { key: *key, record: id, presence };
         commit.match_keys.extend(before.difference(&after).map(|key| change(key, Presence::Absent)));
         commit.match_keys.extend(after.difference(&before).map(|key| change(key, Presence::Present)));

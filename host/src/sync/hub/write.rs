@@ -148,8 +148,12 @@ impl Calls<'_> {
                         self.set(&[of(&row)], &refusal(failure));
                     }
                 }
-                Err(failed) => {
-                    self.set(&jobs_of_part, &failed.outcome());
+                Err(Failed { failure, stage, answered }) => {
+                    self.set(&jobs_of_part, &stage.outcome(failure));
+                    // What was refused one by one is not there, whatever became of the rest.
+                    if let Some(results) = answered {
+                        self.take_refusals(shape, &jobs_of_part, results);
+                    }
                     return false;
                 }
             }
@@ -168,15 +172,30 @@ impl Calls<'_> {
             return Err(Failed::before(not_tried(end)));
         }
         let results = writer.write(changes).await.map_err(Failed::write)?;
-        writer.flush().await.map_err(Failed::flush)?;
-        Ok(results)
+        match writer.flush().await {
+            Ok(_) => Ok(results),
+            Err(failure) => Err(Failed { failure, stage: Stage::Flush, answered: Some(results) }),
+        }
     }
 
     fn take_results(&mut self, shape: &Shape, rows: &[u32], results: WriteResults) {
+        self.take_some(shape, rows, results, |_| true);
+    }
+
+    fn take_refusals(&mut self, shape: &Shape, rows: &[u32], results: WriteResults) {
+        self.take_some(shape, rows, results, |status| {
+            matches!(status, WriteStatus::Conflict | WriteStatus::Rejected | WriteStatus::Retry)
+        });
+    }
+
+    fn take_some(&mut self, shape: &Shape, rows: &[u32], results: WriteResults, counts: fn(WriteStatus) -> bool) {
         for (at, row) in rows.iter().enumerate() {
             let status =
                 results.statuses.as_ref().and_then(|statuses| statuses.get(at)).copied().unwrap_or(WriteStatus::Ok);
             let status = if self.safety.has(Mechanism::RowResults) { status } else { WriteStatus::Ok };
+            if !counts(status) {
+                continue;
+            }
             let error = || {
                 let found = results.errors.iter().find(|error| error.row as usize == at);
                 found.map_or_else(|| silent(self.end), |error| error.error.clone())
@@ -216,6 +235,8 @@ fn refusal(failure: Failure) -> Outcome {
 struct Failed {
     failure: Failure,
     stage: Stage,
+    /// What had been said of each row before the call failed.
+    answered: Option<WriteResults>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -230,26 +251,24 @@ enum Stage {
 
 impl Failed {
     fn before(failure: Failure) -> Self {
-        Self { failure, stage: Stage::Before }
+        Self { failure, stage: Stage::Before, answered: None }
     }
 
     fn write(failure: Failure) -> Self {
-        Self { failure, stage: Stage::Write }
+        Self { failure, stage: Stage::Write, answered: None }
     }
+}
 
-    fn flush(failure: Failure) -> Self {
-        Self { failure, stage: Stage::Flush }
-    }
-
-    fn outcome(self) -> Outcome {
+impl Stage {
+    fn outcome(self, failure: Failure) -> Outcome {
         let is_open = matches!(
-            self.failure.kind,
+            failure.kind,
             FailureKind::Transient | FailureKind::Fault | FailureKind::Other | FailureKind::Permanent
         );
-        match self.stage {
-            Stage::Flush => Outcome::Unknown(self.failure),
-            Stage::Write if is_open => Outcome::Unknown(self.failure),
-            _ => Outcome::Retry(self.failure),
+        match self {
+            Self::Flush => Outcome::Unknown(failure),
+            Self::Write if is_open => Outcome::Unknown(failure),
+            _ => Outcome::Retry(failure),
         }
     }
 }

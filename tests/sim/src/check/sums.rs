@@ -47,7 +47,7 @@ fn check(core: &Core, view: &View, field: usize, class: usize, changes: &[&Chang
     let [value] = Vec::from_iter(&final_values)[..] else { return };
     let what = match value {
         Value::Int(count) => counter(core, field, class, changes, *count),
-        set => set_of(field, changes, set),
+        set => set_of(core, field, changes, set),
     };
     found.extend(what);
 }
@@ -76,17 +76,40 @@ fn counter(core: &Core, field: usize, class: usize, changes: &[&Change], count: 
     (!is_fine).then(|| format!("a counter is {count}, but all that was counted is {sum}"))
 }
 
-fn set_of(field: usize, changes: &[&Change], set: &Value) -> Option<String> {
+fn set_of(core: &Core, field: usize, changes: &[&Change], set: &Value) -> Option<String> {
     let (mut added, mut removed) = (BTreeSet::new(), BTreeSet::new());
-    let of = |values: &Option<crate::system::Values>| -> BTreeSet<String> {
-        values.iter().flat_map(|values| items(&values[field])).map(str::to_owned).collect()
-    };
     for change in changes {
-        let (before, after) = (of(&change.before), of(&change.after));
+        let (before, after) = (items_of(&change.before, field), items_of(&change.after, field));
         added.extend(after.difference(&before).cloned());
         removed.extend(before.difference(&after).cloned());
     }
-    let expected: BTreeSet<String> = added.difference(&removed).cloned().collect();
-    let is: BTreeSet<String> = items(set).into_iter().map(str::to_owned).collect();
+    let doubtful = taken_back(core, field, changes);
+    let sure = |items: BTreeSet<String>| -> BTreeSet<String> { items.difference(&doubtful).cloned().collect() };
+    let expected = sure(added.difference(&removed).cloned().collect());
+    let is = sure(items(set).into_iter().map(str::to_owned).collect());
     (expected != is).then(|| format!("a set is {is:?}, but what was added and not removed is {expected:?}"))
+}
+
+/// Items that somebody has put back as they were before a write whose answer was lost: nobody can tell that from a write that was.
+fn taken_back(core: &Core, field: usize, changes: &[&Change]) -> BTreeSet<String> {
+    let delta = |change: &Change| -> BTreeSet<String> {
+        items_of(&change.before, field).symmetric_difference(&items_of(&change.after, field)).cloned().collect()
+    };
+    let mut found = BTreeSet::new();
+    for change in changes {
+        let before = core.ledger.changes.iter().enumerate().rev();
+        let mut before = before.skip_while(|(_, known)| !std::ptr::eq(*known, *change)).skip(1);
+        let is_same = |known: &Change| (known.system, known.key) == (change.system, change.key);
+        let last = before.find(|(_, known)| is_same(known) && known.author != Author::User);
+        if let Some((number, write)) = last
+            && !core.ledger.is_confirmed(number)
+        {
+            found.extend(delta(write).intersection(&delta(change)).cloned());
+        }
+    }
+    found
+}
+
+fn items_of(values: &Option<crate::system::Values>, field: usize) -> BTreeSet<String> {
+    values.iter().flat_map(|values| items(&values[field])).map(str::to_owned).collect()
 }
