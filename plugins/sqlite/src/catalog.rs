@@ -141,9 +141,12 @@ pub fn all_tables(session: &Session) -> Result<Vec<Table>> {
     let names = read_all(session, NAMES, Arguments::new(), 1)?;
     let mut tables = Vec::with_capacity(names.rows());
     for row in 0..names.rows() {
-        // A view on a table that is gone cannot even be looked at.
-        if let Ok(Some(table)) = read_table(session, names.get(row, 0).unwrap_or_default()) {
-            tables.push(table);
+        match read_table(session, names.get(row, 0).unwrap_or_default()) {
+            Ok(table) => tables.extend(table),
+            // What passes says nothing about the table: a list without it would look whole.
+            Err(error) if error.kind == "transient" => return Err(error),
+            // A view on a table that is gone cannot even be looked at.
+            Err(_) => {}
         }
     }
     Ok(tables)
