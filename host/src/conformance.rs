@@ -11,6 +11,7 @@ mod certificate;
 mod compare;
 mod discover;
 mod errors;
+mod faults;
 mod incremental;
 mod insert;
 mod junit;
@@ -19,6 +20,7 @@ mod lookup;
 mod manifest;
 mod memory;
 mod pages;
+mod playback;
 mod read;
 mod reading;
 mod resume;
@@ -38,8 +40,10 @@ use crate::error::Explain as _;
 use crate::plugin::PluginError;
 
 pub use certificate::certificate;
+pub use faults::{FAULTS, FaultKind};
 pub use junit::junit;
 pub use lab::{Lab, Pinned, Setup, Subject, Wishes};
+pub use playback::{After, Difference, counts, differences, perform};
 
 /// Goes up whenever a check is added, removed or means something else.
 pub const BATTERY_VERSION: u32 = 1;

@@ -21,6 +21,7 @@ mod limits;
 mod manifest;
 mod output;
 mod pack;
+mod tape;
 mod trouble;
 
 pub use binary::{Authority, BinaryReport};
@@ -36,4 +37,5 @@ pub use instance::RULE_PROPERTY;
 pub use limits::{LimitWish, Limits};
 pub use manifest::{ConfigKey, Manifest};
 pub use pack::{Packed, pack};
-pub use trouble::{Calls, Trouble};
+pub use tape::{Exchange, Head, Recording, RecordingError, Tape};
+pub use trouble::{Calls, Fault, Spoil, Trouble};

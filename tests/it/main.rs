@@ -17,6 +17,7 @@ mod odata_plugin;
 mod openlineage;
 mod plugins;
 mod postgres_plugin;
+mod recording;
 mod salesforce_plugin;
 mod sandbox;
 mod soap_plugin;

@@ -41,7 +41,7 @@ fn faulty(behaviour: &str) -> (PluginConnector, tempfile::TempDir) {
     std::fs::write(folder.path().join("file.txt"), "content").unwrap();
     std::fs::write(folder.path().parent().unwrap().join("secret"), "secret").unwrap();
     let mut grants = Grants::none("test");
-    grants.files.insert("data".into(), FilesRoot { path: folder.path().to_owned(), access: Access::ReadWrite });
+    grants.files.insert("data".into(), FilesRoot::new(folder.path().to_owned(), Access::ReadWrite));
     let origin = HttpOrigin::new(HttpSettings {
         origin: url::Url::parse("http://127.0.0.1:9").unwrap(),
         private: PrivateAddresses::Allowed,

@@ -33,7 +33,7 @@ impl Grantor {
     pub fn grants(&mut self, connection: &Connection) -> Result<Grants> {
         let mut grants = Grants::none(connection.name.as_str());
         for (alias, grant) in &connection.files {
-            grants.files.insert(alias.clone(), FilesRoot { path: grant.path.clone(), access: self.access });
+            grants.files.insert(alias.clone(), FilesRoot::new(grant.path.clone(), self.access));
         }
         for (alias, grant) in &connection.sql {
             grants.sql.insert(alias.clone(), database(connection, alias, grant, self.access)?);
@@ -46,6 +46,17 @@ impl Grantor {
             grants.http.insert(alias.clone(), self.origin(connection, alias, grant, budget.clone())?);
         }
         Ok(grants)
+    }
+
+    /// The grants as they are made for a run, without credentials: whoever looks at them need not have any. A database that only
+    /// its URL names is left out where that leads nowhere.
+    pub fn without_credentials(&mut self, connection: &Connection) -> Result<Grants> {
+        let mut bare = connection.clone();
+        for grant in bare.http.values_mut() {
+            (grant.auth, grant.authorities) = (None, None);
+        }
+        bare.sql.retain(|alias, grant| database(connection, alias, grant, self.access).is_ok());
+        self.grants(&bare)
     }
 
     fn origin(

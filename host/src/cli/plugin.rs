@@ -5,6 +5,7 @@ use std::path::Path;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use super::output::Block;
 use super::{Context, Reply};
 use crate::error::Result;
 use crate::plugin::{Catalog, Limits, PluginBinary, PluginError};
@@ -12,9 +13,12 @@ use crate::plugin::{Catalog, Limits, PluginBinary, PluginError};
 mod build;
 mod check;
 mod dev;
+mod fault;
 mod inspect;
 mod list;
 mod new;
+mod record;
+mod replay;
 mod rounds;
 
 /// Look at plugins, and make them
@@ -50,6 +54,8 @@ pub enum PluginVerb {
     Dev(dev::DevArgs),
     /// Put a manifest into a component, whatever tool made it
     Pack(build::PackArgs),
+    Record(record::RecordArgs),
+    Replay(replay::ReplayArgs),
 }
 
 impl PluginVerb {
@@ -63,6 +69,8 @@ impl PluginVerb {
             Self::Build(_) => "plugin build",
             Self::Dev(_) => "plugin dev",
             Self::Pack(_) => "plugin pack",
+            Self::Record(_) => "plugin record",
+            Self::Replay(_) => "plugin replay",
         }
     }
 }
@@ -77,6 +85,8 @@ pub async fn run(args: &PluginArgs, context: &Context) -> Result<Reply> {
         PluginVerb::Build(args) => build::run(args, context),
         PluginVerb::Dev(args) => dev::run(args, context).await,
         PluginVerb::Pack(args) => build::pack(args),
+        PluginVerb::Record(args) => record::run(args, context, &catalog).await,
+        PluginVerb::Replay(args) => replay::run(args, context, &catalog).await,
     }
 }
 
@@ -107,4 +117,13 @@ fn to_json(binary: &PluginBinary) -> Value {
         "aliases": manifest.aliases,
         "config": manifest.config,
     })
+}
+
+/// Lines that are listed at most; `--json` has them all.
+const LISTED_MAX: usize = 40;
+
+/// Lines below a title, if there are any.
+fn listed(title: &str, lines: &[String]) -> Option<Block> {
+    let shown: Vec<&str> = lines.iter().take(LISTED_MAX).map(String::as_str).collect();
+    (!lines.is_empty()).then(|| format!("{title}:\n  {}", shown.join("\n  ")).into())
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::OnceCell;
 
+use super::playback::After;
 use super::reading::{Broken, Reading, Request};
 use super::scratch::Scratch;
 use super::{Stop, skips, told};
@@ -175,6 +176,16 @@ impl Lab {
     /// The stream that is read.
     pub(super) async fn stream(&self) -> Result<&Stream, Stop> {
         self.stream.get_or_init(|| self.choose()).await.as_ref().map_err(Clone::clone)
+    }
+
+    /// The name of the stream that is read, if there is one.
+    pub async fn stream_name(&self) -> Option<String> {
+        self.stream().await.ok().map(|stream| stream.name.clone())
+    }
+
+    /// What it gives when these streams are read in an instance that knows nothing yet.
+    pub async fn perform(&self, names: &[String], after: After) -> Result<Vec<serde_json::Value>, PluginError> {
+        Ok(super::perform(&self.fresh()?, names, self.page_limits(), after).await)
     }
 
     async fn choose(&self) -> Result<Stream, Stop> {

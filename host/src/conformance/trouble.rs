@@ -9,7 +9,7 @@ use crate::connector::{Failure, FailureKind, Sink, Source};
 use crate::error::codes;
 use crate::plugin::Calls;
 
-const RETRY_AFTER: Duration = Duration::from_secs(7);
+pub(super) const RETRY_AFTER: Duration = Duration::from_secs(7);
 const CAPABILITIES: &[&str] = &["files", "sql", "http"];
 
 pub(super) const CHECKS: &[Check] = &[
@@ -43,7 +43,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-fn failure(kind: FailureKind) -> Failure {
+pub(super) fn failure(kind: FailureKind) -> Failure {
     let code = match kind {
         FailureKind::RateLimited => &codes::HTTP_LIMITED,
         FailureKind::Auth => &codes::HTTP_AUTH,
@@ -51,6 +51,12 @@ fn failure(kind: FailureKind) -> Failure {
     };
     let failure = Failure::new(kind, code, "check", "a failure that the battery has ordered");
     Failure { retry_after: (kind == FailureKind::RateLimited).then_some(RETRY_AFTER), ..failure }
+}
+
+/// As the host reports a request that was sent and not answered.
+pub(super) fn unknown() -> Failure {
+    let message = "the request was sent and not answered: it may have been carried out";
+    Failure::new(FailureKind::Transient, &codes::HTTP_UNKNOWN, "http", message).with("outcome", "unknown")
 }
 
 /// Skips unless there is something that can fail.

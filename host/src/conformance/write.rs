@@ -4,8 +4,7 @@ use super::discover::NO_SUCH_STREAM;
 use super::lab::Lab;
 use super::scratch::{REAL, Record, Scratch, deletes, shown, upserts};
 use super::{Check, Stop, Verdict, fails, holds, skips, told};
-use crate::connector::{Effect, Failure, FailureKind, PrepareOptions, Sink as _, WriteMode, WriteStatus};
-use crate::error::codes;
+use crate::connector::{Effect, FailureKind, PrepareOptions, Sink as _, WriteMode, WriteStatus};
 use crate::plugin::Calls;
 use crate::record::{Field, LogicalType, Properties, Stream};
 
@@ -371,12 +370,6 @@ async fn options(lab: &Lab) -> Verdict {
     scratch.holds(lab, &records).await
 }
 
-/// As the host reports a request that was sent and not answered.
-fn unknown() -> Failure {
-    let message = "the request was sent and not answered: it may have been carried out";
-    Failure::new(FailureKind::Transient, &codes::HTTP_UNKNOWN, "http", message).with("outcome", "unknown")
-}
-
 async fn unknown_outcome(lab: &Lab) -> Verdict {
     let scratch = lab.scratch().await?;
     if !lab.binary()?.report.imports_interface("http") {
@@ -386,7 +379,7 @@ async fn unknown_outcome(lab: &Lab) -> Verdict {
     let records = scratch.records(1);
     let page = scratch.page(&upserts(&records))?;
     let trouble = lab.setup.grants.trouble.clone();
-    trouble.order(Calls::Changes, unknown());
+    trouble.order(Calls::Changes, super::trouble::unknown());
     let written = scratch.write_page(lab, mode, &page).await;
     if trouble.end() == 0 {
         return skips("every request it writes with may be repeated");

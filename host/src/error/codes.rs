@@ -70,6 +70,8 @@ codes! {
     HTTP_SUSPENDED = "LS0515" Environment "an origin fails time after time and is left alone for a while";
     HTTP_UNKNOWN = "LS0516" Environment "a request may or may not have been carried out";
     HTTP_BUDGET = "LS0517" Environment "a connection has used up its requests of the day";
+    RECORDING_GAP = "LS0518" Plugin "a plugin asks for something that was not recorded";
+    RECORDING = "LS0519" User "a recording cannot be made or used";
 
     DATA_MALFORMED = "LS0601" Data "a record could not be read";
     DATA_RANGE = "LS0602" Data "a value is out of range";

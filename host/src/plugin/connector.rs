@@ -60,7 +60,8 @@ impl PluginConnector {
         limits: Limits,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, PluginError> {
-        Self::new(runtime, binary, config, grants, limits, Surroundings::Real(clock))
+        let surroundings = grants.tape.clone().map_or(Surroundings::Real(clock), Surroundings::Taped);
+        Self::new(runtime, binary, config, grants, limits, surroundings)
     }
 
     /// A plugin that transforms records. It gets no capability, no time and no chance; one that imports any is refused.

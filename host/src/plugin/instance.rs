@@ -19,6 +19,7 @@ use super::fault::{Circumstances, CpuExceeded};
 use super::grants::Grants;
 use super::limits::Limits;
 use super::output::Output;
+use super::tape::Tape;
 use crate::connector::Failure;
 use crate::error::codes;
 use crate::world::Clock;
@@ -64,6 +65,8 @@ pub(super) enum Surroundings {
     Real(Arc<dyn Clock>),
     /// Time stands still and chance repeats itself: the same input gives the same output.
     Frozen,
+    /// What a recording says.
+    Taped(Tape),
 }
 
 /// A plugin that is linked and can be instantiated.
@@ -308,6 +311,13 @@ fn wasi_context(surroundings: &Surroundings, output: &Output) -> WasiCtx {
             builder.secure_random(Deterministic::new(vec![0x5a; 8])).insecure_random(Deterministic::new(vec![0xa5; 8]));
             builder.insecure_random_seed(0);
         }
+        Surroundings::Taped(tape) => {
+            builder.wall_clock(TapeClock(tape.clone())).monotonic_clock(TapeClock(tape.clone()));
+            let chance = tape.chance();
+            let seed = chance.iter().take(8).fold(0, |seed, byte| (seed << 8) | u128::from(*byte));
+            builder.secure_random(Deterministic::new(chance.clone())).insecure_random(Deterministic::new(chance));
+            builder.insecure_random_seed(seed);
+        }
     }
     builder.build()
 }
@@ -338,6 +348,29 @@ impl HostMonotonicClock for CoarseClock {
 
     fn now(&self) -> u64 {
         u64::try_from(coarse(self.0.elapsed()).as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
+/// Moves on with each answer, and stands still in between.
+struct TapeClock(Tape);
+
+impl HostWallClock for TapeClock {
+    fn resolution(&self) -> Duration {
+        COARSE
+    }
+
+    fn now(&self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.now().timestamp_millis()).unwrap_or(0))
+    }
+}
+
+impl HostMonotonicClock for TapeClock {
+    fn resolution(&self) -> u64 {
+        u64::try_from(COARSE.as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.0.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 }
 

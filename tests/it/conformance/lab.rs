@@ -34,9 +34,9 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let file = lockstep_tests::guest(guest);
         let mut grants = Grants::none("check");
-        let root = FilesRoot { path: folder.path().join("data"), access: Access::ReadWrite };
-        std::fs::create_dir(&root.path).unwrap();
-        grants.files.insert("data".into(), root);
+        let data = folder.path().join("data");
+        std::fs::create_dir(&data).unwrap();
+        grants.files.insert("data".into(), FilesRoot::new(data, Access::ReadWrite));
         let wishes = Wishes { write_stream: Some("scratch".into()), ..Wishes::default() };
         let config = json!({ "breach": breach });
         let bench = Self { folder, file, config, grants, pinned: None, wishes };

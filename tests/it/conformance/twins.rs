@@ -248,7 +248,7 @@ fn what_was_written_is_taken_away_again() {
     std::fs::create_dir(&data).unwrap();
     std::fs::copy(&file, data.join("store.json")).unwrap();
     let mut bench = bench;
-    bench.grants.files.insert("data".into(), FilesRoot { path: data.clone(), access: Access::ReadWrite });
+    bench.grants.files.insert("data".into(), FilesRoot::new(data.clone(), Access::ReadWrite));
     let results = bench.run();
     assert_eq!(failures(&results), []);
     let store: serde_json::Value = serde_json::from_slice(&std::fs::read(data.join("store.json")).unwrap()).unwrap();

@@ -5,12 +5,16 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Map, Value, json};
 
+use super::fault::{self, FaultArgs, Played, Struck, Wish};
 use crate::cli::output::{Align, Block, Exit, Table, elapsed};
 use crate::cli::{CliError, Context, Reply};
-use crate::conformance::{self, CheckResult, Lab, Outcome, Pinned, Setup, Subject, Wishes};
+use crate::conformance::{self, After, CheckResult, Lab, Outcome, Pinned, Setup, Subject, Wishes};
 use crate::error::{Error, Result, nearest};
 use crate::plugin::{Access, Catalog, PluginBinary, PluginError};
 use crate::project::{Connection, PluginRef};
+
+/// Calls of a real system that are struck one after the other.
+const CALLS_MAX: u64 = 30;
 
 /// Check whether a plugin keeps the rules of the contract
 ///
@@ -21,6 +25,7 @@ use crate::project::{Connection, PluginRef};
   lockstep plugin check ./mine.wasm
   lockstep plugin check ./clean.wasm --config '{\"all_text\": [\"trim\"]}'
   lockstep plugin check --connection erp --stream orders --write-stream scratch
+  lockstep plugin check --connection crm --stream contacts --only read --fault all
   lockstep plugin check ./mine.wasm --connection erp --certificate mine.json --junit mine.xml")]
 pub struct PluginCheckArgs {
     /// A bundled plugin, or the path of a file [default: the connection's]
@@ -59,6 +64,9 @@ pub struct PluginCheckArgs {
     #[arg(long, value_name = "CHECK|GROUP", value_delimiter = ',')]
     pub only: Vec<String>,
 
+    #[command(flatten)]
+    pub faults: FaultArgs,
+
     /// Write the certificate, JSON, to this file
     #[arg(long, value_name = "FILE")]
     pub certificate: Option<PathBuf>,
@@ -70,6 +78,7 @@ pub struct PluginCheckArgs {
 
 pub(super) async fn run(args: &PluginCheckArgs, context: &Context, catalog: &Catalog) -> Result<Reply> {
     check_names(&args.only)?;
+    let faults = args.faults.parse()?;
     let wishes = Wishes {
         stream: args.stream.clone(),
         modified: args.modified.clone(),
@@ -89,6 +98,7 @@ pub(super) async fn run(args: &PluginCheckArgs, context: &Context, catalog: &Cat
         let progress = context.output.steps(&lab.subject.name, conformance::checks().count());
         conformance::run(&lab, &args.only, |check| progress.step(check.id)).await
     };
+    let struck = strike(&lab, &faults).await?;
     let seconds = elapsed(context.world.clock.elapsed().saturating_sub(began));
     let certificate = conformance::certificate(&lab, &results);
     if let Some(path) = &args.certificate {
@@ -98,11 +108,37 @@ pub(super) async fn run(args: &PluginCheckArgs, context: &Context, catalog: &Cat
         let label = lab.subject.binary.as_ref().map_or_else(|_| lab.subject.name.clone(), PluginBinary::label);
         write(path, &conformance::junit(&label, &results))?;
     }
-    Ok(reply(lab, &results, certificate, &seconds))
+    Ok(reply(lab, &results, &struck, certificate, &seconds))
 }
 
-fn reply(lab: Lab, results: &[CheckResult], certificate: Value, seconds: &str) -> Reply {
-    let result = json!({ "certificate": certificate, "results": results.iter().map(to_json).collect::<Vec<_>>() });
+/// Reads the stream once for each call that can fail.
+async fn strike(lab: &Lab, wishes: &[Wish]) -> Result<Vec<Struck>> {
+    if wishes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let nothing = || CliError::NotThere {
+        what: "there is no stream that could be read while something goes wrong".to_owned(),
+        hints: vec!["name one: `--stream NAME`, of a connection: `--connection NAME`".to_owned()],
+    };
+    let stream = match &lab.wishes.stream {
+        Some(name) => name.clone(),
+        None => lab.stream_name().await.ok_or_else(nothing)?,
+    };
+    let names = [stream];
+    let whole = lab.perform(&names, After::Stop).await?;
+    let play = async |kind, call| {
+        let trouble = &lab.setup.grants.trouble;
+        trouble.order_at(kind, call);
+        let gave = lab.perform(&names, After::GoOn).await;
+        let (calls, hits) = (trouble.calls(), trouble.end());
+        Ok(Played { gave: gave?, calls, hits, has_gaps: false })
+    };
+    fault::strike(wishes, CALLS_MAX, &whole, play).await
+}
+
+fn reply(lab: Lab, results: &[CheckResult], struck: &[Struck], certificate: Value, seconds: &str) -> Reply {
+    let listed = results.iter().map(to_json).collect::<Vec<_>>();
+    let result = json!({ "certificate": certificate, "results": listed, "faults": struck });
     let binary = match lab.subject.binary {
         Ok(binary) => binary,
         // The error says all there is to say: nothing of it could be run.
@@ -120,7 +156,12 @@ fn reply(lab: Lab, results: &[CheckResult], certificate: Value, seconds: &str) -
         binary.label(),
         results.len()
     )));
-    if failed > 0 { Reply::attention(blocks, result, Vec::new()) } else { Reply::done(blocks, result) }
+    blocks.extend(fault::told(struck));
+    if failed > 0 || !fault::is_fine(struck) {
+        Reply::attention(blocks, result, Vec::new())
+    } else {
+        Reply::done(blocks, result)
+    }
 }
 
 fn table(results: &[CheckResult]) -> Table {
@@ -201,7 +242,9 @@ fn check_names(names: &[String]) -> Result<()> {
 fn prepare(args: &PluginCheckArgs, context: &Context, catalog: &Catalog) -> Result<(Subject, Setup)> {
     let given = args.config.as_deref().map(read_config).transpose()?;
     match (&args.connection, &args.plugin) {
-        (Some(connection), plugin) => connected(connection, plugin.as_deref(), given, context, catalog),
+        (Some(connection), plugin) => {
+            connected(connection, plugin.as_deref(), given, context, catalog, Access::ReadWrite)
+        }
         (None, plugin) => {
             let name = plugin.clone().unwrap_or_default();
             let runtime = context.plugin_runtime()?;
@@ -222,14 +265,16 @@ fn found(binary: Result<PluginBinary, PluginError>) -> Result<Result<PluginBinar
     }
 }
 
-fn connected(
+/// A connection's plugin, or another in its place, with everything it is called with.
+pub(super) fn connected(
     connection: &str,
     plugin: Option<&str>,
     given: Option<Value>,
     context: &Context,
     catalog: &Catalog,
+    access: Access,
 ) -> Result<(Subject, Setup)> {
-    let mut assembly = context.assemble(context.project()?, Access::ReadWrite)?;
+    let mut assembly = context.assemble(context.project()?, access)?;
     let project = assembly.project().clone();
     let Some(connection) = project.connections.get(connection) else {
         let known: Vec<String> = project.connections_in_order().map(|known| known.name.to_string()).collect();

@@ -22,6 +22,7 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(300);
 #[command(after_help = "Examples:
   lockstep plugin dev
   lockstep plugin dev crm --stream contacts --limit 5
+  lockstep plugin dev crm --replay contacts.jsonl
   lockstep plugin dev crm --stream people --write rows.jsonl --once")]
 pub struct DevArgs {
     /// The plugin's folder, with a lockstep.toml that uses it [default: that of --project]
@@ -43,6 +44,10 @@ pub struct DevArgs {
     /// Write these rows, one JSON object a line, into the stream, and show what becomes of them
     #[arg(long, value_name = "FILE", requires = "stream")]
     pub write: Option<PathBuf>,
+
+    /// Answer it from this recording, made by `plugin record`, instead of its system
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["write", "connection"])]
+    pub replay: Option<PathBuf>,
 
     /// Build and show once, instead of at each change
     #[arg(long)]

@@ -15,7 +15,7 @@ use crate::connector::{
 };
 use crate::error::{Error, Result};
 use crate::kit::{Built, KitError};
-use crate::plugin::{Access, PluginConnector};
+use crate::plugin::{Access, Grants, PluginConnector, Tape};
 use crate::project::{ConnectionName, MirrorDef, PluginRef, Project};
 use crate::record::{Batch, Changes, Properties, Stream, batch_from_json, row_to_json};
 
@@ -33,6 +33,9 @@ pub(super) struct Round<'a> {
 
 impl Round<'_> {
     pub async fn show(&self) -> Result<()> {
+        if let Some(path) = &self.args.replay {
+            return self.replay(path).await;
+        }
         let access = if self.args.write.is_some() { Access::ReadWrite } else { Access::ReadOnly };
         let mut assembly = self.context.assemble((*self.project).clone(), access)?;
         let report = &self.built.binary.report;
@@ -44,12 +47,27 @@ impl Round<'_> {
         }
         let connector = assembly.connector(&self.connection()?)?;
         if report.exports_interface("source") {
-            self.source(&connector).await?;
+            self.source(&connector, None).await?;
         }
         if report.exports_interface("sink") {
             self.sink(&connector).await?;
         }
         Ok(())
+    }
+
+    /// Reads from a recording, in its pages: others were not asked for then.
+    async fn replay(&self, path: &Path) -> Result<()> {
+        let recording = super::replay::read(path)?;
+        let (head, tape) = (&recording.head, Tape::play(&recording));
+        let (runtime, clock) = (self.context.plugin_runtime()?, self.context.world.clock.clone());
+        let (grants, limits) = (Grants::replayed(&recording, &tape), runtime.limits().clone());
+        let connector = PluginConnector::system(&runtime, &self.built.binary, &head.config, grants, limits, clock)?;
+        connector.require_source()?;
+        let shown = self.source(&connector, Some(head.page_rows)).await;
+        for gap in tape.gaps() {
+            self.context.output.note(&format!("asks for what was not recorded: {gap}"));
+        }
+        shown
     }
 
     /// The connection that was named, or the first that uses what was built.
@@ -81,7 +99,7 @@ impl Round<'_> {
         matches!(plugin, PluginRef::Path(path) if same(path))
     }
 
-    async fn source(&self, connector: &PluginConnector) -> Result<()> {
+    async fn source(&self, connector: &PluginConnector, page_rows: Option<u32>) -> Result<()> {
         let names: Vec<String> = self.args.stream.iter().cloned().collect();
         let streams = connector.discover(&names).await?;
         if streams.is_empty() {
@@ -89,7 +107,7 @@ impl Round<'_> {
         }
         for stream in streams {
             self.heading("reads", &stream);
-            self.read(connector, &stream, |page| self.page(&stream, page)).await?;
+            self.read(connector, &stream, page_rows, |page| self.page(&stream, page)).await?;
         }
         Ok(())
     }
@@ -100,8 +118,14 @@ impl Round<'_> {
         self.context.output.line(&format!("\n{verb} {}: {fields} fields, {key}", stream.name));
     }
 
-    /// The first records of a stream, page by page.
-    async fn read(&self, connector: &PluginConnector, stream: &Stream, show: impl Fn(&Page)) -> Result<()> {
+    /// The first records of a stream, page by page; of pages of a size of their own the last one is shown whole.
+    async fn read(
+        &self,
+        connector: &PluginConnector,
+        stream: &Stream,
+        page_rows: Option<u32>,
+        show: impl Fn(&Page),
+    ) -> Result<()> {
         let request = ReadRequest {
             stream: stream.name.clone(),
             key: stream.key.clone(),
@@ -113,7 +137,7 @@ impl Round<'_> {
         let mut reader = Source::open(connector, request).await?;
         let mut left = self.args.limit;
         loop {
-            let page = reader.next(PageLimits { rows: left, bytes: 1 << 20 }).await?;
+            let page = reader.next(PageLimits { rows: page_rows.unwrap_or(left), bytes: 1 << 20 }).await?;
             show(&page);
             let taken = page.changes.rows() + page.rejected.len();
             left = left.saturating_sub(u32::try_from(taken).unwrap_or(u32::MAX));
@@ -207,7 +231,7 @@ impl Round<'_> {
         let out = transform.connector.describe(&stream).await?;
         self.heading("makes", &out);
         let pages = std::sync::Mutex::new(Vec::new());
-        self.read(&source, &stream, |page| {
+        self.read(&source, &stream, None, |page| {
             pages.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(page.changes.clone())
         })
         .await?;

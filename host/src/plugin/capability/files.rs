@@ -9,10 +9,15 @@ use std::time::UNIX_EPOCH;
 
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions};
+use serde_json::json;
 
+mod held;
+
+use self::held::HeldFile;
 use crate::connector::{Failure, FailureKind};
 use crate::error::codes;
-use crate::plugin::grants::{Access, FilesRoot};
+use crate::plugin::grants::{Access, FilesRoot, Folder};
+use crate::plugin::tape::Way;
 
 /// Folders inside folders that are searched.
 const DEPTH_MAX: usize = 16;
@@ -29,7 +34,11 @@ pub struct Entry {
 }
 
 /// All files below the root, sorted by path. More than `limit` are an error: a list that was cut would look complete.
-pub fn list(root: &FilesRoot, limit: usize) -> Result<Vec<Entry>, Failure> {
+pub async fn list(root: &FilesRoot, limit: usize) -> Result<Vec<Entry>, Failure> {
+    root.0.ask(|| json!({ "list": true }), async |folder| list_in(folder, limit)).await
+}
+
+fn list_in(root: &Folder, limit: usize) -> Result<Vec<Entry>, Failure> {
     let dir = open_root(root)?;
     let mut entries = Vec::new();
     collect(root, &dir, String::new(), DEPTH_MAX, limit, &mut entries)?;
@@ -38,7 +47,7 @@ pub fn list(root: &FilesRoot, limit: usize) -> Result<Vec<Entry>, Failure> {
 }
 
 fn collect(
-    root: &FilesRoot,
+    root: &Folder,
     dir: &Dir,
     prefix: String,
     depth: usize,
@@ -80,7 +89,15 @@ fn entry_of(path: String, size: u64, modified: Option<std::time::SystemTime>) ->
 }
 
 /// Opens a file to read. A file that is replaced meanwhile is read to its end in the old version.
-pub fn open(root: &FilesRoot, path: &str) -> Result<OpenFile, Failure> {
+pub async fn open(root: &FilesRoot, path: &str) -> Result<OpenFile, Failure> {
+    if let Way::Live(folder) = &root.0 {
+        return open_in(folder, path).map(OpenFile::Live);
+    }
+    let held = root.0.ask(|| json!({ "open": path }), async |folder| HeldFile::read(open_in(folder, path)?)).await?;
+    Ok(OpenFile::Held(held))
+}
+
+fn open_in(root: &Folder, path: &str) -> Result<LiveFile, Failure> {
     check_path(path)?;
     let file = open_root(root)?.open(path).map_err(|error| io_failure(root, path, &error))?.into_std();
     let metadata = file.metadata().map_err(|error| io_failure(root, path, &error))?;
@@ -93,12 +110,43 @@ pub fn open(root: &FilesRoot, path: &str) -> Result<OpenFile, Failure> {
         ));
     }
     let entry = entry_of(path.to_owned(), metadata.len(), metadata.modified().ok());
-    Ok(OpenFile { root: root.clone(), entry, file, digest: None })
+    Ok(LiveFile { root: root.clone(), entry, file, digest: None })
 }
 
 /// A file that is being read.
-pub struct OpenFile {
-    root: FilesRoot,
+pub enum OpenFile {
+    Live(LiveFile),
+    Held(HeldFile),
+}
+
+impl OpenFile {
+    pub fn entry(&self) -> &Entry {
+        match self {
+            Self::Live(file) => &file.entry,
+            Self::Held(file) => file.entry(),
+        }
+    }
+
+    /// At most `length` bytes from `offset`; empty at the end.
+    pub fn read(&mut self, offset: u64, length: u64) -> Result<Vec<u8>, Failure> {
+        match self {
+            Self::Live(file) => file.read(offset, length),
+            Self::Held(file) => Ok(file.part(offset, length)),
+        }
+    }
+
+    /// BLAKE3 of the whole content. Computed again only if size or time of change have moved since.
+    pub async fn digest(&mut self) -> Result<Vec<u8>, Failure> {
+        match self {
+            Self::Live(file) => file.digest().await,
+            Self::Held(file) => Ok(file.digest()),
+        }
+    }
+}
+
+/// A file in a folder.
+pub struct LiveFile {
+    root: Folder,
     entry: Entry,
     file: StdFile,
     /// The digest and what the file looked like when it was computed.
@@ -112,14 +160,9 @@ struct Stamp {
     modified: Option<std::time::SystemTime>,
 }
 
-impl OpenFile {
-    pub fn entry(&self) -> &Entry {
-        &self.entry
-    }
-
-    /// At most `length` bytes from `offset`; empty at the end.
-    pub fn read(&mut self, offset: u64, length: u64) -> Result<Vec<u8>, Failure> {
-        let failed = |root: &FilesRoot, path: &str, error| io_failure(root, path, &error);
+impl LiveFile {
+    fn read(&mut self, offset: u64, length: u64) -> Result<Vec<u8>, Failure> {
+        let failed = |root: &Folder, path: &str, error| io_failure(root, path, &error);
         let (root, path) = (&self.root, &self.entry.path);
         self.file.seek(SeekFrom::Start(offset)).map_err(|error| failed(root, path, error))?;
         let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
@@ -127,8 +170,7 @@ impl OpenFile {
         Ok(bytes)
     }
 
-    /// BLAKE3 of the whole content. Computed again only if size or time of change have moved since.
-    pub async fn digest(&mut self) -> Result<Vec<u8>, Failure> {
+    async fn digest(&mut self) -> Result<Vec<u8>, Failure> {
         let stamp = self.stamp()?;
         if let Some((at, digest)) = &self.digest
             && *at == stamp
@@ -167,10 +209,11 @@ fn hash_whole(file: &mut StdFile) -> std::io::Result<Vec<u8>> {
 /// Begins a file that appears under its name, whole, with [`NewFile::finish`]; dropped before, it never existed.
 pub fn create(root: &FilesRoot, path: &str) -> Result<NewFile, Failure> {
     check_path(path)?;
-    if root.access == Access::ReadOnly {
+    // A recording is read.
+    let Some(root) = root.0.live().filter(|folder| folder.access == Access::ReadWrite) else {
         let text = format!("`{path}` cannot be written by a command that only looks");
         return Err(Failure::new(FailureKind::Permanent, &codes::FILE_IO, ORIGIN, text));
-    }
+    };
     let dir = open_root(root)?;
     if let Some(parent) = Path::new(path).parent().filter(|parent| !parent.as_os_str().is_empty()) {
         dir.create_dir_all(parent).map_err(|error| io_failure(root, path, &error))?;
@@ -185,7 +228,7 @@ pub fn create(root: &FilesRoot, path: &str) -> Result<NewFile, Failure> {
 
 /// A file that is being written.
 pub struct NewFile {
-    root: FilesRoot,
+    root: Folder,
     dir: Dir,
     path: String,
     temporary: String,
@@ -234,7 +277,7 @@ fn already_finished(path: &str) -> Failure {
     Failure::new(FailureKind::Permanent, &codes::FILE_IO, ORIGIN, format!("`{path}` is finished already"))
 }
 
-fn open_root(root: &FilesRoot) -> Result<Dir, Failure> {
+fn open_root(root: &Folder) -> Result<Dir, Failure> {
     Dir::open_ambient_dir(&root.path, ambient_authority()).map_err(|error| io_failure(root, "", &error))
 }
 
@@ -248,7 +291,7 @@ fn check_path(path: &str) -> Result<(), Failure> {
     Err(Failure::new(FailureKind::Permanent, &codes::FILE_PATH, ORIGIN, message))
 }
 
-fn io_failure(root: &FilesRoot, path: &str, error: &std::io::Error) -> Failure {
+fn io_failure(root: &Folder, path: &str, error: &std::io::Error) -> Failure {
     use std::io::ErrorKind as Io;
     let place =
         if path.is_empty() { root.path.display().to_string() } else { root.path.join(path).display().to_string() };
@@ -263,75 +306,4 @@ fn io_failure(root: &FilesRoot, path: &str, error: &std::io::Error) -> Failure {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn root() -> (tempfile::TempDir, FilesRoot) {
-        let dir = tempfile::tempdir().unwrap();
-        let root = FilesRoot { path: dir.path().to_owned(), access: Access::ReadWrite };
-        (dir, root)
-    }
-
-    #[test]
-    fn files_are_listed_sorted_and_with_their_folders() {
-        let (dir, root) = root();
-        std::fs::create_dir(dir.path().join("b")).unwrap();
-        std::fs::write(dir.path().join("b/x.csv"), "1").unwrap();
-        std::fs::write(dir.path().join("a.csv"), "22").unwrap();
-        let entries = list(&root, 10).unwrap();
-        let names: Vec<_> = entries.iter().map(|entry| (entry.path.as_str(), entry.size)).collect();
-        assert_eq!(names, [("a.csv", 2), ("b/x.csv", 1)]);
-        assert_eq!(list(&root, 1).unwrap_err().code.id, "LS0407");
-    }
-
-    #[test]
-    fn no_path_leads_out() {
-        let (dir, root) = root();
-        std::fs::write(dir.path().join("a"), "x").unwrap();
-        std::os::unix::fs::symlink("/etc", dir.path().join("link")).unwrap();
-        for path in ["../a", "/etc/passwd", "", ".", "b/../../a", "a\0", "link/passwd", "..\\a"] {
-            let failure = open(&root, path).err().unwrap_or_else(|| panic!("{path} was opened"));
-            assert_eq!(failure.code.id, "LS0502", "{path}: {failure}");
-            assert!(create(&root, path).is_err(), "{path}");
-        }
-    }
-
-    #[test]
-    fn a_new_file_appears_whole_or_not_at_all() {
-        let (dir, root) = root();
-        let mut dropped = create(&root, "out/x").unwrap();
-        dropped.append(b"half").unwrap();
-        drop(dropped);
-        assert_eq!(list(&root, 10).unwrap(), []);
-        let mut file = create(&root, "out/x").unwrap();
-        file.append(b"whole").unwrap();
-        assert_eq!(file.finish().unwrap().size, 5);
-        assert_eq!(std::fs::read(dir.path().join("out/x")).unwrap(), b"whole");
-        assert!(file.append(b"more").is_err());
-    }
-
-    #[test]
-    fn who_only_looks_makes_nothing() {
-        let (dir, root) = root();
-        let root = FilesRoot { access: Access::ReadOnly, ..root };
-        let failure = create(&root, "out/x").err().unwrap();
-        assert!(failure.message.contains("only looks"), "{failure}");
-        assert!(!dir.path().join("out").exists());
-        std::fs::write(dir.path().join("a"), "x").unwrap();
-        assert!(open(&root, "a").is_ok());
-    }
-
-    #[tokio::test]
-    async fn a_digest_follows_the_content() {
-        let (dir, root) = root();
-        let path = dir.path().join("a");
-        std::fs::write(&path, "one").unwrap();
-        let mut file = open(&root, "a").unwrap();
-        let first = file.digest().await.unwrap();
-        assert_eq!(first, blake3::hash(b"one").as_bytes());
-        std::fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"two").unwrap();
-        assert_eq!(file.digest().await.unwrap(), blake3::hash(b"onetwo").as_bytes());
-        assert_eq!(file.read(3, 10).unwrap(), b"two");
-        assert_eq!(file.read(99, 10).unwrap(), b"");
-    }
-}
+mod tests;

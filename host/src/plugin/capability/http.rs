@@ -22,6 +22,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Certificate, Client, Method};
+use serde_json::{Value, json};
 use url::{Host, Url};
 
 pub use self::breaker::Breaker;
@@ -30,9 +31,11 @@ use self::cookies::Cookies;
 use self::credential::{Credential, Surroundings};
 pub use self::credential::{CredentialError, SecretWish};
 use self::exchange::{Prepared, is_idempotent};
+pub(in crate::plugin) use self::scrub::Scrubber;
 use crate::connector::{Failure, FailureKind};
 use crate::error::codes;
 use crate::plugin::limits::Limits;
+use crate::plugin::tape::{Taped, Track, Way, bytes_from_json, bytes_to_json};
 use crate::project::{Auth, TRANSPORT_HEADERS};
 use crate::store::PrivateFiles;
 use crate::world::World;
@@ -50,7 +53,7 @@ const SESSION_HEADERS: &[&str] = &["set-cookie", "set-cookie2"];
 
 /// An origin that requests may be sent to, with its own pool of connections.
 #[derive(Clone)]
-pub struct HttpOrigin(Arc<Inner>);
+pub struct HttpOrigin(Way<Arc<Inner>>);
 
 struct Inner {
     origin: Url,
@@ -98,7 +101,7 @@ pub struct Request {
     pub security: Option<String>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Response {
     pub status: u16,
     pub headers: Vec<(String, Vec<u8>)>,
@@ -133,16 +136,28 @@ impl HttpOrigin {
             Failure::new(FailureKind::Config, &codes::ENVIRONMENT, ORIGIN, format!("cannot prepare TLS: {reason}"))
         })?;
         let cookies = Cookies::default();
-        Ok(Self(Arc::new(Inner { origin, allow_private, client, credential: None, budget, breaker, cookies, world })))
+        let inner = Inner { origin, allow_private, client, credential: None, budget, breaker, cookies, world };
+        Ok(Self(Way::Live(Arc::new(inner))))
+    }
+
+    /// One that answers from a recording.
+    pub fn replayed(track: Track) -> Self {
+        Self(Way::Replayed(track))
+    }
+
+    /// The same, with a recorder beside it.
+    pub fn recorded(self, track: Track) -> Self {
+        Self(self.0.recorded(track))
     }
 
     /// With credentials for each request. A refresh token that a server hands out is kept in `files` under this name.
     pub fn with_credential(self, auth: &Auth, files: PrivateFiles, name: &str) -> Result<Self, CredentialError> {
-        let Inner { origin, allow_private, client, budget, breaker, world, .. } = &*self.0;
+        let Some(inner) = self.0.live() else { return Ok(self) };
+        let Inner { origin, allow_private, client, budget, breaker, world, .. } = &**inner;
         let name = name.to_owned();
         let surroundings = Surroundings { client: client.clone(), world: world.clone(), files, name };
         let credential = Credential::new(auth, origin, surroundings)?;
-        Ok(Self(Arc::new(Inner {
+        let inner = Inner {
             origin: origin.clone(),
             allow_private: *allow_private,
             client: client.clone(),
@@ -151,11 +166,67 @@ impl HttpOrigin {
             breaker: breaker.clone(),
             cookies: Cookies::default(),
             world: world.clone(),
-        })))
+        };
+        Ok(Self(Way::Live(Arc::new(inner))))
+    }
+
+    /// `https://api.example.com:443`; none of a recording.
+    pub fn address(&self) -> Option<String> {
+        let origin = &self.0.live()?.origin;
+        Some(format!("{}://{}:{}", origin.scheme(), origin.host_str()?, origin.port_or_known_default()?))
+    }
+
+    /// Whether its name may lead to private and loopback addresses.
+    pub fn allows_private(&self) -> bool {
+        self.0.live().is_some_and(|inner| inner.allow_private)
+    }
+
+    /// What may not be seen by anybody, for finding it.
+    pub fn secrets(&self) -> Vec<String> {
+        self.0.live().and_then(|inner| inner.credential.as_ref()).map(Credential::secrets).unwrap_or_default()
     }
 
     async fn send(&self, request: Request, call: &Call<'_>) -> Result<Response, Failure> {
-        let url = self.0.resolve(&request.target)?;
+        if let Way::Live(inner) = &self.0 {
+            return inner.perform(request, call).await;
+        }
+        // A request is found on a recording without a look at its headers: what the host refuses is refused there, too.
+        headers(request.headers.clone())?;
+        let asked = request.to_json();
+        self.0.ask(|| asked, async |inner| inner.perform(request, call).await).await
+    }
+}
+
+impl Request {
+    /// As it stands in a recording: what the plugin said, which is no secret.
+    fn to_json(&self) -> Value {
+        let headers: Vec<Value> =
+            self.headers.iter().map(|(name, value)| json!([name, bytes_to_json(value)])).collect();
+        let body = self.body.as_deref().map(bytes_to_json);
+        json!({ "method": self.method, "target": self.target, "headers": headers, "body": body })
+    }
+}
+
+impl Taped for Response {
+    fn to_json(&self) -> Value {
+        let headers: Vec<Value> =
+            self.headers.iter().map(|(name, value)| json!([name, bytes_to_json(value)])).collect();
+        json!({ "status": self.status, "headers": headers, "body": bytes_to_json(&self.body) })
+    }
+
+    fn from_json(value: &Value) -> Option<Self> {
+        let header = |pair: &Value| Some((pair.get(0)?.as_str()?.to_owned(), bytes_from_json(pair.get(1)?)?));
+        Some(Self {
+            status: u16::try_from(value.get("status")?.as_u64()?).ok()?,
+            headers: value.get("headers")?.as_array()?.iter().map(header).collect::<Option<_>>()?,
+            body: bytes_from_json(value.get("body")?)?,
+        })
+    }
+}
+
+impl Inner {
+    async fn perform(&self, request: Request, call: &Call<'_>) -> Result<Response, Failure> {
+        let url = self.resolve(&request.target)?;
         let method = Method::from_bytes(request.method.as_bytes())
             .map_err(|_| denied(format!("`{}` is not a method", request.method.escape_default())))?;
         let is_idempotent = request.is_idempotent.unwrap_or_else(|| is_idempotent(&method));
@@ -169,11 +240,9 @@ impl HttpOrigin {
             secrets: request.secrets,
             security: request.security,
         };
-        self.0.exchange(&prepared, call).await
+        self.exchange(&prepared, call).await
     }
-}
 
-impl Inner {
     fn breaker(&self) -> MutexGuard<'_, Breaker> {
         self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -291,7 +360,7 @@ mod tests {
 
     #[test]
     fn targets_stay_inside_the_origin() {
-        let granted = origin("https://api.example.com").0;
+        let granted = origin("https://api.example.com").0.live().unwrap().clone();
         for target in ["/a?b=c", "https://api.example.com/next", "https://API.example.com:443/x", "a/../b"] {
             assert!(granted.resolve(target).is_ok(), "{target}");
         }
@@ -316,10 +385,10 @@ mod tests {
         for text in
             ["http://127.0.0.1:80", "http://2130706433", "http://0x7f.1", "http://[::1]", "http://169.254.169.254"]
         {
-            assert_eq!(origin(text).0.resolve("/").unwrap_err().code.id, "LS0506", "{text}");
+            assert_eq!(origin(text).0.live().unwrap().resolve("/").unwrap_err().code.id, "LS0506", "{text}");
         }
         let allowed = HttpSettings { private: PrivateAddresses::Allowed, ..settings("http://127.0.0.1") };
-        assert!(HttpOrigin::new(allowed).is_ok_and(|origin| origin.0.resolve("/").is_ok()));
+        assert!(HttpOrigin::new(allowed).is_ok_and(|origin| origin.0.live().unwrap().resolve("/").is_ok()));
     }
 
     #[test]
@@ -338,19 +407,34 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_name_that_leads_home_is_refused() {
-        let call = Call { limits: &Limits::default(), lane: Lane::Bulk };
-        let request = Request {
+    /// A request for `/` with one header.
+    fn request(header: &str) -> Request {
+        Request {
             method: "GET".into(),
             target: "/".into(),
-            headers: vec![],
+            headers: vec![(header.into(), b"x".to_vec())],
             body: None,
             is_idempotent: None,
             secrets: vec![],
             security: None,
-        };
-        let failure = origin("http://localhost:9").send(request, &call).await.err().unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_that_leads_home_is_refused() {
+        let call = Call { limits: &Limits::default(), lane: Lane::Bulk };
+        let failure = origin("http://localhost:9").send(request("accept"), &call).await.err().unwrap();
         assert_eq!(failure.code.id, "LS0506", "{failure}");
+    }
+
+    #[tokio::test]
+    async fn a_recording_refuses_what_the_host_refuses() {
+        let text = r#"{"lockstep-recording":1,"plugin":"a","digest":"","connection":"a","config":{},"grants":{},"streams":[],"page_rows":1,"page_bytes":1,"began":"2026-01-01T00:00:00Z","chance":1}
+{"asked":{"http":"api","method":"GET","target":"/","body":null},"got":{"status":200,"headers":[],"body":"a"},"elapsed_ms":1}"#;
+        let tape = crate::plugin::Tape::play(&crate::plugin::Recording::parse("r", text).unwrap());
+        let origin = HttpOrigin::replayed(tape.track("http", "api"));
+        let call = Call { limits: &Limits::default(), lane: Lane::Bulk };
+        assert_eq!(origin.send(request("accept"), &call).await.unwrap().body, b"a");
+        assert_eq!(origin.send(request("authorization"), &call).await.unwrap_err().code.id, "LS0505");
     }
 }

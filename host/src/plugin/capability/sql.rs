@@ -15,6 +15,7 @@ mod postgres;
 mod reach;
 mod sqlite;
 mod stream;
+mod taped;
 mod tls;
 mod url;
 mod value;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 use crate::connector::{Failure, FailureKind, RowError};
 use crate::error::codes;
 use crate::plugin::grants::Access;
+use crate::plugin::tape::{Track, Way};
 use crate::record::{Batch, Column, Field, LogicalType};
 
 /// A granted database. Clones share their idle sessions.
@@ -38,6 +40,7 @@ enum DatabaseKind {
     Mysql(mysql::Database),
     Postgres(postgres::Database),
     Sqlite(sqlite::Database),
+    Taped(taped::Database),
 }
 
 impl fmt::Debug for Database {
@@ -46,6 +49,7 @@ impl fmt::Debug for Database {
             DatabaseKind::Mysql(database) => write!(f, "mysql ({})", database.origin()),
             DatabaseKind::Postgres(database) => write!(f, "postgres ({})", database.origin()),
             DatabaseKind::Sqlite(database) => write!(f, "sqlite ({})", database.origin()),
+            DatabaseKind::Taped(_) => f.write_str("a recording"),
         }
     }
 }
@@ -88,12 +92,36 @@ impl Database {
         sqlite::Database::new(path, origin, access).map(DatabaseKind::Sqlite).map(Self)
     }
 
+    /// One that answers from a recording.
+    pub fn replayed(track: Track) -> Self {
+        Self(DatabaseKind::Taped(taped::Database(Way::Replayed(track))))
+    }
+
+    /// The same, with a recorder beside it.
+    pub fn recorded(self, track: Track) -> Self {
+        match self.0 {
+            DatabaseKind::Taped(_) => self,
+            _ => Self(DatabaseKind::Taped(taped::Database(Way::Recorded(Arc::new(self), track)))),
+        }
+    }
+
+    /// What may not be seen by anybody, for finding it.
+    pub fn secrets(&self) -> Vec<String> {
+        match &self.0 {
+            DatabaseKind::Mysql(database) => database.password().into_iter().collect(),
+            DatabaseKind::Postgres(database) => database.password().into_iter().collect(),
+            DatabaseKind::Sqlite(_) => Vec::new(),
+            DatabaseKind::Taped(database) => database.0.live().map(|real| real.secrets()).unwrap_or_default(),
+        }
+    }
+
     /// Where it is, without a word about who we are there.
     pub fn place(&self) -> DatabasePlace {
         match &self.0 {
             DatabaseKind::Mysql(database) => database.place(),
             DatabaseKind::Postgres(database) => database.place(),
             DatabaseKind::Sqlite(database) => DatabasePlace::File(database.path().to_owned()),
+            DatabaseKind::Taped(database) => database.place(),
         }
     }
 
@@ -103,6 +131,7 @@ impl Database {
             DatabaseKind::Mysql(database) => database.open().await.map(SessionKind::Mysql).map(Session),
             DatabaseKind::Postgres(database) => database.open().await.map(SessionKind::Postgres).map(Session),
             DatabaseKind::Sqlite(database) => database.open().await.map(SessionKind::Sqlite).map(Session),
+            DatabaseKind::Taped(database) => database.open().await.map(SessionKind::Taped).map(Session),
         }
     }
 }
@@ -122,6 +151,15 @@ pub enum DatabasePlace {
     File(PathBuf),
 }
 
+impl fmt::Display for DatabasePlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Server { scheme, host, port, database } => write!(f, "{scheme}://{host}:{port}/{database}"),
+            Self::File(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
 impl DatabasePlace {
     fn server(scheme: &'static str, hosts: &[(url::Host, u16)], database: &str) -> Self {
         let (host, port) = hosts.first().map_or((String::new(), 0), |(host, port)| (host.in_url(), *port));
@@ -136,6 +174,7 @@ enum SessionKind {
     Mysql(mysql::Session),
     Postgres(postgres::Session),
     Sqlite(sqlite::Session),
+    Taped(taped::Session),
 }
 
 impl Session {
@@ -145,6 +184,7 @@ impl Session {
             SessionKind::Mysql(session) => session.server(),
             SessionKind::Postgres(session) => session.server(),
             SessionKind::Sqlite(session) => session.server(),
+            SessionKind::Taped(session) => session.server(),
         }
     }
 
@@ -166,6 +206,9 @@ impl Session {
             SessionKind::Sqlite(session) => {
                 session.query(statement, parameters, types).await.map(RowsKind::Sqlite).map(Rows)
             }
+            SessionKind::Taped(session) => {
+                session.query(statement, parameters, types).await.map(Box::new).map(RowsKind::Taped).map(Rows)
+            }
         }
     }
 
@@ -176,6 +219,7 @@ impl Session {
             SessionKind::Mysql(session) => session.execute(statement, parameters).await,
             SessionKind::Postgres(session) => session.execute(statement, parameters).await,
             SessionKind::Sqlite(session) => session.execute(statement, parameters).await,
+            SessionKind::Taped(session) => session.execute(statement, parameters).await,
         }
     }
 
@@ -185,6 +229,7 @@ impl Session {
             SessionKind::Mysql(session) => session.script(statements).await,
             SessionKind::Postgres(session) => session.script(statements).await,
             SessionKind::Sqlite(session) => session.script(statements).await,
+            SessionKind::Taped(session) => session.script(statements).await,
         }
     }
 
@@ -199,6 +244,7 @@ impl Session {
                 session.ingest(table, columns).await.map(IngestKind::Postgres).map(Ingest)
             }
             SessionKind::Sqlite(session) => session.ingest(table, columns).await.map(IngestKind::Sqlite).map(Ingest),
+            SessionKind::Taped(_) => Err(taped::loads_nothing()),
         }
     }
 }
@@ -210,6 +256,7 @@ enum RowsKind {
     Mysql(Box<mysql::Rows>),
     Postgres(Box<postgres::Rows>),
     Sqlite(sqlite::Rows),
+    Taped(Box<taped::Rows>),
 }
 
 impl Rows {
@@ -219,6 +266,7 @@ impl Rows {
             RowsKind::Mysql(rows) => rows.fields(),
             RowsKind::Postgres(rows) => rows.fields(),
             RowsKind::Sqlite(rows) => rows.fields(),
+            RowsKind::Taped(rows) => rows.fields(),
         }
     }
 
@@ -228,6 +276,7 @@ impl Rows {
             RowsKind::Mysql(rows) => rows.next(rows_max, bytes_max).await,
             RowsKind::Postgres(rows) => rows.next(rows_max, bytes_max).await,
             RowsKind::Sqlite(rows) => rows.next(rows_max, bytes_max).await,
+            RowsKind::Taped(rows) => rows.next(rows_max, bytes_max).await,
         }
     }
 }

@@ -26,12 +26,19 @@ fn entry(entry: Entry) -> wit::Entry {
 impl wit::Host for State {
     async fn list_files(&mut self, alias: String) -> HostResult<Vec<wit::Entry>> {
         let limit = self.limits.files_listed;
-        let listed = self.files_root(&alias).and_then(|root| files::list(&root, limit));
+        let listed = match self.files_root(&alias) {
+            Ok(root) => files::list(&root, limit).await,
+            Err(failure) => Err(failure),
+        };
         Ok(answer(listed.map(|entries| entries.into_iter().map(entry).collect())))
     }
 
     async fn open(&mut self, alias: String, path: String) -> HostResult<Resource<OpenFile>> {
-        match self.files_root(&alias).and_then(|root| files::open(&root, &path)) {
+        let opened = match self.files_root(&alias) {
+            Ok(root) => files::open(&root, &path).await,
+            Err(failure) => Err(failure),
+        };
+        match opened {
             Ok(file) => Ok(Ok(self.table.push(file).map_err(table_error)?)),
             Err(failure) => Ok(answer(Err(failure))),
         }

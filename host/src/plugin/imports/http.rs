@@ -6,14 +6,33 @@ use crate::connector::{Failure, FailureKind};
 use crate::error::codes;
 use crate::plugin::capability::http::{self, Call, HttpOrigin, Request, SecretWish};
 use crate::plugin::instance::State;
+use crate::plugin::trouble::Fate;
 
 impl wit::Host for State {
     async fn send(&mut self, requests: Vec<wit::Request>) -> wasmtime::Result<Vec<Result<wit::Response, Error>>> {
-        let prepared = requests.into_iter().map(|request| prepare(self, request)).collect();
+        let mut fates = Vec::with_capacity(requests.len());
+        let mut prepared = Vec::with_capacity(requests.len());
+        for request in requests {
+            let (trouble, fate) = fate(self, &request);
+            fates.push(fate);
+            prepared.push(trouble.and_then(|()| prepare(self, request)));
+        }
         let limits = self.limits.clone();
         let answers = http::send_all(prepared, &Call { limits: &limits, lane: self.lane }).await;
-        Ok(answers.into_iter().map(|answer| answer.map(response).map_err(error_for_plugin)).collect())
+        let answers = answers.into_iter().zip(fates).map(|(answer, fate)| self.grants.trouble.answer(fate, answer));
+        Ok(answers.map(|answer| answer.map(response).map_err(error_for_plugin)).collect())
     }
+}
+
+/// Whether a failure on order strikes it.
+fn fate(state: &State, request: &wit::Request) -> (Result<(), Failure>, Fate) {
+    let only_looks = matches!(request.method.as_str(), "GET" | "HEAD" | "OPTIONS");
+    let is_change = !only_looks && !matches!(is_idempotent(&request.options), Ok(Some(true)));
+    state.grants.trouble.fate(is_change, || {
+        let path = request.target.split('?').next().unwrap_or_default();
+        let path = format!("{} {} {path}", request.endpoint, request.method);
+        (format!("{path} {} {:?}", request.target, request.body), path)
+    })
 }
 
 fn prepare(state: &State, request: wit::Request) -> Result<(HttpOrigin, Request), Failure> {
@@ -24,10 +43,6 @@ fn prepare(state: &State, request: wit::Request) -> Result<(HttpOrigin, Request)
         .cloned()
         .ok_or_else(|| not_granted(state, "http", &request.endpoint, "{ origin = \"https://api.example.com\" }"))?;
     let is_idempotent = is_idempotent(&request.options)?;
-    let only_looks = matches!(request.method.as_str(), "GET" | "HEAD" | "OPTIONS");
-    if let Some(failure) = state.grants.trouble.strikes(!only_looks && is_idempotent != Some(true)) {
-        return Err(failure);
-    }
     let secrets = secrets(&request.options);
     let security = request.options.iter().find(|(name, _)| name == "security").map(|(_, mark)| mark.clone());
     let wit::Request { method, target, headers, body, .. } = request;

@@ -49,7 +49,7 @@ async fn first_page(folder: &Folder, cache: &Folder) -> Duration {
     let runtime = Runtime::new(cache.path().to_owned(), Limits::default()).unwrap();
     let binary = Catalog::new(lockstep_bundle::PLUGINS).bundled("csv", runtime.limits()).unwrap();
     let mut grants = Grants::none("bench");
-    grants.files.insert("data".into(), FilesRoot { path: folder.path().to_owned(), access: Access::ReadOnly });
+    grants.files.insert("data".into(), FilesRoot::new(folder.path().to_owned(), Access::ReadOnly));
     let clock = World::real().clock;
     let csv = PluginConnector::system(&runtime, &binary, &json!({}), grants, Limits::default(), clock).unwrap();
     let stream = csv.discover(&["customers.csv".to_owned()]).await.unwrap().remove(0);

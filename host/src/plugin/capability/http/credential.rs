@@ -178,6 +178,12 @@ impl Credential {
         !self.inner.has_echoed.swap(true, Ordering::Relaxed)
     }
 
+    /// All that is known, for finding it elsewhere.
+    pub fn secrets(&self) -> Vec<String> {
+        let remembered = self.inner.remembered.read().unwrap_or_else(PoisonError::into_inner);
+        remembered.fixed.iter().chain(&remembered.passing).cloned().collect()
+    }
+
     /// Finds what must not leave the host.
     pub fn scrubber(&self) -> Arc<Scrubber> {
         self.inner.remembered.read().unwrap_or_else(PoisonError::into_inner).scrubber.clone()

@@ -45,6 +45,10 @@ impl Database {
         &self.0.connector.origin
     }
 
+    pub fn password(&self) -> Option<String> {
+        self.0.connector.password()
+    }
+
     pub fn place(&self) -> DatabasePlace {
         self.0.connector.place()
     }

@@ -45,6 +45,10 @@ impl Connector {
         Ok(Self { origin: origin.into(), address, tls })
     }
 
+    pub fn password(&self) -> Option<String> {
+        self.address.password.clone()
+    }
+
     pub fn place(&self) -> DatabasePlace {
         DatabasePlace::server("mysql", &self.address.hosts, &self.address.database)
     }
