@@ -47,6 +47,14 @@ pub struct Parts {
     pub limits: Limits,
 }
 
+/// What a connection's plugin may reach, and within which limits.
+pub struct Reach {
+    pub binary: PluginBinary,
+    /// Without credentials.
+    pub grants: Grants,
+    pub limits: Limits,
+}
+
 impl Assembly {
     /// Compiled plugins are kept in `cache_dir`; `access` is to everything the project grants that lies in files.
     pub fn new(
@@ -200,6 +208,14 @@ impl Assembly {
                 config_place(error, connection)
             })?;
         Ok(Parts { binary, config: config.into_owned(), grants, limits })
+    }
+
+    /// What a connection may reach, as a run would have it, for whoever has none of its credentials.
+    pub fn reach(&mut self, connection: &Connection) -> Result<Reach> {
+        let binary = self.binary(&connection.plugin)?;
+        let grants = self.grantor.without_credentials(connection)?;
+        let limits = self.runtime.limits().lowered(&wish(&connection.limits));
+        Ok(Reach { binary, grants, limits })
     }
 
     fn connections_place(&self, name: &ConnectionName, error: PluginError) -> Error {

@@ -10,9 +10,11 @@ use super::{Context, Reply};
 use crate::error::Result;
 use crate::plugin::{Catalog, Limits, PluginBinary, PluginError};
 
+mod audit;
 mod build;
 mod check;
 mod dev;
+mod diff;
 mod fault;
 mod inspect;
 mod list;
@@ -28,6 +30,8 @@ mod rounds;
   lockstep plugin inspect csv
   lockstep plugin inspect ./mine.wasm
   lockstep plugin check ./mine.wasm
+  lockstep plugin audit
+  lockstep plugin diff crm-1.2.wasm crm-1.3.wasm
   lockstep plugin new crm --lang python
   lockstep plugin build crm")]
 pub struct PluginArgs {
@@ -56,6 +60,12 @@ pub enum PluginVerb {
     Pack(build::PackArgs),
     Record(record::RecordArgs),
     Replay(replay::ReplayArgs),
+    Diff(diff::DiffArgs),
+    /// Show what the plugins of the project may reach, with which credentials, for which syncs
+    ///
+    /// With a sentence for each connection that can be pasted into an approval. Credentials are named and not followed, except for
+    /// the URLs of databases, which say where these are.
+    Audit,
 }
 
 impl PluginVerb {
@@ -71,6 +81,8 @@ impl PluginVerb {
             Self::Pack(_) => "plugin pack",
             Self::Record(_) => "plugin record",
             Self::Replay(_) => "plugin replay",
+            Self::Diff(_) => "plugin diff",
+            Self::Audit => "plugin audit",
         }
     }
 }
@@ -87,6 +99,8 @@ pub async fn run(args: &PluginArgs, context: &Context) -> Result<Reply> {
         PluginVerb::Pack(args) => build::pack(args),
         PluginVerb::Record(args) => record::run(args, context, &catalog).await,
         PluginVerb::Replay(args) => replay::run(args, context, &catalog).await,
+        PluginVerb::Diff(args) => diff::run(args, &catalog),
+        PluginVerb::Audit => audit::run(context),
     }
 }
 

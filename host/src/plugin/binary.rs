@@ -135,17 +135,21 @@ impl Authority<'_> {
 
     /// What the plugin can do and what it cannot, in one sentence.
     pub fn sentence(&self) -> String {
-        let able = |can: bool| -> Vec<&str> {
-            CAPABILITIES
-                .iter()
-                .filter(|(name, _)| self.0.imports_interface(name) == can)
-                .map(|(_, what)| *what)
-                .collect()
-        };
-        let (can, mut cannot) = (able(true), able(false));
-        cannot.extend(["open sockets", "read the environment or any other file", "start processes", "see credentials"]);
+        let can = self.able(true);
         let can = if can.is_empty() { "only compute".to_owned() } else { join(&can, "and") };
-        format!("It can {can}; it cannot {}.", join(&cannot, "or"))
+        format!("It can {can}; it cannot {}.", self.inability())
+    }
+
+    /// What it cannot do: `run statements … or see credentials`.
+    pub fn inability(&self) -> String {
+        let mut cannot = self.able(false);
+        cannot.extend(["open sockets", "read the environment or any other file", "start processes", "see credentials"]);
+        join(&cannot, "or")
+    }
+
+    fn able(&self, can: bool) -> Vec<&'static str> {
+        let named = CAPABILITIES.iter().filter(|(name, _)| self.0.imports_interface(name) == can);
+        named.map(|(_, what)| *what).collect()
     }
 }
 
