@@ -146,6 +146,17 @@ impl Error {
         self.with_property("hint", hint)
     }
 
+    /// Says that what was asked for may have been done nevertheless: the host looks before it writes again.
+    pub fn with_outcome_unknown(mut self) -> Self {
+        self.properties.retain(|(name, _)| name != "outcome");
+        self.with_property("outcome", "unknown")
+    }
+
+    /// Whether what was asked for may have been done nevertheless.
+    pub fn is_outcome_unknown(&self) -> bool {
+        self.property("outcome") == Some("unknown")
+    }
+
     /// Whether it is of this kind.
     pub fn is(&self, kind: ErrorKind) -> bool {
         self.kind == kind.name()

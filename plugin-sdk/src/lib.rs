@@ -46,11 +46,19 @@ pub mod config;
 mod drop_rows;
 pub mod error;
 mod export;
+pub mod http;
+#[cfg(feature = "json")]
+pub mod json;
+#[cfg(feature = "json")]
+pub mod list;
 pub mod lookback;
 pub mod lookup;
 pub mod outcome;
 pub mod page;
 pub mod record;
+pub mod rows;
+#[cfg(feature = "json")]
+pub mod since;
 pub mod sink;
 pub mod source;
 #[cfg(not(target_arch = "wasm32"))]

@@ -1,6 +1,11 @@
 //! How far back an incremental reading looks for rows that became visible after rows with a later time.
+//!
+//! [`crate::since::Since`] does all of this for times that a service tells.
 
 use lockstep_values::{LogicalType, MICROS_PER_DAY};
+
+use crate::error::{Error, Result};
+use crate::types::ReadRequest;
 
 /// Unless the project says otherwise.
 const LOOKBACK_MS_DEFAULT: i64 = 10 * 60 * 1000;
@@ -8,10 +13,31 @@ const LOOKBACK_MS_DEFAULT: i64 = 10 * 60 * 1000;
 const LOOKBACK_STEPS: i64 = 10_000;
 
 /// How far back a reading looks, in the unit of `modified`.
+///
+/// ```
+/// use lockstep_plugin_sdk::lookback::Lookback;
+/// use lockstep_plugin_sdk::types::LogicalType;
+///
+/// let lookback = Lookback::new(Some(LogicalType::Timestamp), Some(1_000));
+/// assert_eq!(lookback.since(Some(5_000_000)), Some(4_000_000));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lookback(i64);
 
+impl ReadRequest {
+    /// How far back the project wants an incremental reading to look (`lookback-ms`); what is no number of milliseconds is an error
+    /// of kind `config`.
+    pub fn lookback_ms(&self) -> Result<Option<i64>> {
+        let Some(text) = self.option("lookback-ms") else { return Ok(None) };
+        let wanted = text.parse().ok().filter(|milliseconds: &i64| *milliseconds >= 0);
+        wanted.map(Some).ok_or_else(|| {
+            Error::config(format!("`lookback-ms` is a number of milliseconds, not `{text}`")).with_code("lookback")
+        })
+    }
+}
+
 impl Lookback {
+    /// In the unit of `modified`; ten minutes unless the project says otherwise ([`ReadRequest::lookback_ms`]).
     pub fn new(modified: Option<LogicalType>, milliseconds: Option<i64>) -> Self {
         let milliseconds = milliseconds.unwrap_or(LOOKBACK_MS_DEFAULT);
         Self(match modified {
@@ -70,6 +96,19 @@ mod tests {
         assert_eq!(lookback(LogicalType::Date, Some(1)), 1);
         assert_eq!(lookback(LogicalType::Date, Some(86_400_001)), 2);
         assert_eq!(lookback(LogicalType::Int64, Some(1)), LOOKBACK_STEPS);
+    }
+
+    #[test]
+    fn the_wish_is_a_number() {
+        let wish = |value: &str| {
+            let mut request = crate::testing::full_read(&crate::types::Stream::new("a"));
+            request.options.push(("lookback-ms".into(), value.into()));
+            request.lookback_ms().ok()
+        };
+        assert_eq!(
+            (wish("0"), wish("60000"), wish("-1"), wish("10m")),
+            (Some(Some(0)), Some(Some(60_000)), None, None)
+        );
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What became of the rows of a page, row by row.
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind, Result};
 use crate::sink::WriteResults;
 use crate::types::{BytesColumn, RowError};
 
@@ -10,7 +10,19 @@ const REJECTED: u8 = 2;
 const RETRY: u8 = 3;
 const UNKNOWN: u8 = 4;
 
-/// Every row is fine until something else is said about it.
+/// Every row is fine until something else is said about it. [`crate::rows::Tally`] fills one by itself.
+///
+/// ```
+/// use lockstep_plugin_sdk::outcome::Outcome;
+/// use lockstep_plugin_sdk::prelude::*;
+///
+/// let mut outcome = Outcome::new(3);
+/// outcome.reject(1, Error::invalid_data("the name is too long").with_field("name"));
+/// outcome.settle(2, Error::transient("the connection broke").with_outcome_unknown())?;
+/// assert_eq!(outcome.fine_rows(), [0]);
+/// assert_eq!(outcome.into_results().statuses, Some(vec![0, 2, 4]));
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Outcome {
     statuses: Vec<u8>,
@@ -19,6 +31,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// For a page of so many rows.
     pub fn new(rows: u32) -> Self {
         Self { statuses: vec![OK; rows as usize], errors: Vec::new(), ids: None }
     }
@@ -50,6 +63,28 @@ impl Outcome {
         self.answer(row, UNKNOWN, error);
     }
 
+    /// What an error means for a row ([`crate::rows::Tally`] has the table). One that is about all rows is handed back: it ends the run.
+    pub fn settle(&mut self, row: u32, error: Error) -> Result<()> {
+        let is = |kinds: &[ErrorKind]| kinds.iter().any(|kind| error.is(*kind));
+        if error.is_outcome_unknown() {
+            self.unknown(row, error);
+        } else if is(&[ErrorKind::Auth, ErrorKind::Config, ErrorKind::RateLimited]) {
+            return Err(error);
+        } else if error.is(ErrorKind::Transient) {
+            self.retry(row, error);
+        } else if is(&[ErrorKind::Conflict, ErrorKind::NotFound]) {
+            self.conflict(row, error);
+        } else {
+            self.reject(row, error);
+        }
+        Ok(())
+    }
+
+    /// Whether anything but that it is fine was said of a row.
+    pub fn is_settled(&self, row: u32) -> bool {
+        self.statuses.get(row as usize).is_some_and(|status| *status != OK)
+    }
+
     /// The key under which the row was inserted: a JSON list of texts.
     pub fn identify(&mut self, row: u32, id: Vec<u8>) {
         let rows = self.statuses.len();
@@ -63,6 +98,7 @@ impl Outcome {
         (0..).zip(&self.statuses).filter(|(_, status)| **status == OK).map(|(row, _)| row).collect()
     }
 
+    /// The answer for the host.
     pub fn into_results(self) -> WriteResults {
         let ids = self.ids.map(|ids| {
             let mut column = BytesColumn { offsets: vec![0], data: Vec::new() };

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use serde::de::DeserializeOwned;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::types::{Limits, Page, ReadRequest, Stream};
 
 /// A system to read from.
@@ -28,8 +28,34 @@ pub trait Reader: 'static {
 }
 
 /// Those of the streams that [`Source::discover`] was asked for: all if no name was given.
+///
+/// ```
+/// use lockstep_plugin_sdk::prelude::*;
+/// use lockstep_plugin_sdk::source::only;
+///
+/// let streams = || [Stream::new("contacts"), Stream::new("invoices")];
+/// assert_eq!(only(&[], streams()).len(), 2);
+/// assert_eq!(only(&["invoices".to_owned(), "nothing".to_owned()], streams())[0].name, "invoices");
+/// ```
 pub fn only(names: &[String], streams: impl IntoIterator<Item = Stream>) -> Vec<Stream> {
     streams.into_iter().filter(|stream| names.is_empty() || names.contains(&stream.name)).collect()
+}
+
+/// Refuses to read a stream that is none of these: an empty reading would look like deleted records.
+///
+/// ```
+/// use lockstep_plugin_sdk::prelude::*;
+/// use lockstep_plugin_sdk::{source, testing};
+///
+/// let request = testing::full_read(&Stream::new("invoices"));
+/// assert!(source::expect(&request, ["contacts", "invoices"]).is_ok());
+/// assert!(source::expect(&request, ["contacts"]).unwrap_err().is(ErrorKind::NotFound));
+/// ```
+pub fn expect<'a>(request: &ReadRequest, names: impl IntoIterator<Item = &'a str>) -> Result<()> {
+    if names.into_iter().any(|name| name == request.stream) {
+        return Ok(());
+    }
+    Err(Error::not_found(format!("there is no stream `{}`", request.stream)))
 }
 
 /// How a stream is read.

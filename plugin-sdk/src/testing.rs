@@ -25,15 +25,18 @@
 //! assert_eq!(read.rows, [json!({"id": 1, "text": "hello"})]);
 //! ```
 //!
-//! The capabilities (`files`, `sql`, `http`) exist only inside the host: a plugin that wants to be tested natively keeps what it
-//! computes apart from what it asks for.
+//! Requests that go through [`crate::http`] are answered by [`serve`]. The other capabilities (`files`, `sql`) exist only inside the
+//! host: a plugin that wants to be tested natively keeps what it computes apart from what it asks for.
 
 mod json;
+mod serving;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 pub use json::{batch, rows};
+pub(crate) use serving::answer;
+pub use serving::{Served, reply, serve};
 
 use crate::error::{Error, Result};
 use crate::source::{Reader, Source};

@@ -158,6 +158,13 @@ impl<T: Scalar> FieldValue for Option<T> {
 /// A value, null, or nothing said at all.
 ///
 /// Absent is no statement: it leaves alone what another system holds, while null empties it.
+///
+/// ```
+/// use lockstep_plugin_sdk::record::Maybe;
+///
+/// assert!(Maybe::Value(2).differs(Some(&1)) && Maybe::Null.differs(Some(&1)));
+/// assert!(!Maybe::Absent.differs(Some(&1)) && !Maybe::<i64>::Null.differs(None));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Maybe<T> {
     /// The record says nothing about the field.
@@ -181,6 +188,23 @@ impl<T> Maybe<T> {
     /// Whether the record says anything about the field.
     pub fn is_present(&self) -> bool {
         !matches!(self, Self::Absent)
+    }
+
+    /// Whether the record says nothing about the field.
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent)
+    }
+
+    /// Whether this says something else than what is there now (none is null); what says nothing does not.
+    pub fn differs(&self, now: Option<&T>) -> bool
+    where
+        T: PartialEq,
+    {
+        match self {
+            Self::Absent => false,
+            Self::Null => now.is_some(),
+            Self::Value(value) => now != Some(value),
+        }
     }
 
     /// The same with a reference to the value.

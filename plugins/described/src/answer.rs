@@ -1,8 +1,8 @@
 //! What a service answered, as a document.
 
 use lockstep_plugin_sdk::error::Error;
-use lockstep_web::Reply;
-use lockstep_web::answer::beginning;
+use lockstep_plugin_sdk::http::Reply;
+use lockstep_plugin_sdk::http::answer::beginning;
 
 use crate::Result;
 use crate::manifest::request::Request;

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use lockstep_json::Node;
 use lockstep_plugin_sdk::error::{Error, ErrorKind};
-use lockstep_web::{Ask, Service, ask_all, encode};
+use lockstep_plugin_sdk::http::{Ask, Service, ask_all, encode};
 
 use crate::Result;
 use crate::answer::Answer;

@@ -1,7 +1,7 @@
 //! Bodies of forms, and other small ways of writing.
 
 use lockstep_json::Node;
-use lockstep_web::encode;
+use lockstep_plugin_sdk::http::encode;
 
 /// A document as a form, with what is nested in brackets: `a=1&b[c]=2&d[0]=3`. Null empties a field.
 pub fn form_body(document: &Node) -> String {

@@ -1,8 +1,8 @@
 //! JSON as bodies and answers; forms as bodies.
 
 use lockstep_json::Node;
-use lockstep_web::Reply;
-use lockstep_web::answer::json;
+use lockstep_plugin_sdk::http::Reply;
+use lockstep_plugin_sdk::http::answer::json;
 
 use crate::Result;
 use crate::connection::Connection;

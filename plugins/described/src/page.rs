@@ -2,7 +2,8 @@
 
 use lockstep_json::{Document, Fault, Node};
 use lockstep_plugin_sdk::error::{Error, ErrorKind};
-use lockstep_web::answer::{beginning, fault};
+use lockstep_plugin_sdk::http::answer::beginning;
+use lockstep_web::answer::fault;
 
 use crate::Result;
 use crate::failure::{Say as _, failure};

@@ -4,8 +4,8 @@ use std::fmt;
 
 use lockstep_json::{Node, Value};
 use lockstep_plugin_sdk::batch::ColumnBuilder;
+use lockstep_plugin_sdk::http::Reply;
 use lockstep_text_files::value::ValueError;
-use lockstep_web::Reply;
 
 use crate::Result;
 use crate::connection::Connection;

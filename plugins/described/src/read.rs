@@ -206,7 +206,7 @@ impl StreamReader {
         let text = reply.text()?.to_owned();
         let reply = reply.reply;
         // Taken from the first answer of a reading: what changes from there on is left to the next.
-        self.goal.settle(lockstep_web::clock(&reply).unwrap_or(began).saturating_sub(took));
+        self.goal.settle(lockstep_plugin_sdk::http::clock(&reply).unwrap_or(began).saturating_sub(took));
         let overlaps = self.is_anchored() && self.way.at.page.is_some();
         Ok(Held { text, target, headers: reply.headers, overlaps })
     }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use lockstep_json::Node;
 use lockstep_plugin_sdk::error::{Error, ErrorKind, Result};
-use lockstep_web::answer::{fault, kind_of, page_of, sentence};
+use lockstep_plugin_sdk::http::answer::{kind_of, page_of, sentence};
+use lockstep_web::answer::fault;
 
 use crate::answer::Answer;
 use crate::manifest::Manifest;
@@ -125,7 +126,7 @@ mod tests {
     use super::*;
     use crate::json::Json;
     use crate::manifest::tests::with_errors as manifest;
-    use lockstep_web::Reply;
+    use lockstep_plugin_sdk::http::Reply;
 
     fn reply(manifest: &Manifest, status: u16, body: &str) -> Answer {
         let reply = Reply { status, headers: Vec::new(), body: body.as_bytes().to_vec() };
@@ -148,10 +149,10 @@ mod tests {
         check(200, r#"{"errors":[{"code":"gone","message":"no"}]}"#, ErrorKind::NotFound, "gone");
         check(200, r#"{"errors":[{"message":"no"}]}"#, ErrorKind::Transient, "api.200");
         check(401, "", ErrorKind::Auth, "api.401");
-        check(403, "<html>", ErrorKind::Auth, "web.page");
-        check(200, "<html>", ErrorKind::Auth, "web.page");
-        check(200, "", ErrorKind::Transient, "web.empty");
-        check(200, "{\"a\":[", ErrorKind::Transient, "web.cut-off");
+        check(403, "<html>", ErrorKind::Auth, "http.page");
+        check(200, "<html>", ErrorKind::Auth, "http.page");
+        check(200, "", ErrorKind::Transient, "http.empty");
+        check(200, "{\"a\":[", ErrorKind::Transient, "http.cut-off");
         check(500, "<html>", ErrorKind::Transient, "api.500");
         check(302, "", ErrorKind::Auth, "api.302");
         let limited = r#"{"errors":[{"code":"THROTTLED"}],"cost":{"asked":500,"left":100,"rate":50}}"#;

@@ -4,7 +4,7 @@ mod json;
 mod multipart;
 
 use lockstep_plugin_sdk::error::{Error, Result};
-use lockstep_web::{Ask, Reply};
+use lockstep_plugin_sdk::http::{Ask, Reply};
 
 use crate::config::BatchForm;
 use crate::connection::Connection;

@@ -5,6 +5,7 @@ use std::ops::Range;
 use lockstep_json::{Document, Element, Fault, Member, Value};
 use lockstep_plugin_sdk::batch::{BatchBuilder, BatchView};
 use lockstep_plugin_sdk::error::{Error, Result};
+use lockstep_plugin_sdk::http::answer::beginning;
 use lockstep_plugin_sdk::types::{Batch, Changes, Field, Limits, Rejection};
 use lockstep_text_files::value::{BoolWords, push_scalar};
 use lockstep_web::{Form, Rows, answer, member, plain};
@@ -158,7 +159,7 @@ impl Collector {
             (Ok(()), None) if !is_list => {
                 Err(Error::permanent(format!("the service answers with no list when asked to {what}"))
                     .with_code("odata.no-list")
-                    .with_property("detail", answer::beginning(text.as_bytes())))
+                    .with_property("detail", beginning(text.as_bytes())))
             }
             (Ok(()), None) => Ok(taken),
         }

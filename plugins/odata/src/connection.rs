@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use lockstep_plugin_sdk::error::{Error, Result};
-use lockstep_web::{Ask, Reply, Service, ask, ask_all, encode};
+use lockstep_plugin_sdk::http::{Ask, Reply, Service, ask, ask_all, encode};
 
 use crate::config::{Config, Numbers};
 use crate::edm::Version;
@@ -38,7 +38,7 @@ impl Connection {
         if text.trim_start_matches('\u{feff}').trim_start().get(..9).is_some_and(|start| {
             start.eq_ignore_ascii_case("<!doctype") || start.to_ascii_lowercase().starts_with("<html")
         }) {
-            return Err(lockstep_web::answer::page(&Reply {
+            return Err(lockstep_plugin_sdk::http::answer::page(&Reply {
                 status: reply.status,
                 headers: Vec::new(),
                 body: text.into_bytes(),

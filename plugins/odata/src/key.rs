@@ -1,7 +1,7 @@
 //! Keys as URLs have them: `Customers(7)`, `Lines(order='A/1',line=2)`.
 
 use lockstep_plugin_sdk::error::Result;
-use lockstep_web::encode;
+use lockstep_plugin_sdk::http::encode;
 
 use crate::edm::{Version, literal};
 use crate::entity::KeyPart;

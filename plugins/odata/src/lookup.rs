@@ -2,8 +2,8 @@
 
 use lockstep_plugin_sdk::batch::{BatchView, ColumnView};
 use lockstep_plugin_sdk::error::{Error, Result};
+use lockstep_plugin_sdk::http::answer::json;
 use lockstep_plugin_sdk::types::{Batch, Changes, Field, Limits, ReadRequest};
-use lockstep_web::answer::json;
 use lockstep_web::plain;
 
 use crate::batch::{Part, Purpose, send};
@@ -62,8 +62,10 @@ pub fn find(
         .map(|filter| {
             let options = [("$select", select.clone()), ("$filter", filter)];
             let below = connection.below(&entity.set, &options);
-            let headers = connection
-                .dressed(lockstep_web::Ask { headers: connection.headers(entity.version), ..Default::default() });
+            let headers = connection.dressed(lockstep_plugin_sdk::http::Ask {
+                headers: connection.headers(entity.version),
+                ..Default::default()
+            });
             Part { method: "GET", below, headers: headers.headers, body: None }
         })
         .collect();

@@ -12,10 +12,10 @@ mod plan;
 use std::collections::BTreeSet;
 
 use lockstep_plugin_sdk::error::{Error, Result};
+use lockstep_plugin_sdk::http::Reply;
+use lockstep_plugin_sdk::http::answer::json;
 use lockstep_plugin_sdk::source::Reader;
 use lockstep_plugin_sdk::types::{Batch, Limits, Page, ReadRequest};
-use lockstep_web::Reply;
-use lockstep_web::answer::json;
 
 use crate::collect::{Collector, Taken};
 use crate::config::{Config, Paging};

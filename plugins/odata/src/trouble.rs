@@ -2,8 +2,8 @@
 
 use lockstep_json::{Document, Fault, Value};
 use lockstep_plugin_sdk::error::{Error, Result};
-use lockstep_web::Reply;
-use lockstep_web::answer::{beginning, json, kind_of, page, sentence};
+use lockstep_plugin_sdk::http::Reply;
+use lockstep_plugin_sdk::http::answer::{beginning, json, kind_of, page, sentence};
 
 /// The words of a service: `{"error":{"code":"…","message":"…"}}`, in version 2 with the language of the message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -128,7 +128,7 @@ mod tests {
         check(500, "<html>", ErrorKind::Transient, "odata.500");
         check(401, "", ErrorKind::Auth, "odata.401");
         check(302, "", ErrorKind::Auth, "odata.302");
-        check(403, "<html>forbidden", ErrorKind::Auth, "web.page");
+        check(403, "<html>forbidden", ErrorKind::Auth, "http.page");
         check(404, "{}", ErrorKind::NotFound, "odata.404");
         check(410, "{}", ErrorKind::StaleCursor, "odata.410");
         assert!(refused(&reply(400, r#"{"error":{"message":"No\nway."}}"#), "read").message.ends_with("read: No way"));

@@ -8,7 +8,7 @@ mod plan;
 mod progress;
 
 use lockstep_plugin_sdk::capabilities::sql::{RowPage, Rows, Session};
-use lockstep_plugin_sdk::error::{Error, Result};
+use lockstep_plugin_sdk::error::Result;
 use lockstep_plugin_sdk::source::{ReadMode, Reader};
 use lockstep_plugin_sdk::types::{Batch, Limits, Page, ReadRequest, Status};
 use lockstep_sql_dialect::Selection;
@@ -181,33 +181,5 @@ impl Reader for TableReader {
         };
         page.rejected = taken.rejected;
         Ok(page)
-    }
-}
-
-/// How far back the project wants rows looked for that became visible late.
-pub(crate) fn lookback_option(request: &ReadRequest) -> Result<Option<i64>> {
-    let Some(text) = request.option("lookback-ms") else { return Ok(None) };
-    text.parse().ok().filter(|milliseconds| *milliseconds >= 0).map(Some).ok_or_else(|| {
-        Error::config(format!("`lookback-ms` is a number of milliseconds, not `{text}`")).with_code("postgres.lookback")
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_lookback_is_a_number() {
-        let request = |value: &str| ReadRequest {
-            stream: "t".into(),
-            key: Vec::new(),
-            fields: Vec::new(),
-            mode: "incremental".into(),
-            cursor: None,
-            options: vec![("lookback-ms".into(), value.into())],
-        };
-        assert_eq!(lookback_option(&request("0")).unwrap(), Some(0));
-        assert!(lookback_option(&request("-1")).is_err());
-        assert!(lookback_option(&request("10m")).is_err());
     }
 }

@@ -5,6 +5,7 @@ mod table;
 use lockstep_json::{Document, Element, Fault, Kind as JsonKind, Member};
 use lockstep_plugin_sdk::batch::{BatchBuilder, BatchView};
 use lockstep_plugin_sdk::error::{Error, Result};
+use lockstep_plugin_sdk::http::answer::beginning;
 use lockstep_plugin_sdk::types::{Changes, Field, Limits, Rejection};
 use lockstep_web::{Form, Rows, answer};
 
@@ -140,13 +141,11 @@ impl Collector {
         match (read, words) {
             (Err(Trouble::Fault(fault)), _) => Err(answer::fault(text, fault)),
             (Err(Trouble::Error(error)), _) => Err(error),
-            (Ok(()), Some(words)) => {
-                Err(failed(&words, what).with_property("detail", answer::beginning(text.as_bytes())))
-            }
+            (Ok(()), Some(words)) => Err(failed(&words, what).with_property("detail", beginning(text.as_bytes()))),
             (Ok(()), None) if !is_list => {
                 Err(Error::permanent(format!("Salesforce answers with no records when asked to {what}"))
                     .with_code("salesforce.no-records")
-                    .with_property("detail", answer::beginning(text.as_bytes())))
+                    .with_property("detail", beginning(text.as_bytes())))
             }
             (Ok(()), None) => Ok(taken),
         }

@@ -2,7 +2,7 @@
 
 use lockstep_json::Document;
 use lockstep_plugin_sdk::error::Result;
-use lockstep_web::{Ask, Reply, Service, ask, ask_all, encode};
+use lockstep_plugin_sdk::http::{Ask, Reply, Service, ask, ask_all, encode};
 
 use crate::config::Config;
 use crate::trouble::refused;

@@ -2,9 +2,10 @@
 
 use lockstep_json::{Document, Fault};
 use lockstep_plugin_sdk::error::{Error, Result};
+use lockstep_plugin_sdk::http::answer::json;
+use lockstep_plugin_sdk::http::{Ask, Reply};
 use lockstep_plugin_sdk::types::{Field, Stream};
-use lockstep_web::answer::{fault, json};
-use lockstep_web::{Ask, Reply};
+use lockstep_web::answer::fault;
 
 use crate::config::Config;
 use crate::connection::{Connection, document};
@@ -262,7 +263,7 @@ mod tests {
     #[test]
     fn what_is_no_describe_says_so() {
         for (body, code) in
-            [("{}", "salesforce.describe"), ("[", "web.cut-off"), ("<html>", "web.page"), ("", "web.empty")]
+            [("{}", "salesforce.describe"), ("[", "http.cut-off"), ("<html>", "http.page"), ("", "http.empty")]
         {
             let reply = Reply { status: 200, headers: Vec::new(), body: body.as_bytes().to_vec() };
             assert_eq!(read(&reply).unwrap_err().code, code, "{body}");

@@ -4,8 +4,10 @@ use std::collections::VecDeque;
 
 use lockstep_json::{Document, Fault, Value, read_strings, write_string};
 use lockstep_plugin_sdk::error::{Error, ErrorKind, Result};
-use lockstep_web::answer::{fault, json, sentence};
-use lockstep_web::{Ask, Reply, clock, member};
+use lockstep_plugin_sdk::http::answer::{json, sentence};
+use lockstep_plugin_sdk::http::{Ask, Reply, clock};
+use lockstep_web::answer::fault;
+use lockstep_web::member;
 
 use crate::connection::Connection;
 use crate::trouble::refused;

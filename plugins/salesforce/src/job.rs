@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use lockstep_json::write_string;
 use lockstep_plugin_sdk::error::{Error, Result};
-use lockstep_web::answer::{json, page};
-use lockstep_web::{Ask, Reply, member};
+use lockstep_plugin_sdk::http::answer::{json, page};
+use lockstep_plugin_sdk::http::{Ask, Reply};
+use lockstep_web::member;
 
 use crate::connection::Connection;
 use crate::trouble::refused;
@@ -134,7 +135,7 @@ impl Job {
 pub fn text(reply: &Reply) -> Result<&str> {
     let body = reply.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&reply.body);
     std::str::from_utf8(body)
-        .map_err(|_| Error::permanent("Salesforce answered with a table that is not UTF-8").with_code("web.utf8"))
+        .map_err(|_| Error::permanent("Salesforce answered with a table that is not UTF-8").with_code("http.utf8"))
 }
 
 /// Ids of jobs stand in URLs as they are.

@@ -3,9 +3,9 @@
 use lockstep_json::write_strings;
 use lockstep_plugin_sdk::batch::{BatchView, ColumnView};
 use lockstep_plugin_sdk::error::{Error, Result};
+use lockstep_plugin_sdk::http::answer::json;
+use lockstep_plugin_sdk::http::{Ask, Reply, encode};
 use lockstep_plugin_sdk::types::{Batch, Changes, Field, Limits, ReadRequest};
-use lockstep_web::answer::json;
-use lockstep_web::{Ask, Reply, encode};
 
 use crate::collect::{Collected, Collector};
 use crate::config::Config;

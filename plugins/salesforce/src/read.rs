@@ -14,10 +14,10 @@ mod platform;
 use std::collections::BTreeSet;
 
 use lockstep_plugin_sdk::error::{Error, Result};
+use lockstep_plugin_sdk::http::answer::json;
+use lockstep_plugin_sdk::http::{Ask, Reply, clock};
 use lockstep_plugin_sdk::source::Reader;
 use lockstep_plugin_sdk::types::{Changes, Limits, Page, ReadRequest, Status};
-use lockstep_web::answer::json;
-use lockstep_web::{Ask, Reply, clock};
 
 use crate::collect::{Collected, Collector, Taken};
 use crate::config::Config;

@@ -2,8 +2,8 @@
 
 use lockstep_json::{Document, Fault};
 use lockstep_plugin_sdk::error::{Error, ErrorKind};
-use lockstep_web::Reply;
-use lockstep_web::answer::{beginning, json, kind_of, page, sentence};
+use lockstep_plugin_sdk::http::Reply;
+use lockstep_plugin_sdk::http::answer::{beginning, json, kind_of, page, sentence};
 
 /// One error: `[{"errorCode":"…","message":"…","fields":["…"]}]` of a request, `statusCode` instead of `errorCode` of a record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -158,7 +158,7 @@ mod tests {
         check(400, &of("OTHER"), ErrorKind::Permanent, "OTHER");
         check(500, "<html>", ErrorKind::Transient, "salesforce.500");
         check(302, "", ErrorKind::Auth, "salesforce.302");
-        check(404, "<html>", ErrorKind::Auth, "web.page");
+        check(404, "<html>", ErrorKind::Auth, "http.page");
         assert!(refused(&reply(403, &of("REQUEST_LIMIT_EXCEEDED")), "read").retry_after_ms.is_some());
     }
 }

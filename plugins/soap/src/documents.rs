@@ -3,8 +3,8 @@
 use lockstep_described::{ALIAS, Result, Say as _, failure};
 use lockstep_json::Node;
 use lockstep_plugin_sdk::error::{Error, ErrorKind};
-use lockstep_web::answer::beginning;
-use lockstep_web::{Ask, Service, ask};
+use lockstep_plugin_sdk::http::answer::beginning;
+use lockstep_plugin_sdk::http::{Ask, Service, ask};
 
 use crate::schema::{Doc, XSD};
 use crate::wsdl::{WSDL, Wsdl};

@@ -9,9 +9,9 @@ use lockstep_described::manifest::stream::StreamSpec;
 use lockstep_described::{Connection, Encoded, Protocol, Push, Result, Say as _, failure};
 use lockstep_json::Node;
 use lockstep_plugin_sdk::error::{Error, ErrorKind};
+use lockstep_plugin_sdk::http::Reply;
+use lockstep_plugin_sdk::http::answer::{beginning, page};
 use lockstep_plugin_sdk::types::LogicalType;
-use lockstep_web::Reply;
-use lockstep_web::answer::{beginning, page};
 
 use crate::elements::Shape;
 use crate::envelope::{Content, open};
@@ -236,7 +236,7 @@ fn no_element(name: &Name<'_>) -> Box<Error> {
 /// Why a text is not XML. One that breaks off may be whole the next time.
 fn no_xml(text: &str, fault: Fault) -> Box<Error> {
     let (kind, code) = match fault.breaks_off {
-        true => (ErrorKind::Transient, "web.cut-off"),
+        true => (ErrorKind::Transient, "http.cut-off"),
         false => (ErrorKind::Permanent, "soap.xml"),
     };
     failure(kind, code, &format!("the answer is not XML as it should be: {} (byte {})", fault.reason, fault.at + 1))
@@ -356,7 +356,7 @@ impl Protocol for Soap {
         let kind = reply.header("content-type").unwrap_or_default().to_ascii_lowercase();
         if reply.body.trim_ascii().is_empty() {
             let text = format!("the service answered {} without a word", reply.status);
-            return Err(failure(ErrorKind::Transient, "web.empty", &text));
+            return Err(failure(ErrorKind::Transient, "http.empty", &text));
         }
         if kind.starts_with("multipart/") {
             let text = "the service answered in several parts (MTOM), which cannot be read";

@@ -71,19 +71,19 @@ fn refuse(status: u16, body: impl Into<Vec<u8>>, kind: FailureKind, code: &str) 
 
 #[test]
 fn answers_that_are_none_end_the_reading_with_a_reason() {
-    refuse(200, "<!DOCTYPE html><html><body>Please log in</body></html>", FailureKind::Auth, "web.page");
-    refuse(200, "", FailureKind::Transient, "web.empty");
+    refuse(200, "<!DOCTYPE html><html><body>Please log in</body></html>", FailureKind::Auth, "http.page");
+    refuse(200, "", FailureKind::Transient, "http.empty");
     refuse(200, r#"{"error":{"code":"E7","message":"not today"}}"#, FailureKind::Transient, "E7");
-    refuse(200, r#"{"list":[{"id":1},{"id"#, FailureKind::Transient, "web.cut-off");
-    refuse(200, r#"{"list":[{"id":1}]"#, FailureKind::Transient, "web.cut-off");
-    refuse(200, format!("{{\"list\":[],\"x\":{}1", "[".repeat(100_000)), FailureKind::Permanent, "web.json");
+    refuse(200, r#"{"list":[{"id":1},{"id"#, FailureKind::Transient, "http.cut-off");
+    refuse(200, r#"{"list":[{"id":1}]"#, FailureKind::Transient, "http.cut-off");
+    refuse(200, format!("{{\"list\":[],\"x\":{}1", "[".repeat(100_000)), FailureKind::Permanent, "http.json");
     refuse(200, r#"{"id":1}"#, FailureKind::Permanent, "api.no-list");
     refuse(200, r#"{"list":null}"#, FailureKind::Permanent, "api.no-list");
     refuse(200, "[]", FailureKind::Permanent, "api.no-list");
-    refuse(200, b"{\"list\":[{\"id\":1,\"name\":\"\xff\"}]}".as_slice(), FailureKind::Permanent, "web.utf8");
+    refuse(200, b"{\"list\":[{\"id\":1,\"name\":\"\xff\"}]}".as_slice(), FailureKind::Permanent, "http.utf8");
     refuse(401, r#"{"error":{"code":"expired","message":"no"}}"#, FailureKind::Auth, "expired");
     refuse(302, "", FailureKind::Auth, "api.302");
-    refuse(403, "<html>no</html>", FailureKind::Auth, "web.page");
+    refuse(403, "<html>no</html>", FailureKind::Auth, "http.page");
     refuse(404, "{}", FailureKind::NotFound, "api.404");
     refuse(500, "<html>oops</html>", FailureKind::Transient, "api.500");
     refuse(429, "", FailureKind::RateLimited, "");
@@ -143,9 +143,9 @@ fn links_are_followed_whatever_the_server_calls_itself_and_never_out_or_in_circl
         let targets: Vec<String> = server.requests().iter().map(|request| request.target.clone()).collect();
         assert_eq!(targets[1..], ["/s/things?p=1", "/s/things?p=2", "/s/things?p=3", "/s/things?p=4"]);
         for (link, code) in [
-            ("https://evil.example.com/steal?x=1", "web.link"),
-            ("/other/things?p=1", "web.link"),
-            ("../../etc", "web.link"),
+            ("https://evil.example.com/steal?x=1", "http.link"),
+            ("/other/things?p=1", "http.link"),
+            ("../../etc", "http.link"),
             ("things?p=1", "api.cycle"),
         ] {
             let server = service(move |number, _| list([number as u32 + 1], link));

@@ -42,15 +42,15 @@ fn refuse(body: impl Into<Vec<u8>>, kind: FailureKind, code: &str) {
 #[test]
 fn answers_that_are_none_end_the_reading_with_a_reason() {
     let row = |id: u32| format!("{{\"id\":{id},\"name\":\"a\"}}");
-    refuse("<!DOCTYPE html><html><body>Please log in</body></html>", FailureKind::Auth, "web.page");
-    refuse("", FailureKind::Transient, "web.empty");
+    refuse("<!DOCTYPE html><html><body>Please log in</body></html>", FailureKind::Auth, "http.page");
+    refuse("", FailureKind::Transient, "http.empty");
     refuse(r#"{"error":{"code":"E7","message":"not today"}}"#, FailureKind::Transient, "E7");
-    refuse(format!("{{\"value\":[{},{}", row(1), &row(2)[..9]), FailureKind::Transient, "web.cut-off");
-    refuse(format!("{{\"value\":[{}]", row(1)), FailureKind::Transient, "web.cut-off");
-    refuse(format!("{{\"value\":[{}],\"x\":{}1", row(1), "[".repeat(100_000)), FailureKind::Permanent, "web.json");
+    refuse(format!("{{\"value\":[{},{}", row(1), &row(2)[..9]), FailureKind::Transient, "http.cut-off");
+    refuse(format!("{{\"value\":[{}]", row(1)), FailureKind::Transient, "http.cut-off");
+    refuse(format!("{{\"value\":[{}],\"x\":{}1", row(1), "[".repeat(100_000)), FailureKind::Permanent, "http.json");
     refuse(r#"{"id":1,"name":"a"}"#, FailureKind::Permanent, "odata.no-list");
-    refuse("[]", FailureKind::Permanent, "web.json");
-    refuse(b"{\"value\":[{\"id\":1,\"name\":\"\xff\"}]}".as_slice(), FailureKind::Permanent, "web.utf8");
+    refuse("[]", FailureKind::Permanent, "http.json");
+    refuse(b"{\"value\":[{\"id\":1,\"name\":\"\xff\"}]}".as_slice(), FailureKind::Permanent, "http.utf8");
 }
 
 #[test]
@@ -123,9 +123,9 @@ fn links_are_followed_whatever_the_server_calls_itself_and_never_out_or_in_circl
         let shown = read(&server, LINKS).await.unwrap();
         assert_eq!((shown.ints("id"), shown.status), (vec![1, 2, 3, 4, 5], Some(PageStatus::EnumerationComplete)));
         for (link, code) in [
-            ("https://evil.example.com/steal?x=1", "web.link"),
-            ("/other/A?$skiptoken=1", "web.link"),
-            ("../../etc", "web.link"),
+            ("https://evil.example.com/steal?x=1", "http.link"),
+            ("/other/A?$skiptoken=1", "http.link"),
+            ("../../etc", "http.link"),
             ("A?$skiptoken=1", "odata.cycle"),
         ] {
             let server = count(move |number, _| page(number as u32 + 1..=number as u32 + 1, link), 9);

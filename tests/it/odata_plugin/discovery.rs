@@ -49,10 +49,10 @@ fn what_is_no_service_says_so() {
     run(async {
         let html = "<!DOCTYPE html><html><body>Log in</body></html>";
         for (status, body, code) in [
-            (200, html, "web.page"),
+            (200, html, "http.page"),
             (200, "", "odata.metadata"),
             (200, "<edmx:Edmx Version=\"4.0\" xmlns:edmx=\"x\">", "odata.metadata"),
-            (200, "<!DOCTYPE a [<!ENTITY b \"c\">]><edmx:Edmx xmlns:edmx=\"x\" Version=\"4.0\"/>", "web.page"),
+            (200, "<!DOCTYPE a [<!ENTITY b \"c\">]><edmx:Edmx xmlns:edmx=\"x\" Version=\"4.0\"/>", "http.page"),
             (200, "{}", "odata.metadata"),
             (404, "", "odata.404"),
             (401, "", "odata.401"),

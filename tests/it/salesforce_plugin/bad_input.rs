@@ -68,21 +68,25 @@ fn page(numbers: std::ops::RangeInclusive<u32>, link: &str) -> Answer {
 
 #[test]
 fn answers_that_are_none_end_the_reading_with_a_reason() {
-    refuse("<!DOCTYPE html><html><body>Please log in</body></html>", FailureKind::Auth, "web.page");
-    refuse("", FailureKind::Transient, "web.empty");
+    refuse("<!DOCTYPE html><html><body>Please log in</body></html>", FailureKind::Auth, "http.page");
+    refuse("", FailureKind::Transient, "http.empty");
     refuse(r#"[{"errorCode":"E7","message":"not today"}]"#, FailureKind::Transient, "E7");
     refuse(r#"{"errorCode":"E7","message":"not today"}"#, FailureKind::Transient, "E7");
     refuse(r#"{"error":"invalid_grant"}"#, FailureKind::Transient, "invalid_grant");
     refuse(
         format!("{{\"done\":true,\"records\":[{},{}", record(1), &record(2)[..9]),
         FailureKind::Transient,
-        "web.cut-off",
+        "http.cut-off",
     );
-    refuse(format!("{{\"done\":true,\"records\":[{}]", record(1)), FailureKind::Transient, "web.cut-off");
-    refuse(format!("{{\"records\":[{}],\"x\":{}1", record(1), "[".repeat(100_000)), FailureKind::Permanent, "web.json");
+    refuse(format!("{{\"done\":true,\"records\":[{}]", record(1)), FailureKind::Transient, "http.cut-off");
+    refuse(
+        format!("{{\"records\":[{}],\"x\":{}1", record(1), "[".repeat(100_000)),
+        FailureKind::Permanent,
+        "http.json",
+    );
     refuse(r#"{"Id":"1","Name":"a"}"#, FailureKind::Permanent, "salesforce.no-records");
     refuse(r#"{"done":false,"records":[]}"#, FailureKind::Permanent, "salesforce.no-next");
-    refuse(b"{\"records\":[{\"Id\":\"1\",\"Name\":\"\xff\"}]}".as_slice(), FailureKind::Permanent, "web.utf8");
+    refuse(b"{\"records\":[{\"Id\":\"1\",\"Name\":\"\xff\"}]}".as_slice(), FailureKind::Permanent, "http.utf8");
 }
 
 #[test]
@@ -141,9 +145,9 @@ fn links_are_followed_whatever_the_server_calls_itself_and_never_out_or_in_circl
         let shown = read(&server).await.unwrap();
         assert_eq!((shown.ints("No__c"), shown.status), (vec![1, 2, 3, 4], Some(PageStatus::EnumerationComplete)));
         for (link, code) in [
-            ("https://evil.example.com/steal?x=1", "web.link"),
-            ("/services/apexrest/query/01g-1", "web.link"),
-            ("../../../../etc", "web.link"),
+            ("https://evil.example.com/steal?x=1", "http.link"),
+            ("/services/apexrest/query/01g-1", "http.link"),
+            ("../../../../etc", "http.link"),
             ("/services/data/v62.0/query/01g-1", "salesforce.cycle"),
         ] {
             let server = service(move |number, _| page(number as u32 + 1..=number as u32 + 1, link));

@@ -74,10 +74,10 @@ fn what_is_no_org_says_so() {
     run(async {
         let html = "<!DOCTYPE html><html><body>Log in</body></html>";
         for (status, body, code) in [
-            (200, html, "web.page"),
-            (200, "", "web.empty"),
+            (200, html, "http.page"),
+            (200, "", "http.empty"),
             (200, "{}", "salesforce.describe"),
-            (200, "{\"name\":\"Account\",\"fields\":[", "web.cut-off"),
+            (200, "{\"name\":\"Account\",\"fields\":[", "http.cut-off"),
             (404, "", "salesforce.404"),
             (401, "", "salesforce.401"),
             (302, "", "salesforce.302"),

@@ -61,12 +61,12 @@ fn refuse(status: u16, body: impl Into<Vec<u8>>, kind: FailureKind, code: &str) 
 #[test]
 fn answers_that_are_no_xml_end_the_reading_with_a_reason() {
     use FailureKind::{Auth, Permanent, Transient};
-    refuse(200, "<!DOCTYPE html><html><body>Please log in</body></html>", Auth, "web.page");
-    refuse(200, "<html><body>log in", Auth, "web.page");
-    refuse(200, "please log in", Auth, "web.page");
-    refuse(200, " ", Transient, "web.empty");
+    refuse(200, "<!DOCTYPE html><html><body>Please log in</body></html>", Auth, "http.page");
+    refuse(200, "<html><body>log in", Auth, "http.page");
+    refuse(200, "please log in", Auth, "http.page");
+    refuse(200, " ", Transient, "http.empty");
     let whole = list("<Customer><Id>1</Id></Customer>");
-    refuse(200, &whole[..whole.len() - 30], Transient, "web.cut-off");
+    refuse(200, &whole[..whole.len() - 30], Transient, "http.cut-off");
     let bomb = format!("<!DOCTYPE x [<!ENTITY a \"aaaa\"><!ENTITY b \"&a;&a;\">]>{whole}");
     refuse(200, bomb, Permanent, "soap.xml");
     for customer in [
@@ -196,8 +196,8 @@ fn nothing_is_made_twice_because_an_answer_makes_no_sense() {
     made(|| Answer::Cut, Unknown, "");
     made(|| Answer::CutBody, Unknown, "");
     made(|| Answer::status(503), Unknown, "");
-    made(|| Answer::body("<html>log in</html>"), Unknown, "web.page");
-    made(|| Answer::body("<S:Envelope xmlns:S='http://schemas.xmlsoap.org/soap/env"), Unknown, "web.cut-off");
+    made(|| Answer::body("<html>log in</html>"), Unknown, "http.page");
+    made(|| Answer::body("<S:Envelope xmlns:S='http://schemas.xmlsoap.org/soap/env"), Unknown, "http.cut-off");
     made(|| Answer::body(envelope("<FindCustomersResponse/>")), Unknown, "soap.answer");
     for status in [200, 500] {
         let faulty = move |code: &'static str| {

@@ -275,7 +275,7 @@ mod tests {
 
     #[test]
     fn texts_are_encoded_where_values_stand() {
-        assert_eq!(text("/a b/${t}", &scope(), lockstep_web::encode).as_deref(), Some("/a b/a%20b"));
+        assert_eq!(text("/a b/${t}", &scope(), lockstep_plugin_sdk::http::encode).as_deref(), Some("/a b/a%20b"));
         let inner = scope();
         let mut inner = Scope::inside(&inner);
         inner.set("n", node("8"));

@@ -65,7 +65,8 @@ impl Plan {
         {
             return Err(other_modified(&spec.name, told, known));
         }
-        let lookback = Lookback::new(Some(LogicalType::Timestamp), lookback_ms(request)?);
+        let lookback =
+            Lookback::new(Some(LogicalType::Timestamp), request.lookback_ms()?.map(|wanted| wanted.max(ROUNDING_MS)));
         let scope = scope(&spec, &wanted);
         Ok(Self { connection, spec, fields, wanted, lookback, scope })
     }
@@ -249,14 +250,6 @@ fn other_modified(stream: &str, told: &str, known: &str) -> Box<Error> {
     failure(ErrorKind::Config, "api.modified", &format!("changes of `{stream}` are told by `{known}`, not by `{told}`"))
         .field(told)
         .hint(&format!("write `modified = \"{known}\"` beside the stream"))
-}
-
-fn lookback_ms(request: &ReadRequest) -> Result<Option<i64>> {
-    let Some(text) = request.option("lookback-ms") else { return Ok(None) };
-    let wanted = text.parse::<i64>().ok().filter(|milliseconds| *milliseconds >= 0);
-    wanted.map(|wanted| Some(wanted.max(ROUNDING_MS))).ok_or_else(|| {
-        failure(ErrorKind::Config, "api.lookback", &format!("`lookback-ms` is a number of milliseconds, not `{text}`"))
-    })
 }
 
 #[cfg(test)]

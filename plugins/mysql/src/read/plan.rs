@@ -34,7 +34,7 @@ impl Plan {
         }
         let key = wanted.iter().filter(|field| names.contains(&field.name)).cloned().collect();
         let modified = if request.is_incremental() { Some(modified_column(&table, request)?) } else { None };
-        let lookback = Lookback::new(modified.map(Column::logical), lookback_option(request)?);
+        let lookback = Lookback::new(modified.map(Column::logical), request.lookback_ms()?);
         let scope = Scope { key: places(&table)?, modified: modified.map(place) };
         Ok(Self { key, scope, lookback, wanted, table })
     }
@@ -93,14 +93,6 @@ fn modified_column<'t>(table: &'t Table, request: &ReadRequest) -> Result<&'t Co
     }
 }
 
-/// How far back the project wants rows looked for that became visible late.
-fn lookback_option(request: &ReadRequest) -> Result<Option<i64>> {
-    let Some(text) = request.option("lookback-ms") else { return Ok(None) };
-    text.parse().ok().filter(|milliseconds| *milliseconds >= 0).map(Some).ok_or_else(|| {
-        Error::config(format!("`lookback-ms` is a number of milliseconds, not `{text}`")).with_code("mysql.lookback")
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,15 +142,6 @@ mod tests {
             (request("incremental", &[], &[], Some("name")), "mysql.modified-type"),
         ] {
             assert_eq!(plan(&request).err().unwrap().code, code);
-        }
-    }
-
-    #[test]
-    fn the_lookback_is_a_number() {
-        for (value, expected) in [("0", Some(Some(0))), ("-1", None), ("10m", None)] {
-            let mut request = request("full", &[], &[], None);
-            request.options.push(("lookback-ms".into(), value.into()));
-            assert_eq!(lookback_option(&request).ok(), expected, "{value}");
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use lockstep_json::{Document, Fault, Kind, Value, write_string};
 use lockstep_plugin_sdk::error::{Error, Result};
-use lockstep_web::Reply;
-use lockstep_web::answer::{fault, json};
+use lockstep_plugin_sdk::http::Reply;
+use lockstep_plugin_sdk::http::answer::json;
+use lockstep_web::answer::fault;
 
 use super::Part;
 

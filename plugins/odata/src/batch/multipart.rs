@@ -2,7 +2,7 @@
 //! change set; each has one of its own, so that none takes another with it.
 
 use lockstep_plugin_sdk::error::{Error, Result};
-use lockstep_web::Reply;
+use lockstep_plugin_sdk::http::Reply;
 
 use super::Part;
 use crate::edm::Version;

@@ -58,9 +58,9 @@ fn what_is_no_list_is_an_error_and_nothing_of_it_counts() {
     check(r#"{"value":[{"id":1,"name":"a"}],"error":{"code":"E1","message":"x"}}"#, ErrorKind::Transient, "E1");
     check(r#"{"id":1,"name":"a"}"#, ErrorKind::Permanent, "odata.no-list");
     check(r#"{"value":{}}"#, ErrorKind::Permanent, "odata.no-list");
-    check(r#"{"value":[{"id":1,"#, ErrorKind::Transient, "web.cut-off");
-    check(r#"{"value":[{"id":1}]} trailing"#, ErrorKind::Permanent, "web.json");
-    check("[]", ErrorKind::Permanent, "web.json");
+    check(r#"{"value":[{"id":1,"#, ErrorKind::Transient, "http.cut-off");
+    check(r#"{"value":[{"id":1}]} trailing"#, ErrorKind::Permanent, "http.json");
+    check("[]", ErrorKind::Permanent, "http.json");
 }
 
 #[test]

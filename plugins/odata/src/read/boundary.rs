@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use lockstep_json::write_strings;
 use lockstep_plugin_sdk::batch::BatchView;
 use lockstep_plugin_sdk::error::Result;
+use lockstep_plugin_sdk::http::answer::json;
+use lockstep_plugin_sdk::http::clock;
 use lockstep_plugin_sdk::lookback::lookback_from;
 use lockstep_plugin_sdk::types::{Field, Limits};
-use lockstep_web::answer::json;
-use lockstep_web::clock;
 
 use super::plan::{Plan, digest};
 use crate::collect::Collector;

@@ -43,7 +43,7 @@ impl Plan {
             _ => None,
         };
         let logical = modified.as_ref().map(|found| found.edm.logical());
-        let lookback = Lookback::new(logical, lookback_ms(request)?.map(|wanted| wanted.max(ROUNDING_MS)));
+        let lookback = Lookback::new(logical, request.lookback_ms()?.map(|wanted| wanted.max(ROUNDING_MS)));
         let paging = match connection.config.paging {
             Paging::Auto if !entity.key.is_empty() && entity.key.iter().all(|part| part.edm.is_ordered()) => {
                 Paging::Keys
@@ -134,11 +134,4 @@ fn no_modified(set: &str) -> Error {
     ))
     .with_code("odata.no-modified")
     .with_hint("write `modified = \"modifiedAt\"` beside the stream")
-}
-
-fn lookback_ms(request: &ReadRequest) -> Result<Option<i64>> {
-    let Some(text) = request.option("lookback-ms") else { return Ok(None) };
-    text.parse().ok().filter(|milliseconds| *milliseconds >= 0).map(Some).ok_or_else(|| {
-        Error::config(format!("`lookback-ms` is a number of milliseconds, not `{text}`")).with_code("odata.lookback")
-    })
 }

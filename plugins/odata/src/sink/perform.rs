@@ -1,7 +1,8 @@
 //! Writes on their way: sent, judged, and sent once more where the first answer cannot be believed.
 
 use lockstep_plugin_sdk::error::Result;
-use lockstep_web::{Reply, member};
+use lockstep_plugin_sdk::http::Reply;
+use lockstep_web::member;
 
 use super::verdict::{Deed, Verdict, judge, last_word, unanswered};
 use crate::batch::{Part, Purpose, send};
@@ -142,5 +143,5 @@ fn part(connection: &Connection, version: Version, task: &Task) -> Part {
 fn dressed(connection: &Connection, version: Version, own: Vec<(String, String)>) -> Vec<(String, String)> {
     let mut headers = connection.headers(version);
     headers.extend(own);
-    connection.dressed(lockstep_web::Ask { headers, ..Default::default() }).headers
+    connection.dressed(lockstep_plugin_sdk::http::Ask { headers, ..Default::default() }).headers
 }

@@ -4,8 +4,8 @@
 //! certain is decided here; what is not is asked for once more, or left to the host, which looks at the record.
 
 use lockstep_plugin_sdk::error::{Error, ErrorKind};
-use lockstep_web::Reply;
-use lockstep_web::answer::sentence;
+use lockstep_plugin_sdk::http::Reply;
+use lockstep_plugin_sdk::http::answer::sentence;
 
 use crate::trouble::{Words, refused};
 

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use lockstep_json::{Document, write_string, write_strings};
 use lockstep_plugin_sdk::batch::{BatchBuilder, BatchView, ColumnView};
 use lockstep_plugin_sdk::error::{Error, Result};
+use lockstep_plugin_sdk::http::Reply;
 use lockstep_plugin_sdk::outcome::Outcome;
 use lockstep_plugin_sdk::sink::{EXPECTED_PREFIX, Flushed, WriteMode, WriteRequest, WriteResults, Writer};
 use lockstep_plugin_sdk::types::{Batch, Changes, Field, LogicalType};
 use lockstep_text_files::value::{BoolWords, push_scalar};
-use lockstep_web::{Reply, member, plain, same};
+use lockstep_web::{member, plain, same};
 
 use super::body::{Style, Written, body};
 use super::perform::{Task, entity_object, perform};

@@ -5,7 +5,6 @@ use lockstep_plugin_sdk::error::{Error, Result};
 use lockstep_plugin_sdk::lookback::Lookback;
 use lockstep_plugin_sdk::types::{Field, LogicalType, ReadRequest};
 
-use super::lookback_option;
 use crate::catalog::{self, Table};
 use crate::cursor::Scope;
 use crate::types::Family;
@@ -41,7 +40,7 @@ impl Plan {
             modified: modified.as_ref().map(named).transpose()?,
         };
         let is_positioned = !names.is_empty() && table.is_unique(&names);
-        let lookback = Lookback::new(logical, lookback_option(request)?);
+        let lookback = Lookback::new(logical, request.lookback_ms()?);
         Ok(Self { table, wanted, key, modified, scope, is_positioned, lookback })
     }
 

@@ -97,9 +97,9 @@ fn records_by_their_ids_may_be_missing_and_errors_are_none() {
         (r#"{"errorCode":"X","message":"no"}"#, "transient", "X"),
         (r#"{"error":"invalid_grant"}"#, "transient", "invalid_grant"),
         ("{}", "permanent", "salesforce.no-records"),
-        ("7", "permanent", "web.json"),
-        ("[", "transient", "web.cut-off"),
-        (r#"{"records":[{"Id":"1"}"#, "transient", "web.cut-off"),
+        ("7", "permanent", "http.json"),
+        ("[", "transient", "http.cut-off"),
+        (r#"{"records":[{"Id":"1"}"#, "transient", "http.cut-off"),
     ] {
         let error = collector.take(text, 0, ALL, "read").unwrap_err();
         assert_eq!((error.kind.as_str(), error.code.as_str()), (kind, code), "{text}");

@@ -3,10 +3,12 @@
 use lockstep_json::{Document, Fault};
 use lockstep_plugin_sdk::batch::BatchBuilder;
 use lockstep_plugin_sdk::error::{Error, Result};
+use lockstep_plugin_sdk::http::answer::json;
+use lockstep_plugin_sdk::http::{Ask, encode};
 use lockstep_plugin_sdk::types::Changes;
 use lockstep_plugin_sdk::values::{format_timestamp, parse_timestamp};
-use lockstep_web::answer::{fault, json};
-use lockstep_web::{Ask, encode, member};
+use lockstep_web::answer::fault;
+use lockstep_web::member;
 
 use super::plan::Plan;
 use crate::lookup::{collect, find_deleted};
@@ -130,7 +132,7 @@ mod tests {
         let expected =
             Logged { ids: vec!["001A000000AbCdEIAV".into()], covered: Some(2_000_000), earliest: Some(1_000_000) };
         assert_eq!(read(text).unwrap(), expected);
-        for (text, code) in [("{}", "salesforce.log"), ("[]", "web.json"), ("{\"deletedRecords\":[", "web.cut-off")] {
+        for (text, code) in [("{}", "salesforce.log"), ("[]", "http.json"), ("{\"deletedRecords\":[", "http.cut-off")] {
             assert_eq!(read(text).unwrap_err().code, code, "{text}");
         }
     }

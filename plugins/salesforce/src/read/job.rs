@@ -3,9 +3,9 @@
 //! The position holds the job from the moment it is made: a reading that broke off goes on with the same one, and none is made twice.
 
 use lockstep_plugin_sdk::error::{Error, ErrorKind, Result};
+use lockstep_plugin_sdk::http::{Reply, clock, encode as encoded};
 use lockstep_plugin_sdk::source::Reader;
 use lockstep_plugin_sdk::types::{Batch, Limits, Page, Status};
-use lockstep_web::{Reply, clock, encode as encoded};
 
 use super::goal::Goal;
 use super::plan::Plan;

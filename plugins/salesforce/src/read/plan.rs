@@ -50,7 +50,7 @@ impl Plan {
             object.properties.push(modified.clone());
         }
         let logical = modified.as_ref().map(|found| found.kind.logical());
-        let lookback = Lookback::new(logical, lookback_ms(request)?.map(|wanted| wanted.max(ROUNDING_MS)));
+        let lookback = Lookback::new(logical, request.lookback_ms()?.map(|wanted| wanted.max(ROUNDING_MS)));
         let has_events = request.is_incremental() && connection.config.changes == ChangesFrom::Events;
         let by = if has_events { "events" } else { modified.as_ref().map_or("", |found| found.name.as_str()) };
         let scope = format!("{}:{by}", object.name);
@@ -174,12 +174,4 @@ fn modified_property(connection: &Connection, object: &Object, wanted: Option<&s
         .with_code("salesforce.modified-type")
         .with_field(name)
         .with_hint("leave `modified` out: `SystemModstamp` is taken, which every change moves"))
-}
-
-fn lookback_ms(request: &ReadRequest) -> Result<Option<i64>> {
-    let Some(text) = request.option("lookback-ms") else { return Ok(None) };
-    text.parse().ok().filter(|milliseconds| *milliseconds >= 0).map(Some).ok_or_else(|| {
-        Error::config(format!("`lookback-ms` is a number of milliseconds, not `{text}`"))
-            .with_code("salesforce.lookback")
-    })
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use lockstep_json::write_strings;
 use lockstep_plugin_sdk::error::{Error, ErrorKind, Result};
-use lockstep_web::{Ask, Reply};
+use lockstep_plugin_sdk::http::{Ask, Reply};
 
 use super::perform::{Place, TABLE_NULL, Task};
 use super::verdict::{Deed, Verdict, judge};

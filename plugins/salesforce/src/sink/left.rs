@@ -7,8 +7,10 @@ use std::collections::BTreeMap;
 
 use lockstep_json::{Fault, read_object, write_strings};
 use lockstep_plugin_sdk::error::{Error, Result};
-use lockstep_web::answer::{fault, json};
-use lockstep_web::{Ask, member};
+use lockstep_plugin_sdk::http::Ask;
+use lockstep_plugin_sdk::http::answer::json;
+use lockstep_web::answer::fault;
+use lockstep_web::member;
 
 use super::job::DELIMITER;
 use super::perform::{TABLE_NULL, Task};

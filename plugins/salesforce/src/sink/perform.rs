@@ -1,8 +1,9 @@
 //! Writes on their way: collected, sent, and answered one by one.
 
 use lockstep_plugin_sdk::error::{Error, ErrorKind, Result};
-use lockstep_web::answer::{fault, json};
-use lockstep_web::{Ask, Reply};
+use lockstep_plugin_sdk::http::answer::json;
+use lockstep_plugin_sdk::http::{Ask, Reply};
+use lockstep_web::answer::fault;
 
 use super::body::{Cell, record};
 use super::verdict::{Answered, Deed, Verdict};
@@ -149,7 +150,7 @@ fn judge(reply: Result<Reply>, deed: Deed, count: usize) -> Vec<Verdict> {
             500..=599 => Verdict::Unknown(error),
             300..=399 | 401 | 407 => Verdict::Retry(error),
             _ if error.is(ErrorKind::RateLimited) || error.is(ErrorKind::Transient) => Verdict::Retry(error),
-            _ if error.code == "web.page" => Verdict::Retry(error),
+            _ if error.code == "http.page" => Verdict::Retry(error),
             _ => Verdict::Rejected(Error { kind: ErrorKind::InvalidData.name().to_owned(), ..error }),
         });
     }

@@ -35,7 +35,7 @@ impl Plan {
         let modified = if request.is_incremental() { Some(modified_column(&table, request)?) } else { None };
         let scope =
             Scope { key: places(&table, &wanted)?, modified: modified.map(|column| Place::new(column, None, &wanted)) };
-        Ok(Self { key, scope, lookback_ms: lookback_option(request)?, wanted, table })
+        Ok(Self { key, scope, lookback_ms: request.lookback_ms()?, wanted, table })
     }
 
     /// Whether a reading can go on behind a row.
@@ -90,13 +90,6 @@ fn modified_column<'t>(table: &'t Table, request: &ReadRequest) -> Result<&'t Co
     }
 }
 
-fn lookback_option(request: &ReadRequest) -> Result<Option<i64>> {
-    let Some(text) = request.option("lookback-ms") else { return Ok(None) };
-    text.parse().ok().filter(|milliseconds| *milliseconds >= 0).map(Some).ok_or_else(|| {
-        Error::config(format!("`lookback-ms` is a number of milliseconds, not `{text}`")).with_code("sqlite.lookback")
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,15 +132,6 @@ mod tests {
             (request("incremental", &[], &[], Some("raw")), "sqlite.modified-type"),
         ] {
             assert_eq!(plan(&request).err().unwrap().code, code);
-        }
-    }
-
-    #[test]
-    fn the_lookback_is_a_number() {
-        for (value, expected) in [("0", Some(Some(0))), ("-1", None), ("10m", None)] {
-            let mut request = request("full", &[], &[], None);
-            request.options.push(("lookback-ms".into(), value.into()));
-            assert_eq!(lookback_option(&request).ok(), expected, "{value}");
         }
     }
 }

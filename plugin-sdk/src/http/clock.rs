@@ -1,8 +1,8 @@
 //! What time it is where the answer comes from.
 
-use lockstep_plugin_sdk::values::{MICROS_PER_DAY, days_from_civil};
+use crate::values::{MICROS_PER_DAY, days_from_civil};
 
-use crate::request::Reply;
+use super::ask::Reply;
 
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
@@ -21,7 +21,7 @@ pub fn clock(reply: &Reply) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lockstep_plugin_sdk::values::format_timestamp;
+    use crate::values::format_timestamp;
 
     #[test]
     fn the_services_clock_is_read() {

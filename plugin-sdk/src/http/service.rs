@@ -2,9 +2,19 @@
 
 use std::fmt::Write as _;
 
-use lockstep_plugin_sdk::error::{Error, Result};
+use crate::error::{Error, Result};
 
 /// A service below one path of an origin. The origin is the host's business.
+///
+/// ```
+/// use lockstep_plugin_sdk::http::Service;
+///
+/// let service = Service::new("/api/v2");
+/// let next = service.follow("/api/v2/contacts", "https://inner.example/api/v2/contacts?page=2")?;
+/// assert_eq!(next, "/api/v2/contacts?page=2");
+/// assert!(service.follow("/api/v2/contacts", "https://inner.example/logout").is_err());
+/// # Ok::<(), lockstep_plugin_sdk::error::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
     root: String,
@@ -32,7 +42,7 @@ impl Service {
     pub fn follow(&self, from: &str, link: &str) -> Result<String> {
         let outside = |reason: &str| {
             Error::permanent(format!("the service sends a link that cannot be followed: `{}` {reason}", short(link)))
-                .with_code("web.link")
+                .with_code("http.link")
                 .with_hint("compare the link's path with the path of the service in the connection's config")
         };
         if link.is_empty() || link.contains(|character: char| character.is_control() || character == '\\') {
@@ -105,6 +115,10 @@ fn short(text: &str) -> String {
 }
 
 /// Everything that is not plain in every part of a URL as `%xx`.
+///
+/// ```
+/// assert_eq!(lockstep_plugin_sdk::http::encode("a/b c"), "a%2Fb%20c");
+/// ```
 pub fn encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -155,7 +169,7 @@ mod tests {
             "",
         ] {
             let error = Service::new("/odata/v4/sales").follow(FROM, link).unwrap_err();
-            assert_eq!(error.code, "web.link", "{link}");
+            assert_eq!(error.code, "http.link", "{link}");
         }
     }
 

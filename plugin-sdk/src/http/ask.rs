@@ -1,13 +1,27 @@
-//! Requests by the host's capability, and what came of them.
+//! What is asked, and what is answered.
 
-use lockstep_plugin_sdk::error::{Error, Result};
+use serde::Serialize;
+
+use super::service::encode;
+use crate::error::{Error, Result};
 
 /// A request of one endpoint.
+///
+/// ```
+/// use lockstep_plugin_sdk::http::Ask;
+///
+/// let ask = Ask::get("/v2/contacts").query("since", "2026-01-01T00:00:00+01:00").header("accept-language", "en");
+/// assert_eq!(ask.target, "/v2/contacts?since=2026-01-01T00%3A00%3A00%2B01%3A00");
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ask {
+    /// `GET`, `POST` …
     pub method: &'static str,
+    /// A path with its query.
     pub target: String,
+    /// Names and values; credentials are the host's business.
     pub headers: Vec<(String, String)>,
+    /// What is sent along.
     pub body: Option<Vec<u8>>,
     /// Whether doing it twice is the same as doing it once, where the method does not say so.
     pub is_idempotent: Option<bool>,
@@ -18,24 +32,44 @@ pub struct Ask {
 }
 
 impl Ask {
+    /// Asks for what is there.
     pub fn get(target: impl Into<String>) -> Self {
         Self::new("GET", target)
     }
 
+    /// A request with this method.
     pub fn new(method: &'static str, target: impl Into<String>) -> Self {
         Self { method, target: target.into(), ..Self::default() }
     }
 
+    /// Adds a header.
     pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
         self.headers.push((name.to_owned(), value.into()));
         self
     }
 
+    /// Adds a parameter to the query; name and value are encoded.
+    pub fn query(mut self, name: &str, value: impl std::fmt::Display) -> Self {
+        self.target.push(if self.target.contains('?') { '&' } else { '?' });
+        self.target.push_str(&format!("{}={}", encode(name), encode(&value.to_string())));
+        self
+    }
+
+    /// Sends a value along as JSON.
+    pub fn json(self, value: &impl Serialize) -> Result<Self> {
+        let body = serde_json::to_vec(value).map_err(|error| {
+            Error::invalid_data(format!("it cannot be told as JSON: {error}")).with_code("http.body")
+        })?;
+        Ok(self.header("content-type", "application/json").body(body))
+    }
+
+    /// Sends these bytes along.
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = Some(body.into());
         self
     }
 
+    /// Says whether doing it twice is the same as doing it once, where the method does not: the host repeats what may be repeated.
     pub fn idempotent(mut self, is_idempotent: bool) -> Self {
         self.is_idempotent = Some(is_idempotent);
         self
@@ -45,8 +79,11 @@ impl Ask {
 /// What a server answered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reply {
+    /// 200, 404 …
     pub status: u16,
+    /// Names as the server writes them, and values.
     pub headers: Vec<(String, String)>,
+    /// As it came.
     pub body: Vec<u8>,
 }
 
@@ -57,6 +94,7 @@ impl Reply {
         found.map(|(_, value)| value.as_str())
     }
 
+    /// Whether the status is 2xx.
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
@@ -65,7 +103,7 @@ impl Reply {
 /// Sends requests side by side, as far as the connection's budget allows; each is answered in its place.
 #[cfg(target_arch = "wasm32")]
 pub fn ask_all(endpoint: &str, asks: Vec<Ask>) -> Vec<Result<Reply>> {
-    use lockstep_plugin_sdk::capabilities::http::{Request, send};
+    use crate::capabilities::http::{Request, send};
     let requests: Vec<Request> = asks
         .into_iter()
         .map(|ask| Request {
@@ -100,11 +138,10 @@ fn options(
     idempotent.into_iter().chain(secrets).chain(security).collect()
 }
 
-/// Only the host sends requests.
+/// Only the host sends requests; natively [`crate::testing::serve`] answers them.
 #[cfg(not(target_arch = "wasm32"))]
 pub fn ask_all(endpoint: &str, asks: Vec<Ask>) -> Vec<Result<Reply>> {
-    let nobody = || Error::permanent(format!("there is no host to send requests to `{endpoint}`"));
-    asks.iter().map(|_| Err(nobody())).collect()
+    asks.into_iter().map(|ask| crate::testing::answer(endpoint, ask)).collect()
 }
 
 /// Sends one request.
