@@ -8,6 +8,20 @@ use crate::types::{Batch, BytesColumn, Column, Field, Values};
 /// Builds a batch column by column, row by row.
 ///
 /// Every row pushes exactly one value to every column and then calls [`BatchBuilder::end_row`].
+///
+/// ```
+/// use lockstep_plugin_sdk::prelude::*;
+///
+/// let mut batch = BatchBuilder::new([("id", LogicalType::Int64), ("name", LogicalType::Text)]);
+/// batch.column(0).push_int64(1);
+/// batch.column(1).push_null();
+/// batch.end_row();
+/// let batch = batch.finish()?;
+/// let view = BatchView::new(&batch);
+/// let name = view.column("name").unwrap();
+/// assert_eq!((view.rows(), name.is_valid(0), name.is_present(0)), (1, false, true));
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Debug)]
 pub struct BatchBuilder {
     columns: Vec<ColumnBuilder>,
@@ -15,6 +29,7 @@ pub struct BatchBuilder {
 }
 
 impl BatchBuilder {
+    /// A builder for these columns.
     pub fn new<N: Into<String>>(columns: impl IntoIterator<Item = (N, LogicalType)>) -> Self {
         let columns = columns.into_iter().map(|(name, logical)| ColumnBuilder::new(name, logical)).collect();
         Self { columns, rows: 0 }
@@ -39,10 +54,12 @@ impl BatchBuilder {
         &mut self.columns[index]
     }
 
+    /// The columns in their order.
     pub fn columns(&mut self) -> &mut [ColumnBuilder] {
         &mut self.columns
     }
 
+    /// The row is whole: every column got its value.
     pub fn end_row(&mut self) {
         self.rows += 1;
     }
@@ -54,10 +71,12 @@ impl BatchBuilder {
         }
     }
 
+    /// Rows that are whole.
     pub fn rows(&self) -> usize {
         self.rows
     }
 
+    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.rows == 0
     }
@@ -115,6 +134,7 @@ pub struct ColumnBuilder {
 }
 
 impl ColumnBuilder {
+    /// An empty column.
     pub fn new(name: impl Into<String>, logical: LogicalType) -> Self {
         let buffer = empty_buffer(logical);
         Self {
@@ -128,14 +148,17 @@ impl ColumnBuilder {
         }
     }
 
+    /// As the field is called.
     pub fn name(&self) -> &str {
         &self.name
     }
 
+    /// What the values mean.
     pub fn logical(&self) -> LogicalType {
         self.logical
     }
 
+    /// Truth.
     pub fn push_bool(&mut self, value: bool) {
         match &mut self.buffer {
             Buffer::Bits(bits) => push_bit(bits, self.length, value),
@@ -154,6 +177,7 @@ impl ColumnBuilder {
         self.grow(true, true);
     }
 
+    /// A number of `float64`.
     pub fn push_float64(&mut self, value: f64) {
         match &mut self.buffer {
             Buffer::Float64(values) => values.push(value),
@@ -168,6 +192,7 @@ impl ColumnBuilder {
         self.push_bytes(value.as_bytes());
     }
 
+    /// `binary`, and whatever is text.
     #[inline]
     pub fn push_bytes(&mut self, value: &[u8]) {
         match &mut self.buffer {
@@ -180,6 +205,7 @@ impl ColumnBuilder {
         self.grow(true, true);
     }
 
+    /// No value: the field is empty.
     #[inline]
     pub fn push_null(&mut self) {
         self.push_nothing(true);
@@ -324,10 +350,12 @@ fn truncate_bits(bits: &mut Vec<u8>, length: usize) {
 pub struct BatchView<'a>(&'a Batch);
 
 impl<'a> BatchView<'a> {
+    /// Looks at a batch.
     pub fn new(batch: &'a Batch) -> Self {
         Self(batch)
     }
 
+    /// How many rows there are.
     pub fn rows(self) -> usize {
         self.0.rows as usize
     }
@@ -337,6 +365,7 @@ impl<'a> BatchView<'a> {
         self.0.columns.iter().map(ColumnView)
     }
 
+    /// The column of this name.
     pub fn column(self, name: &str) -> Option<ColumnView<'a>> {
         self.columns().find(|column| column.name() == name)
     }
@@ -347,10 +376,12 @@ impl<'a> BatchView<'a> {
 pub struct ColumnView<'a>(&'a Column);
 
 impl<'a> ColumnView<'a> {
+    /// Looks at a column.
     pub fn new(column: &'a Column) -> Self {
         Self(column)
     }
 
+    /// As the field is called.
     pub fn name(self) -> &'a str {
         &self.0.name
     }
@@ -367,6 +398,7 @@ impl<'a> ColumnView<'a> {
         is_set(&self.0.present, row)
     }
 
+    /// The value of a row of a column of bits.
     pub fn bool(self, row: usize) -> Option<bool> {
         match &self.0.values {
             Values::Bits(bits) if self.is_valid(row) => bits.get(row / 8).map(|byte| byte >> (row % 8) & 1 == 1),
@@ -374,6 +406,7 @@ impl<'a> ColumnView<'a> {
         }
     }
 
+    /// The value of a row of a column of whole numbers.
     #[inline]
     pub fn int64(self, row: usize) -> Option<i64> {
         match &self.0.values {
@@ -382,6 +415,7 @@ impl<'a> ColumnView<'a> {
         }
     }
 
+    /// The value of a row of a column of floating-point numbers.
     pub fn float64(self, row: usize) -> Option<f64> {
         match &self.0.values {
             Values::Float64(values) if self.is_valid(row) => values.get(row).copied(),
@@ -389,6 +423,7 @@ impl<'a> ColumnView<'a> {
         }
     }
 
+    /// The value of a row of a column of text or bytes.
     #[inline]
     pub fn bytes(self, row: usize) -> Option<&'a [u8]> {
         match &self.0.values {
@@ -410,76 +445,4 @@ fn is_set(bits: &Option<Vec<u8>>, row: usize) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn values_come_out_as_they_went_in() {
-        let mut builder =
-            BatchBuilder::new([("i", LogicalType::Int64), ("t", LogicalType::Text), ("b", LogicalType::Bool)]);
-        for row in 0..20i64 {
-            builder.column(0).push_int64(row);
-            if row % 3 == 0 {
-                builder.column(1).push_null()
-            } else {
-                builder.column(1).push_text(&"x".repeat(row as usize))
-            }
-            if row == 7 {
-                builder.column(2).push_absent()
-            } else {
-                builder.column(2).push_bool(row % 2 == 0)
-            }
-            builder.end_row();
-        }
-        let batch = builder.finish().unwrap();
-        let view = BatchView::new(&batch);
-        for row in 0..20usize {
-            assert_eq!(view.column("i").unwrap().int64(row), Some(row as i64));
-            let text = "x".repeat(row);
-            assert_eq!(view.column("t").unwrap().text(row), (row % 3 != 0).then_some(text.as_str()));
-            assert_eq!(view.column("b").unwrap().bool(row), (row != 7).then_some(row % 2 == 0));
-        }
-        assert!(!view.column("b").unwrap().is_present(7));
-        assert!(batch.columns[0].valid.is_none());
-    }
-
-    #[test]
-    fn an_abandoned_row_leaves_no_trace() {
-        let mut builder = BatchBuilder::new([("a", LogicalType::Text), ("b", LogicalType::Int64)]);
-        builder.column(0).push_text("one");
-        builder.column(1).push_int64(1);
-        builder.end_row();
-        builder.column(0).push_text("half");
-        builder.abandon_row();
-        builder.column(0).push_null();
-        builder.column(1).push_int64(2);
-        builder.end_row();
-        let batch = builder.finish().unwrap();
-        let texts = ColumnView::new(&batch.columns[0]);
-        assert_eq!((texts.text(0), texts.text(1)), (Some("one"), None));
-        assert_eq!(ColumnView::new(&batch.columns[1]).int64(1), Some(2));
-    }
-
-    #[test]
-    fn a_value_of_the_wrong_kind_is_an_error() {
-        let mut builder = BatchBuilder::new([("a", LogicalType::Int64)]);
-        builder.column(0).push_text("1");
-        builder.end_row();
-        assert!(builder.finish().is_err());
-    }
-
-    proptest! {
-        #[test]
-        fn bitmaps_keep_every_bit(bits in prop::collection::vec(any::<bool>(), 0..70)) {
-            let mut bitmap = Bitmap::default();
-            for (index, bit) in bits.iter().enumerate() {
-                bitmap.push(index, *bit);
-            }
-            let taken = bitmap.take();
-            for (index, bit) in bits.iter().enumerate() {
-                prop_assert_eq!(is_set(&taken, index), *bit);
-            }
-        }
-    }
-}
+mod tests;

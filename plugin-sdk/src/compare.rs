@@ -9,8 +9,11 @@ pub use crate::bindings::compare::exports::lockstep::plugin::compare::{CompareRe
 use crate::error::Result;
 use crate::types::Limits;
 
+/// Optional: digests, so that two large copies are compared without moving them.
 pub trait Compare {
+    /// Read from the connection's `config`.
     type Config: DeserializeOwned;
+    /// Reads the records of buckets that differ.
     type EntryReader: EntryReader;
 
     /// The methods offered for these fields, best first. The name carries everything equality depends on.
@@ -28,6 +31,7 @@ pub trait Compare {
     ) -> Result<Self::EntryReader>;
 }
 
+/// A reading of single records: their keys and digests.
 pub trait EntryReader: 'static {
     /// None at the end.
     fn next(&mut self, limits: Limits) -> Result<Option<EntryPage>>;

@@ -13,6 +13,8 @@
 //!     id: i64,
 //!     #[serde(deserialize_with = "json::decimal")]
 //!     total: Decimal,
+//!     #[serde(default, deserialize_with = "json::optional_decimal")]
+//!     paid: Option<Decimal>,
 //!     #[record(modified)]
 //!     updated_at: Timestamp,
 //!     lines: Option<Json>,

@@ -38,6 +38,8 @@
 //!
 //! The plugin's `plugin.toml` is embedded by `export!`. Build with `cargo build --target wasm32-wasip2 --release`.
 
+#![deny(missing_docs)]
+
 pub mod batch;
 pub mod bindings;
 pub mod capabilities;

@@ -11,7 +11,9 @@ use crate::types::{Changes, Stream, option};
 
 /// A system to write to.
 pub trait Sink {
+    /// Read from the connection's `config`.
     type Config: DeserializeOwned;
+    /// Writes into one stream; [`crate::rows::Tally`] does what is the same in all that write row by row.
     type Writer: Writer;
 
     /// The stream as it is; none if it does not exist. The property `empty` says whether it holds records.
@@ -21,6 +23,7 @@ pub trait Sink {
     /// [`PrepareOptions::evolve`]. Never removes, retypes or empties anything.
     fn prepare(config: Self::Config, wanted: Stream, options: PrepareOptions) -> Result<Prepared>;
 
+    /// Begins to write.
     fn open(config: Self::Config, request: WriteRequest) -> Result<Self::Writer>;
 }
 
@@ -44,6 +47,7 @@ pub struct PrepareOptions {
 }
 
 impl PrepareOptions {
+    /// As the host's options say.
     pub fn from_options(options: &[(String, String)]) -> Self {
         let is_set = |name| option(options, name) == Some("true");
         Self { evolve: is_set("evolve"), dry_run: is_set("dry-run") }
@@ -67,6 +71,7 @@ pub enum WriteMode {
 pub const EXPECTED_PREFIX: &str = "expected:";
 
 impl WriteRequest {
+    /// What the writer may assume.
     pub fn write_mode(&self) -> WriteMode {
         match self.mode.as_str() {
             "load" => WriteMode::Load,
@@ -76,6 +81,7 @@ impl WriteRequest {
         }
     }
 
+    /// An option by its name.
     pub fn option(&self, name: &str) -> Option<&str> {
         option(&self.options, name)
     }
@@ -89,6 +95,7 @@ impl WriteResults {
 }
 
 impl Flushed {
+    /// Counts of records.
     pub fn new(written: u64, unchanged: u64, deleted: u64) -> Self {
         Self { written, unchanged, deleted, properties: Vec::new() }
     }

@@ -3,6 +3,8 @@
 //!
 //! Pure and without dependencies.
 
+#![deny(missing_docs)]
+
 mod decimal;
 mod logical;
 mod time;

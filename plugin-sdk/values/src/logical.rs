@@ -6,15 +6,20 @@ use std::str::FromStr;
 /// Precision (all digits) and scale (digits behind the point) of an exact decimal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct DecimalShape {
+    /// Digits in all.
     pub precision: u16,
+    /// Digits behind the point.
     pub scale: u16,
 }
 
 /// What a value means. The text form is the one of the plugin contract: `decimal(18,2)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LogicalType {
+    /// True or false.
     Bool,
+    /// Whole numbers of 64 bits.
     Int64,
+    /// Floating-point numbers of 64 bits.
     Float64,
     /// Exact. Without a shape: any number of digits.
     Decimal(Option<DecimalShape>),
@@ -26,19 +31,28 @@ pub enum LogicalType {
     Date,
     /// Microseconds since midnight.
     Time,
+    /// UUIDs as text.
     Uuid,
+    /// Text in UTF-8.
     Text,
+    /// Bytes.
     Binary,
+    /// JSON texts, kept byte by byte.
     Json,
 }
 
 /// How values lie in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Layout {
+    /// One bit per row.
     Bits,
+    /// Signed whole numbers of 64 bits.
     Int64,
+    /// Floating-point numbers of 64 bits.
     Float64,
+    /// Text.
     Utf8,
+    /// Bytes that are no text.
     Bytes,
 }
 
@@ -46,6 +60,7 @@ pub enum Layout {
 const SCALED_PRECISION_MAX: u16 = 18;
 
 impl LogicalType {
+    /// How the values of this type lie in memory.
     pub fn layout(self) -> Layout {
         match self {
             Self::Bool => Layout::Bits,

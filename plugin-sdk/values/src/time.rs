@@ -5,6 +5,7 @@
 
 use std::fmt::{self, Write as _};
 
+/// A day without leap seconds.
 pub const MICROS_PER_DAY: i64 = 86_400_000_000;
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
@@ -83,6 +84,7 @@ pub fn parse_timestamp(text: &str) -> Result<i64, TimeError> {
     local.checked_sub(offset).filter(|micros| !matches!(*micros, i64::MIN | i64::MAX)).ok_or(TimeError::Range)
 }
 
+/// `2026-11-22`; years beyond four digits have a sign.
 pub fn format_date(days: i64) -> String {
     if let Some(infinite) = format_infinity(days) {
         return infinite;
@@ -92,12 +94,14 @@ pub fn format_date(days: i64) -> String {
     text
 }
 
+/// `14:17:38`, with a fraction if there is one.
 pub fn format_time(micros: i64) -> String {
     let mut text = String::with_capacity(15);
     push_time(&mut text, micros);
     text
 }
 
+/// `2026-11-22T14:17:38`, with a fraction if there is one.
 pub fn format_datetime(micros: i64) -> String {
     if let Some(infinite) = format_infinity(micros) {
         return infinite;
