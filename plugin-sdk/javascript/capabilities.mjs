@@ -52,6 +52,17 @@ export const files = {
   write: (alias, path, data) => host("files").write(alias, path, data),
 };
 
+const KINDS = { 401: "auth", 403: "auth", 407: "auth", 404: "not-found", 409: "conflict", 412: "conflict", 428: "conflict", 410: "stale-cursor", 501: "permanent" };
+
+/** Where services say what is wrong: as a text, in an object, or in a list of these. */
+function words(said) {
+  if (typeof said === "string") return said.trim().replace(/\s+/g, " ").replace(/\.$/, "").slice(0, 500);
+  if (Array.isArray(said)) return said.map(words).filter(Boolean).join("; ");
+  if (said === null || typeof said !== "object") return "";
+  const first = ["message", "detail", "error_description", "title", "error"].map((name) => words(said[name])).find(Boolean);
+  return [first, words(said.errors)].filter(Boolean).join("; ");
+}
+
 /** An answer. `headers` has lower-case names. */
 export class Response {
   constructor(status, headers, body) {
@@ -64,6 +75,31 @@ export class Response {
 
   get text() {
     return utf8.decode(this.body, true);
+  }
+
+  /** The body of a success as JSON; anything else is thrown as the error it means. */
+  value() {
+    if (!this.ok) throw this.failure();
+    return this.json();
+  }
+
+  /** The error that a status which is no success means, in the words of the service where it has any. */
+  failure() {
+    const { status, headers } = this;
+    let said = "";
+    try {
+      said = words(JSON.parse(utf8.decode(this.body)));
+    } catch {
+      // A page for people: its beginning is told as detail.
+    }
+    const message = `the service answered ${status}${said && `: ${said}`}`;
+    const more = { code: `http.${status}`, status, detail: this.text.slice(0, 200) };
+    const after = headers["retry-after"];
+    if (status === 429 || (status === 403 && (after !== undefined || headers["x-ratelimit-remaining"] === "0"))) {
+      return new PluginError("rate-limited", message, { ...more, retryAfterMs: (Number(after) > 0 ? Number(after) : 60) * 1000 });
+    }
+    const kind = KINDS[status] ?? (status >= 500 ? "transient" : status < 400 ? "auth" : "permanent");
+    return new PluginError(kind, message, more);
   }
 
   /** The body as JSON; what is none is an error of kind `permanent` that shows how it begins. */

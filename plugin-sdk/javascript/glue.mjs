@@ -65,7 +65,7 @@ function sourceSide(source) {
     }
   }
   Reader.prototype.next = answering(function next({ rows, bytes }) {
-    const page = this.reading.next(rows, Number(bytes));
+    const page = this.reading.next(rows, Number(BigInt.asUintN(64, BigInt(bytes))));
     const kinds = page.kinds.includes(1) ? Uint8Array.from(page.kinds) : undefined;
     return { changes: { ...upserts(page.batch), kinds }, rejected: page.rejected.map(rejection), nextCursor: page.cursor, status: page.status };
   });
@@ -73,7 +73,12 @@ function sourceSide(source) {
     Reader,
     discover: answering((config, names) =>
       source.discover(names, settings(config)).filter(({ name }) => names.length === 0 || names.includes(name)).map(wireStream)),
-    open: answering((config, asked) => new Reader(new Reading(source, request(asked), settings(config)))),
+    open: answering((config, asked) => {
+      // Whatever a source would make of a name it does not know: an empty reading would look like deleted records.
+      const known = source.discover([asked.stream], settings(config));
+      if (known.every(({ name }) => name !== asked.stream)) throw new PluginError("not-found", `there is no stream \`${asked.stream}\``);
+      return new Reader(new Reading(source, request(asked), settings(config)));
+    }),
   };
 }
 

@@ -45,7 +45,9 @@ export class Reading {
   /** A page: batch, kinds, rejected, cursor, status. */
   next(rowsMax, bytesMax) {
     const page = { kinds: [], rejected: [], status: "more" };
-    while (page.kinds.length + page.rejected.length < Math.max(rowsMax, 1) && this.columns.bytes < bytesMax) {
+    const taken = () => page.kinds.length + page.rejected.length;
+    // A page holds at least one record, whatever it takes: else a reading would not get on.
+    while (taken() === 0 || (taken() < rowsMax && this.columns.bytes < bytesMax)) {
       const { done, value } = this.items.next();
       if (done) {
         this.ended = true;

@@ -53,5 +53,7 @@ pub use ask::{Ask, Reply, ask, ask_all};
 pub use client::Client;
 pub use clock::clock;
 #[cfg(feature = "json")]
+pub(crate) use paging::digest;
+#[cfg(feature = "json")]
 pub use paging::{Listed, Pages, Paging};
 pub use service::{Service, encode};

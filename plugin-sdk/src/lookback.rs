@@ -29,10 +29,10 @@ impl ReadRequest {
     /// of kind `config`.
     pub fn lookback_ms(&self) -> Result<Option<i64>> {
         let Some(text) = self.option("lookback-ms") else { return Ok(None) };
-        let wanted = text.parse().ok().filter(|milliseconds: &i64| *milliseconds >= 0);
-        wanted.map(Some).ok_or_else(|| {
-            Error::config(format!("`lookback-ms` is a number of milliseconds, not `{text}`")).with_code("lookback")
-        })
+        match text.parse() {
+            Ok(milliseconds @ 0..) => Ok(Some(milliseconds)),
+            _ => Err(Error::config("`lookback-ms` is no number of milliseconds").with_code("lookback")),
+        }
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) struct Position {
     /// What this one has seen so far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<i64>,
-    /// Where it goes on: a page, and how many of its records were shown.
+    /// Where it goes on: a page, and how many of its records were shown; in lists by time, which of them was the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<(String, u64)>,
 }

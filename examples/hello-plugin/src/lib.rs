@@ -1,8 +1,7 @@
 //! A source of two greetings.
-use lockstep_plugin_sdk::prelude::*;
+use lockstep_plugin_sdk::{prelude::*, source};
 
 struct Hello;
-
 #[derive(Record)]
 struct Greeting {
     #[record(key)]
@@ -14,10 +13,11 @@ impl Source for Hello {
     type Reader = RecordReader<Greeting>;
 
     fn discover(_config: NoConfig, names: Vec<String>) -> Result<Vec<Stream>> {
-        Ok(lockstep_plugin_sdk::source::only(&names, [Greeting::stream("greetings")]))
+        Ok(source::only(&names, [Greeting::stream("greetings")]))
     }
 
     fn open(_config: NoConfig, request: ReadRequest) -> Result<Self::Reader> {
+        source::expect(&request, ["greetings"])?;
         let texts = ["hello", "world"].map(str::to_owned);
         RecordReader::new(&request, (1..).zip(texts).map(|(id, text)| Ok(Greeting { id, text })))
     }

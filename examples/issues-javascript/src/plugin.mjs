@@ -1,7 +1,7 @@
 // The issues of a repository: read by what changed since, written one by one.
-import { Checkpoint, PluginError, Rejected, http, plugin, stream } from "lockstep-plugin-sdk";
+import { Checkpoint, PluginError, Rejected, http, pages, plugin, stream } from "lockstep-plugin-sdk";
 
-import { failure, issueOf, issues, list } from "./api.mjs";
+import { issueOf, issues, list } from "./api.mjs";
 
 const STREAM = stream("issues", {
   number: "int64 key", title: "text", body: "text?", state: "text", labels: "json", author: "text?", updated_at: "timestamp modified",
@@ -75,8 +75,7 @@ function* crowd(target, size, from, seen, news) {
 
 /** The values of a row that the API takes. */
 function writable({ title, body, state, labels }) {
-  const values = { title, body: body ?? undefined, state, labels: labels == null ? undefined : JSON.parse(labels) };
-  if (body === null) values.body = "";
+  const values = { title, body, state, labels: labels == null ? undefined : JSON.parse(labels) };
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
 }
 
@@ -109,7 +108,7 @@ class Writer {
   #update(row) {
     const target = `${issues(this.config)}/${row.values.number}`;
     const answer = http.get(target);
-    if (answer.status === 404 || answer.status === 410) return row.conflict(failure(answer));
+    if (answer.status === 404 || answer.status === 410) return row.conflict(answer.failure());
     const now = record(issueOf(answer));
     for (const [name, value] of Object.entries(row.expected)) {
       if (now[name] !== value) return row.conflict(new PluginError("conflict", `\`${name}\` has been changed meanwhile`, { field: name }));
@@ -169,6 +168,12 @@ export default plugin({
 
   lookup: {
     lookup(_, keys, config) {
+      // Found by their numbers only: for titles all are gone through.
+      if (keys.some(({ number }) => number === undefined)) {
+        const titles = new Set(keys.map(({ title }) => title));
+        const all = pages(`${issues(config)}?state=all&sort=created&direction=asc&per_page=100`, "number", { parameter: "page" });
+        return [...all].flat().filter((issue) => titles.has(issue.title) && !issue.pull_request).map(record);
+      }
       const answers = http.send(keys.map(({ number }) => ({ method: "GET", target: `${issues(config)}/${number}` })));
       return answers.flatMap((answer) => {
         if (answer instanceof PluginError) throw answer;

@@ -75,14 +75,14 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "manifest.name",
         title: "the file's name does not say another name or version",
-        rule: "docs/guides/write-a-plugin.md, look at it",
+        rule: "docs/guides/write-a-plugin.md, check it",
         fix: "rename the file to `NAME.wasm` or `NAME-VERSION.wasm`, or correct `plugin.toml`",
         run: |lab| Box::pin(async { name(lab) }),
     },
     Check {
         id: "manifest.version",
         title: "other bytes than those pinned have another version",
-        rule: "docs/guides/write-a-plugin.md, use it",
+        rule: "docs/guides/audit-a-plugin.md, whether it is still the same file",
         fix: "raise `version` in `plugin.toml` with each release",
         run: |lab| Box::pin(async { version(lab) }),
     },

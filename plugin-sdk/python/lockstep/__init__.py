@@ -20,12 +20,13 @@
 
 from .capabilities import files, http, log
 from .errors import PluginError
+from .lists import Since, follow, pages
 from .records import Json, field, key, record, stream
 from .sides import Checkpoint, Deleted, Flushed, Lookup, Rejected, Sink, Source, Transform, export
 from .types import ABSENT, Field, Page, Prepared, ReadRequest, Row, Stream, WriteRequest
 
 __all__ = [
     "ABSENT", "Checkpoint", "Deleted", "Field", "Flushed", "Json", "Lookup", "Page", "PluginError", "Prepared", "ReadRequest",
-    "Rejected", "Row", "Sink", "Source", "Stream", "Transform", "WriteRequest", "export", "field", "files", "http", "key", "log",
-    "record", "stream",
+    "Rejected", "Row", "Since", "Sink", "Source", "Stream", "Transform", "WriteRequest", "export", "field", "files", "follow", "http",
+    "key", "log", "pages", "record", "stream",
 ]

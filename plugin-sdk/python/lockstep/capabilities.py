@@ -72,13 +72,55 @@ class Response:
     def ok(self):
         return 200 <= self.status < 300
 
+    @property
+    def beginning(self):
+        """Enough of the body to recognise it."""
+        return self.body[:200].decode(errors="replace")
+
+    def value(self):
+        """The body of a success as JSON; anything else is the error it means."""
+        if not self.ok:
+            raise self.failure()
+        return self.json()
+
+    def failure(self):
+        """The error that a status which is no success means, in the words of the service where it has any."""
+        try:
+            words = _words(json.loads(self.body.decode()))
+        except (ValueError, RecursionError):
+            words = ""
+        message = f"the service answered {self.status}" + (f": {words}" if words else "")
+        after = self.headers.get("retry-after", "")
+        used_up = self.headers.get("x-ratelimit-remaining") == "0"
+        said = {"code": f"http.{self.status}", "status": self.status, "detail": self.beginning}
+        if self.status == 429 or (self.status == 403 and (used_up or after)):
+            pause = int(after) if after.isdigit() and int(after) > 0 else 60
+            return PluginError("rate-limited", message, retry_after_ms=pause * 1000, **said)
+        return PluginError(_KINDS.get(self.status, "transient" if self.status >= 500 else "auth" if self.status < 400 else "permanent"), message, **said)
+
     def json(self):
         """The body as JSON; what is none is an error of kind `permanent` that shows how it begins."""
         try:
-            return json.loads(self.body)
+            # As text: of bytes, `json` would guess another encoding, whose codec is not in the component.
+            return json.loads(self.body.decode().removeprefix("\ufeff"))
         except (ValueError, RecursionError) as error:
             begin = self.body[:200].decode(errors="replace")
             raise PluginError("permanent", f"the answer is no JSON: {error}", code="http.json", detail=begin) from error
+
+
+_KINDS = {401: "auth", 403: "auth", 407: "auth", 404: "not-found", 409: "conflict", 412: "conflict", 428: "conflict", 410: "stale-cursor", 501: "permanent"}
+
+
+def _words(said):
+    """Where services say what is wrong: as a text, in an object, or in a list of these."""
+    if isinstance(said, str):
+        return " ".join(said.split()).rstrip(".")[:500]
+    if isinstance(said, list):
+        return "; ".join(filter(None, map(_words, said)))
+    if isinstance(said, dict):
+        first = next(filter(None, (_words(said.get(name)) for name in ("message", "detail", "error_description", "title", "error"))), "")
+        return "; ".join(filter(None, (first, _words(said.get("errors")))))
+    return ""
 
 
 class _Http:

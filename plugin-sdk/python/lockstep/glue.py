@@ -101,7 +101,11 @@ class SourceSide:
 
     @_answering
     def open(self, config, request):
-        return Reader(Reading(exported("source")(json.loads(config or "{}")), _request(request)))
+        source = exported("source")(json.loads(config or "{}"))
+        # Whatever a source would make of a name it does not know: an empty reading would look like deleted records.
+        if all(stream.name != request.stream for stream in source.discover([request.stream])):
+            raise PluginError("not-found", f"there is no stream `{request.stream}`")
+        return Reader(Reading(source, _request(request)))
 
 
 class LookupSide:

@@ -34,7 +34,11 @@ class Reading:
     def next(self, rows_max, bytes_max):
         """A page and its columns: (rows, columns, page)."""
         page = Page([], "more")
-        while self.columns.rows + len(page.rejected) < max(rows_max, 1) and self.columns.bytes < bytes_max:
+        def taken():
+            return self.columns.rows + len(page.rejected)
+
+        # A page holds at least one record, whatever it takes: else a reading would not get on.
+        while taken() == 0 or (taken() < rows_max and self.columns.bytes < bytes_max):
             item = next(self.items, self)
             if item is self:
                 self.ended = True
@@ -82,7 +86,8 @@ def _position(cursor):
     if not cursor:
         return {}
     try:
-        position = json.loads(cursor)
+        # As text: of bytes, `json` would guess another encoding, whose codec is not in the component.
+        position = json.loads(bytes(cursor).decode())
     except ValueError:
         position = None
     if not isinstance(position, dict) or not isinstance(position.get("skip", 0), int):

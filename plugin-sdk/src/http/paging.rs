@@ -148,10 +148,14 @@ pub struct Pages {
 struct Times {
     /// The last time, as it is asked for.
     from: Option<String>,
+    /// The same as it is; a service that goes back behind it does not begin a circle.
+    reached: Option<i64>,
     /// Digests of the records that were shown since that time.
     crowd: BTreeSet<u64>,
     has_news: bool,
     passes: u8,
+    /// A pass that was begun by another reading says nothing about what moved.
+    is_resumed: bool,
 }
 
 impl Pages {
@@ -171,7 +175,7 @@ impl Pages {
     /// Begins at this time, where the service lists by time.
     pub(crate) fn begin_at(&mut self, time: Timestamp) {
         if let Paging::Time { since, form, .. } = self.paging {
-            self.times.from = Some(form(time));
+            self.times = Times { from: Some(form(time)), reached: Some(time.0), ..Times::default() };
             self.next = self.next.take().map(|target| with(&target, since, form(time)));
             self.start = self.next.clone().unwrap_or_default();
         }
@@ -187,11 +191,24 @@ impl Pages {
         let counted = |parameter| of(target, parameter)?.parse().ok();
         match self.paging {
             Paging::Offset(parameter) | Paging::Number(parameter, _) => self.count = counted(parameter)?,
-            Paging::Single | Paging::Mark(_) | Paging::Link | Paging::LinkHeader | Paging::Time { .. } => {}
+            Paging::Time { since, number, .. } => {
+                self.count = counted(number)?;
+                self.times = Times { from: of(target, since).map(decoded), is_resumed: true, ..Times::default() };
+            }
+            Paging::Single | Paging::Mark(_) | Paging::Link | Paging::LinkHeader => {}
         }
         self.next = Some(target.to_owned());
         target.clone_into(&mut self.start);
         is_ours.then_some(self)
+    }
+
+    /// Begins the time anew that is gone through: what was there may be on an earlier page by now.
+    pub(crate) fn begin_time_anew(&mut self) {
+        if let Paging::Time { number, .. } = self.paging {
+            self.next = Some(with(&self.start, number, 1));
+            self.count = 1;
+            self.times = Times::default();
+        }
     }
 
     /// Whether records are listed by time.
@@ -212,10 +229,7 @@ impl Pages {
     /// The next page; none behind the last. Call [`Pages::advance`] with what it holds before the next call.
     pub fn fetch(&mut self) -> Result<Option<Reply>> {
         let Some(target) = self.next.clone() else { return Ok(None) };
-        self.start = match self.paging {
-            Paging::Time { number, .. } => with(&target, number, 1),
-            _ => target.clone(),
-        };
+        self.start.clone_from(&target);
         self.client.send(Ask { target, ..self.first.clone() }).map(Some)
     }
 
@@ -270,10 +284,16 @@ impl Pages {
         times: &[Option<i64>],
         (since, number, form): (&str, &str, fn(Timestamp) -> String),
     ) -> Result<Option<String>> {
-        let last = times.iter().rev().find_map(|time| *time).map(|time| form(Timestamp(time)));
-        let is_beyond = last.is_some() && last != self.times.from;
+        let reached = times.iter().rev().find_map(|time| *time);
+        let last = reached.map(|time| form(Timestamp(time)));
+        let is_other = last.is_some() && last != self.times.from;
+        if is_other && reached < self.times.reached {
+            return Err(disordered("shows records from before the time that was asked for"));
+        }
+        let is_beyond = is_other && reached > self.times.reached;
         let is_crowd = self.count > 1;
-        if is_crowd && (is_beyond || listed.records.is_empty()) && std::mem::take(&mut self.times.has_news) {
+        let is_through = is_crowd && (is_beyond || listed.records.is_empty());
+        if is_through && std::mem::take(&mut self.times.has_news) && !self.times.is_resumed {
             self.times.passes += 1;
             if self.times.passes >= PASSES_MAX {
                 return Err(Error::transient("the records of one time do not keep still").with_code("http.moving"));
@@ -282,7 +302,7 @@ impl Pages {
         } else if listed.records.is_empty() {
             return Ok(None);
         } else if is_beyond {
-            self.times = Times { from: last, ..Times::default() };
+            self.times = Times { from: last, reached, ..Times::default() };
             self.times.take(listed);
             self.times.has_news = false;
             self.count = 1;
@@ -311,15 +331,18 @@ fn in_order(times: &[Option<i64>]) -> Result<()> {
     if known.is_sorted() {
         return Ok(());
     }
-    Err(Error::permanent("the service does not list its records in the order in which they were changed")
-        .with_code("http.order"))
+    Err(disordered("does not list its records in the order in which they were changed"))
+}
+
+fn disordered(how: &str) -> Error {
+    Error::permanent(format!("the service {how}")).with_code("http.order")
 }
 
 fn circle(how: &str) -> Error {
     Error::permanent(format!("the service leads in a circle: {how}")).with_code("http.cycle")
 }
 
-fn digest(value: &(impl Hash + ?Sized)) -> u64 {
+pub(crate) fn digest(value: &(impl Hash + ?Sized)) -> u64 {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);
     hasher.finish()
@@ -340,6 +363,20 @@ fn of<'a>(target: &'a str, name: &str) -> Option<&'a str> {
     let (_, query) = target.split_once('?')?;
     let name = encode(name);
     query.split('&').find_map(|pair| pair.strip_prefix(name.as_str())?.strip_prefix('='))
+}
+
+/// What was encoded: each `%xx` as the byte it stands for.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        let digit = |rest: &mut std::str::Bytes<'_>| rest.next().and_then(|byte| char::from(byte).to_digit(16));
+        match byte {
+            b'%' => bytes.extend(digit(&mut rest).zip(digit(&mut rest)).map(|(high, low)| (high * 16 + low) as u8)),
+            plain => bytes.push(plain),
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// The target of `Link: <…>; rel="next"` (RFC 8288), in one header or in several.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use lockstep_plugin_sdk::capabilities::files;
 use lockstep_plugin_sdk::prelude::*;
+use lockstep_plugin_sdk::rows::{Done, Tally};
 use lockstep_plugin_sdk::sink::{PrepareOptions, Prepared};
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +12,6 @@ use crate::Plugin;
 
 const FOLDER: &str = "out";
 const FILE: &str = "people.json";
-const DELETE: u8 = 1;
 
 #[derive(Clone, PartialEq, Record, Serialize, Deserialize)]
 pub struct Person {
@@ -25,7 +25,7 @@ type People = BTreeMap<i64, Person>;
 
 pub struct PeopleWriter {
     people: People,
-    counts: (u64, u64, u64),
+    tally: Tally,
 }
 
 impl Sink for Plugin {
@@ -47,38 +47,36 @@ impl Sink for Plugin {
     }
 
     fn open(_config: NoConfig, _request: WriteRequest) -> Result<PeopleWriter> {
-        Ok(PeopleWriter { people: load()?, counts: (0, 0, 0) })
+        Ok(PeopleWriter { people: load()?, tally: Tally::default() })
     }
 }
 
 impl Writer for PeopleWriter {
     fn write(&mut self, changes: Changes) -> Result<WriteResults> {
-        let kinds = changes.kinds.unwrap_or_default();
-        for (row, person) in Person::read(&changes.data).enumerate() {
-            let person = person?;
-            if kinds.get(row) == Some(&DELETE) {
-                self.counts.2 += u64::from(self.people.remove(&person.id).is_some());
-            } else if self.people.get(&person.id) == Some(&person) {
-                self.counts.1 += 1;
-            } else {
-                self.people.insert(person.id, person);
-                self.counts.0 += 1;
+        let people = &mut self.people;
+        // An error here would be the answer for this row alone: `Error::invalid_data("…")` for one that nobody can write.
+        self.tally.write::<Person>(&changes, |row| match row.is_delete {
+            true if people.remove(&row.values.id).is_some() => Ok(Done::Deleted),
+            true => Ok(Done::Unchanged),
+            false if people.get(&row.values.id) == Some(&row.values) => Ok(Done::Unchanged),
+            false => {
+                people.insert(row.values.id, row.values);
+                Ok(Done::Written)
             }
-        }
-        Ok(WriteResults::all_ok())
+        })
     }
 
     /// The file is replaced as a whole: what was not flushed was never there.
     fn flush(&mut self) -> Result<Flushed> {
-        let (written, unchanged, deleted) = std::mem::take(&mut self.counts);
-        if written + deleted > 0 {
+        let done = self.tally.flush();
+        if done.written + done.deleted > 0 {
             let people: Vec<&Person> = self.people.values().collect();
             let text = serde_json::to_vec_pretty(&people).map_err(|error| Error::permanent(error.to_string()))?;
             let file = files::create(FOLDER, FILE)?;
             file.append(&text)?;
             file.finish()?;
         }
-        Ok(Flushed::new(written, unchanged, deleted))
+        Ok(done)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Two greetings, to start from.
 
 use lockstep_plugin_sdk::prelude::*;
+use lockstep_plugin_sdk::source;
 
 use crate::Plugin;
 
@@ -16,10 +17,11 @@ impl Source for Plugin {
     type Reader = RecordReader<Greeting>;
 
     fn discover(_config: NoConfig, names: Vec<String>) -> Result<Vec<Stream>> {
-        Ok(lockstep_plugin_sdk::source::only(&names, [Greeting::stream("greetings")]))
+        Ok(source::only(&names, [Greeting::stream("greetings")]))
     }
 
     fn open(_config: NoConfig, request: ReadRequest) -> Result<Self::Reader> {
+        source::expect(&request, ["greetings"])?;
         let texts = ["hello", "world"].map(str::to_owned);
         RecordReader::new(&request, (1..).zip(texts).map(|(id, text)| Ok(Greeting { id, text })))
     }
