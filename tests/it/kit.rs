@@ -7,6 +7,7 @@ use lockstep_test_servers::componentize_py;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+mod checked;
 mod contacts;
 mod dev;
 mod issues;
@@ -92,7 +93,7 @@ fn copy_folder(from: &Path, to: &Path) {
     for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
         let name = entry.file_name().to_string_lossy().into_owned();
         if entry.file_type().unwrap().is_dir() {
-            if ![".lockstep", ".venv", "node_modules", "__pycache__"].contains(&name.as_str()) {
+            if ![".lockstep", ".venv", "node_modules", "__pycache__", "target"].contains(&name.as_str()) {
                 copy_folder(&entry.path(), &to.join(name));
             }
         } else if !name.ends_with(".wasm") && !name.starts_with("copy.db") {
@@ -131,6 +132,9 @@ fn lives(bench: &Bench, language: &str, file: &str) {
     let (bo, cleo) =
         (json!({"id": 2, "name": "Bo", "email": "bo@example.com"}), json!({"id": 3, "name": "Cleo", "email": null}));
     assert_eq!(people(bench), json!([ann, bo, cleo]));
+    let args = "--project mine plugin check --json --connection mine --stream greetings --write-stream people";
+    checked::nothing_failed(bench, args, &[checked::READS, checked::WRITES].concat());
+    assert_eq!(people(bench), json!([ann, bo, cleo]), "what was checked is as it was");
 
     bench.edit(&format!("mine/src/{file}"), "\"world\"", "\"you\"");
     bench.edit("mine/data/people.csv", "2,Bo,bo@example.com\n", "2,Bob,bo@example.com\n");
@@ -146,7 +150,7 @@ fn lives(bench: &Bench, language: &str, file: &str) {
 fn a_plugin_in_rust_lives() {
     let bench = Bench::new();
     lives(&bench, "rust", "source.rs");
-    bench.edit("mine/src/source.rs", "Ok(lockstep_plugin_sdk", "Oh(lockstep_plugin_sdk");
+    bench.edit("mine/src/source.rs", "Ok(source::only", "Oh(source::only");
     let refused = bench.lockstep("plugin build mine", 2);
     contains(&refused, "error[LS0312]");
     contains(&refused, "src/source.rs:");
@@ -186,6 +190,7 @@ fn transforms_trim_text() {
         let bench = Bench::new();
         bench.lockstep(&format!("plugin new mine --lang {language} --kind transform"), 0);
         bench.lockstep(&format!("plugin build mine {install}"), 0);
+        checked::nothing_failed(&bench, "plugin check --json mine/mine.wasm", &["transform."]);
         contains(&bench.lockstep("--project mine run", 0), "3 read, 3 written");
         assert_eq!(
             bench.sqlite("mine/copy.db", "SELECT name FROM people ORDER BY id"),

@@ -63,13 +63,15 @@ fn insert(client: &Client, row: Row<Edit>) -> Result<Done> {
 
 fn update(client: &Client, row: Row<Edit>) -> Result<Done> {
     let (mut edit, expected) = (row.values, row.expected);
-    let number = edit.number.value().ok_or_else(|| Error::invalid_data("an issue needs a number").with_field("number"))?;
+    let number =
+        edit.number.value().ok_or_else(|| Error::invalid_data("an issue needs a number").with_field("number"))?;
     let path = format!("issues/{number}");
     let found = client.send(client.get(&path))?;
     if matches!(found.status, 404 | 410) {
         return Err(Error::conflict(format!("there is no issue {number}")));
     }
-    let now: Issue = found.json::<Told>()?.issue().ok_or_else(|| Error::conflict(format!("{number} is a pull request")))?;
+    let now: Issue =
+        found.json::<Told>()?.issue().ok_or_else(|| Error::conflict(format!("{number} is a pull request")))?;
     if let Some(name) = expected.and_then(|expected| expected.differs(&now)) {
         return Err(Error::conflict(format!("`{name}` has been changed meanwhile")).with_field(name));
     }
@@ -119,14 +121,17 @@ mod tests {
         assert_eq!(status(WriteMode::Update, json!({"number": 9, "title": "new"})), 1);
         assert_eq!(write(WriteMode::Update, json!({"number": 1, "title": "old", "body": null})).1.unchanged, 1);
         assert!(asked.borrow().iter().all(|line| line.starts_with("GET")), "{:?}", asked.borrow());
-        let done = write(WriteMode::Update, json!({"number": 1, "title": "new", "state": "open", "expected:title": "old"})).1;
+        let done =
+            write(WriteMode::Update, json!({"number": 1, "title": "new", "state": "open", "expected:title": "old"})).1;
         assert_eq!(done.written, 1);
         assert_eq!(asked.borrow().last().unwrap(), r#"PATCH {"title":"new"}"#);
     }
 
     #[test]
     fn what_nobody_knows_is_told_as_that() {
-        for (code, body, expected) in [(201, "<html>", 4), (500, "oops", 4), (422, "{\"message\":\"no\"}", 2), (201, NOW, 0)] {
+        for (code, body, expected) in
+            [(201, "<html>", 4), (500, "oops", 4), (422, "{\"message\":\"no\"}", 2), (201, NOW, 0)]
+        {
             let _served = serve(move |_| Ok(reply(code, body)));
             assert_eq!(status(WriteMode::Insert, json!({"title": "new"})), expected, "{code} {body}");
         }

@@ -1,6 +1,8 @@
 //! Reading: every issue in the order in which they were changed, and issues by their numbers.
 
-use lockstep_plugin_sdk::http::Paging;
+use std::collections::BTreeSet;
+
+use lockstep_plugin_sdk::http::{Client, Listed, Paging};
 use lockstep_plugin_sdk::json;
 use lockstep_plugin_sdk::list::ListReader;
 use lockstep_plugin_sdk::lookup::Lookup;
@@ -39,9 +41,13 @@ impl Source for Issues {
 }
 
 #[derive(Record)]
-struct Key {
-    #[record(key)]
+struct Number {
     number: i64,
+}
+
+#[derive(Record)]
+struct Title {
+    title: String,
 }
 
 impl Lookup for Issues {
@@ -49,20 +55,44 @@ impl Lookup for Issues {
 
     fn lookup(config: Config, request: ReadRequest, keys: Batch) -> Result<Changes> {
         source::expect(&request, [STREAM])?;
-        let client = config.client();
-        let ask = |key: Result<Key>| key.map(|key| client.get(&format!("issues/{}", key.number)));
-        let asks = Key::read(&keys).map(ask).collect::<Result<Vec<_>>>()?;
-        let mut found = Records::<Issue>::for_fields(&request.fields)?;
-        for reply in client.send_all(asks) {
-            let reply = reply?;
-            if !matches!(reply.status, 404 | 410)
-                && let Some(issue) = reply.json::<Told>()?.issue()
-            {
-                found.push(&issue)?;
-            }
-        }
-        Ok(Changes::upserts(found.finish()?))
+        let found = match request.key.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            ["number"] => by_number(&config.client(), &keys)?,
+            ["title"] => by_title(&config, &keys)?,
+            _ => return Err(Error::config("issues are found by `number` or by `title`")),
+        };
+        let mut records = Records::<Issue>::for_fields(&request.fields)?;
+        found.iter().try_for_each(|issue| records.push(issue))?;
+        Ok(Changes::upserts(records.finish()?))
     }
+}
+
+fn by_number(client: &Client, keys: &Batch) -> Result<Vec<Issue>> {
+    let ask = |key: Result<Number>| key.map(|key| client.get(&format!("issues/{}", key.number)));
+    let asks = Number::read(keys).map(ask).collect::<Result<Vec<_>>>()?;
+    let mut found = Vec::new();
+    for reply in client.send_all(asks) {
+        let reply = reply?;
+        if !matches!(reply.status, 404 | 410) {
+            found.extend(reply.json::<Told>()?.issue());
+        }
+    }
+    Ok(found)
+}
+
+/// The tracker does not find issues by their titles: all are gone through.
+fn by_title(config: &Config, keys: &Batch) -> Result<Vec<Issue>> {
+    let titles = Title::read(keys).map(|key| key.map(|key| key.title)).collect::<Result<BTreeSet<_>>>()?;
+    let (client, mut found) = (config.client(), Vec::new());
+    let first = client.get("issues").query("state", "all").query("sort", "created").query("direction", "asc");
+    let mut pages = client.pages(first.query("per_page", config.page_size), Paging::Number("page", 1));
+    while let Some(reply) = pages.fetch()? {
+        let listed = Listed::array(&reply)?;
+        pages.advance(&reply, &listed, &[])?;
+        for raw in &listed.records {
+            found.extend(json::read::<Told>(raw.get())?.issue().filter(|issue| titles.contains(&issue.title)));
+        }
+    }
+    Ok(found)
 }
 
 #[cfg(test)]
@@ -74,17 +104,28 @@ mod tests {
     #[test]
     fn issues_are_records_and_pull_requests_are_none() {
         let issue = |number: i64, more: &str| {
-            format!("{{\"number\":{number},\"title\":\"t\",\"state\":\"open\",\"updated_at\":\"2026-01-01T00:00:0{number}Z\"{more}}}")
+            format!(
+                "{{\"number\":{number},\"title\":\"t\",\"state\":\"open\",\"updated_at\":\"2026-01-01T00:00:0{number}Z\"{more}}}"
+            )
         };
         let page = [issue(1, ",\"labels\":[{\"name\":\"bug\"},\"old\"]"), issue(2, ",\"pull_request\":{}")];
         let _served = serve(move |ask| {
             let is_first = !ask.target.contains("since=") && ask.target.ends_with("page=1");
-            Ok(reply(200, &if is_first || ask.target.ends_with("per_page=1") { format!("[{}]", page.join(",")) } else { "[]".into() }))
+            Ok(reply(
+                200,
+                &if is_first || ask.target.ends_with("per_page=1") {
+                    format!("[{}]", page.join(","))
+                } else {
+                    "[]".into()
+                },
+            ))
         });
         let found = read::<Issues>(json!({"repository": "acme/shop"}), "issues").unwrap();
         assert_eq!(
             found.rows,
-            [json!({"number": 1, "title": "t", "body": null, "state": "open", "labels": ["bug", "old"], "author": null, "updated_at": "2026-01-01T00:00:01Z"})]
+            [
+                json!({"number": 1, "title": "t", "body": null, "state": "open", "labels": ["bug", "old"], "author": null, "updated_at": "2026-01-01T00:00:01Z"})
+            ]
         );
     }
 }

@@ -14,6 +14,11 @@ fn the_vcards_example_keeps_its_promises() {
         &inspected,
         "It can read and write files below the folders its connection grants; it cannot run statements",
     );
+    super::checked::nothing_failed(
+        &bench,
+        "--project vcards-python plugin check --json --connection address-books",
+        super::checked::READS,
+    );
     contains(&bench.lockstep("--project vcards-python run", 0), "3 read, 3 written");
     let file = "vcards-python/copy.db";
     assert_eq!(bench.sqlite(file, ROWS), ["Ann Example|ann@example.com", "Bo Long|bo@example.com", "Jürgen Müller|-"]);
