@@ -32,7 +32,7 @@ struct Args {
     /// How often each thing is measured
     #[arg(long, default_value_t = 5)]
     times: usize,
-    /// Only the scenarios with this in their name (files, tables, sandbox, start, memory, hub, many-records, deciding, web); the page
+    /// Only the scenarios with this in their name (files, tables, sandbox, calls, start, memory, hub, many-records, deciding, web); the page
     /// keeps the other figures
     #[arg(long)]
     only: Option<String>,

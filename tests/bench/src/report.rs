@@ -137,7 +137,11 @@ impl Report {
 
 fn seconds(time: Duration) -> String {
     let seconds = time.as_secs_f64();
-    if seconds < 0.1 { format!("{:.1} ms", seconds * 1e3) } else { format!("{seconds:.2} s") }
+    match seconds {
+        _ if seconds < 1e-3 => format!("{:.1} µs", seconds * 1e6),
+        _ if seconds < 0.1 => format!("{:.1} ms", seconds * 1e3),
+        _ => format!("{seconds:.2} s"),
+    }
 }
 
 const INTRODUCTION: &str = "\

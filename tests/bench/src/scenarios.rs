@@ -1,5 +1,6 @@
 //! What is measured.
 
+mod calls;
 mod deciding;
 mod files;
 mod hub;
@@ -18,10 +19,11 @@ use crate::report::Report;
 
 type Scenario = fn(&Bench, &mut Report);
 
-pub const ALL: [(&str, Scenario); 9] = [
+pub const ALL: [(&str, Scenario); 10] = [
     ("files", files::measure),
     ("tables", tables::measure),
     ("sandbox", sandbox::measure),
+    ("calls", calls::measure),
     ("start", start::measure),
     ("memory", memory::measure),
     ("hub", hub::measure),
