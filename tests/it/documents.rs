@@ -76,7 +76,8 @@ fn links_lead_somewhere() {
 /// `$ lockstep …` in a block of a terminal, without what the shell does with it.
 fn commands(text: &str) -> Vec<String> {
     let lines = blocks(text, "console").flat_map(str::lines).filter_map(|line| line.strip_prefix("$ "));
-    let parts = lines.flat_map(|line| line.split(" && ").map(|part| part.split(" #").next().unwrap_or(part)));
+    let parts =
+        lines.flat_map(|line| line.split(" && ").map(|part| part.split(['#', '>']).next().unwrap_or(part).trim_end()));
     parts.filter(|part| part.starts_with("lockstep ")).map(str::to_owned).collect()
 }
 
@@ -143,6 +144,6 @@ fn what_is_looked_for_is_found() {
     let text =
         "see [a](b.md#c) and [d](https://e)\n```console\n$ cd x && lockstep run --nope   # no\n```\n## One Two\n";
     assert_eq!(links(text).collect::<Vec<_>>(), ["b.md#c"]);
-    assert_eq!(commands(text), ["lockstep run --nope  "]);
+    assert_eq!(commands(text), ["lockstep run --nope"]);
     assert!(heading(text, "one-two") && !heading(text, "three"));
 }

@@ -7,6 +7,7 @@ mod contract;
 mod demo;
 mod documents;
 mod examples;
+mod guides;
 mod http;
 mod http_json_plugin;
 mod hub;
