@@ -140,12 +140,12 @@ fn python() -> (&'static str, String) {
 
 #[test]
 fn write_a_plugin() {
-    follow("write-a-plugin.md", &[python()], 20, 0);
+    follow("write-a-plugin.md", &[python()], 22, 0);
 }
 
 #[test]
 fn audit_a_plugin() {
-    follow("audit-a-plugin.md", &[], 11, 0);
+    follow("audit-a-plugin.md", &[], 10, 0);
 }
 
 #[test]

@@ -208,6 +208,12 @@ impl Lab {
         streams.first().cloned().map_or_else(|| skips("there is no stream"), Ok)
     }
 
+    /// Whether the source has such a stream. What it fails to say it has.
+    pub(super) async fn shows(&self, name: &str) -> bool {
+        let Ok(connector) = self.connector().await else { return true };
+        connector.discover(&[name.to_owned()]).await.map_or(true, |found| !found.is_empty())
+    }
+
     /// The names of the streams there are, if the one to be read is none of them.
     pub async fn missing_stream(&self) -> Option<Vec<String>> {
         self.wishes.stream.as_ref()?;

@@ -267,7 +267,13 @@ impl Scratch {
         if lab.exports("lookup").is_ok() {
             take(&super::lookup::look_up(lab, &request, &page.data).await?);
         } else if lab.exports("source").is_ok() {
-            let reading = lab.read(&request, None, lab.page_limits(), usize::MAX).await?;
+            let reading = match lab.read(&request, None, lab.page_limits(), usize::MAX).await {
+                Err(_) if !lab.shows(&self.stream.name).await => {
+                    let name = &self.stream.name;
+                    return skips(format!("what was written cannot be read: the source shows no stream `{name}`"));
+                }
+                reading => reading?,
+            };
             reading.pages.iter().for_each(|page| take(&page.changes));
         } else {
             return skips("what was written cannot be read: it exports neither `source` nor `lookup`");

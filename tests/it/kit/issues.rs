@@ -192,19 +192,18 @@ fn bad_answers_neither_lose_nor_double_issues(example: &Example) {
 /// Recorded once, it runs without the tracker: the same records, and none lost whatever goes wrong.
 #[test]
 fn a_recording_takes_the_place_of_the_tracker() {
-    let (bench, tracker) = hub();
+    let (bench, tracker) = hub(&JAVASCRIPT);
     let many: Vec<Value> = (0..120).map(|number| json!({"title": format!("old {number:03}")})).collect();
     tracker.change(&json!({ "create": many }).to_string());
-    let recorded =
-        bench.lockstep("--project issues-javascript plugin record --connection tracker --out issues.jsonl", 0);
+    let recorded = bench.lockstep("--project issues plugin record --connection tracker --out issues.jsonl", 0);
     contains(&recorded, "120 records");
     drop(tracker);
     let text = std::fs::read_to_string(bench.path("issues.jsonl")).unwrap();
     assert!(!text.contains("a-token-of-some-length") && text.contains("old 119"), "{text}");
     let faults = "--fault 429 --fault timeout --fault truncated-body";
-    let shown = bench.lockstep(&format!("plugin replay issues-javascript/issues.wasm issues.jsonl {faults}"), 0);
+    let shown = bench.lockstep(&format!("plugin replay issues/issues.wasm issues.jsonl {faults}"), 0);
     contains(&shown, "120 records in");
     contains(&shown, "truncated-body");
-    let shown = bench.lockstep("plugin dev issues-javascript --once --replay issues.jsonl --limit 3", 0);
+    let shown = bench.lockstep("plugin dev issues --once --replay issues.jsonl --limit 3", 0);
     contains(&shown, "old 000");
 }
