@@ -10,6 +10,79 @@ use crate::error::Result;
 use crate::types::{Changes, Stream, option};
 
 /// A system to write to.
+///
+/// ```
+/// use std::collections::BTreeMap;
+///
+/// use lockstep_plugin_sdk::prelude::*;
+/// use lockstep_plugin_sdk::rows::{Done, Tally};
+/// use lockstep_plugin_sdk::sink::{PrepareOptions, Prepared};
+/// use lockstep_plugin_sdk::testing;
+/// use serde_json::json;
+///
+/// #[derive(PartialEq, Record)]
+/// struct Note {
+///     #[record(key)]
+///     id: i64,
+///     text: String,
+/// }
+///
+/// struct Plugin;
+///
+/// #[derive(Default)]
+/// struct Notes {
+///     rows: BTreeMap<i64, Note>,
+///     tally: Tally,
+/// }
+///
+/// impl Sink for Plugin {
+///     type Config = NoConfig;
+///     type Writer = Notes;
+///
+///     fn describe(_config: NoConfig, name: String) -> Result<Option<Stream>> {
+///         Ok((name == "notes").then(|| Note::stream(name).property("write", "upsert,delete")))
+///     }
+///
+///     fn prepare(_config: NoConfig, wanted: Stream, options: PrepareOptions) -> Result<Prepared> {
+///         // Here a database would make a table; there is nothing to make.
+///         assert!(!options.evolve && !options.dry_run);
+///         Note::check_fields(&wanted.fields)?;
+///         Ok(Prepared { stream: wanted, actions: Vec::new() })
+///     }
+///
+///     fn open(_config: NoConfig, request: WriteRequest) -> Result<Notes> {
+///         assert_eq!(request.write_mode(), WriteMode::Upsert, "no other is asked for that `write` does not list");
+///         Ok(Notes::default())
+///     }
+/// }
+///
+/// impl Writer for Notes {
+///     fn write(&mut self, changes: Changes) -> Result<WriteResults> {
+///         let rows = &mut self.rows;
+///         self.tally.write::<Note>(&changes, |row| match row.is_delete {
+///             true if rows.remove(&row.values.id).is_some() => Ok(Done::Deleted),
+///             false if rows.get(&row.values.id) != Some(&row.values) => {
+///                 rows.insert(row.values.id, row.values);
+///                 Ok(Done::Written)
+///             }
+///             _ => Ok(Done::Unchanged),
+///         })
+///     }
+///
+///     fn flush(&mut self) -> Result<Flushed> {
+///         Ok(self.tally.flush())
+///     }
+/// }
+///
+/// let wanted = Plugin::describe(NoConfig {}, "notes".to_owned())?.unwrap();
+/// let page = testing::batch(&wanted.fields, &[json!({"id": 1, "text": "hello"})])?;
+/// let prepared = Plugin::prepare(NoConfig {}, wanted, PrepareOptions { evolve: false, dry_run: false })?;
+/// let request = WriteRequest { stream: prepared.stream, mode: "upsert".to_owned(), options: Vec::new() };
+/// let mut writer = Plugin::open(NoConfig {}, request)?;
+/// assert_eq!(writer.write(Changes::upserts(page))?.statuses, None);
+/// assert_eq!(writer.flush()?.written, 1);
+/// # Ok::<(), Error>(())
+/// ```
 pub trait Sink {
     /// Read from the connection's `config`.
     type Config: DeserializeOwned;
@@ -48,6 +121,11 @@ pub struct PrepareOptions {
 
 impl PrepareOptions {
     /// As the host's options say.
+    ///
+    /// ```
+    /// let options = lockstep_plugin_sdk::sink::PrepareOptions::from_options(&[("evolve".to_owned(), "true".to_owned())]);
+    /// assert!(options.evolve && !options.dry_run);
+    /// ```
     pub fn from_options(options: &[(String, String)]) -> Self {
         let is_set = |name| option(options, name) == Some("true");
         Self { evolve: is_set("evolve"), dry_run: is_set("dry-run") }

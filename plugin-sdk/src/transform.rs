@@ -10,6 +10,51 @@ use crate::error::Result;
 use crate::types::{Changes, RowError, Stream};
 
 /// A pure function on records: no clock, no randomness, no input or output. The same input gives the same bytes.
+///
+/// ```
+/// use lockstep_plugin_sdk::prelude::*;
+/// use lockstep_plugin_sdk::testing;
+/// use serde_json::json;
+///
+/// struct Plugin;
+///
+/// /// Refuses records without a name.
+/// struct Named;
+///
+/// impl Transform for Plugin {
+///     type Config = NoConfig;
+///     type Transformer = Named;
+///
+///     fn describe(_config: NoConfig, input: Stream) -> Result<Stream> {
+///         Ok(input)
+///     }
+///
+///     fn open(_config: NoConfig, input: Stream) -> Result<Named> {
+///         match input.fields.iter().any(|field| field.name == "name") {
+///             true => Ok(Named),
+///             false => Err(Error::config("the stream has no field `name`")),
+///         }
+///     }
+/// }
+///
+/// impl Transformer for Named {
+///     fn apply(&mut self, changes: Changes) -> Result<Transformed> {
+///         let view = BatchView::new(&changes.data);
+///         let names = view.column("name").ok_or_else(|| Error::config("the stream has no field `name`"))?;
+///         let nameless = (0..view.rows()).filter(|row| names.text(*row).is_none());
+///         let refused = |row| RowError::new(row as u32, Error::invalid_data("it has no name").with_field("name"));
+///         let refused = nameless.map(refused).collect();
+///         Ok(Transformed::without(changes, refused))
+///     }
+/// }
+///
+/// let people = Stream::new("people").key(["id"]).field("id", LogicalType::Int64).field("name", LogicalType::Text);
+/// let rows = [json!({"id": 1, "name": null}), json!({"id": 2, "name": "Bo"})];
+/// let outcome = testing::transform::<Plugin>(json!({}), &people, &rows)?;
+/// assert_eq!((&outcome.rows[..], &outcome.origins[..]), (&rows[1..], &[1][..]));
+/// assert_eq!(outcome.rejected[0].row, 0);
+/// # Ok::<(), Error>(())
+/// ```
 pub trait Transform {
     /// Read from the `config` of the transform.
     type Config: DeserializeOwned;

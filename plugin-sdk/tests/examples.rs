@@ -19,16 +19,10 @@ const WITHOUT: &[(&str, &str)] = &[
     ("http/paging.rs:Pages", "what `Client::pages` gives"),
     ("lookback.rs:lookback_from", "`Since` does the same for times of a service"),
     ("outcome.rs:at_row", "`Outcome` calls it"),
-    ("sink.rs:PrepareOptions", "`lockstep plugin new --kind sink` writes a sink, and a test builds it"),
-    ("sink.rs:Sink", "the same"),
-    ("sink.rs:WriteMode", "`examples/issues-rust` distinguishes them"),
     ("source.rs:ReadMode", "for sources that read both ways by hand"),
     ("testing.rs:Reading", "what `read` gives"),
     ("testing.rs:drain", "what `read` calls, for readings of other requests"),
-    ("testing.rs:transform", "the tests of `plugins/clean` use it"),
     ("testing/serving.rs:Served", "what `serve` gives"),
-    ("transform.rs:Transform", "`lockstep plugin new --kind transform` writes one, and a test builds it"),
-    ("transform.rs:Transformer", "the same"),
     ("types.rs:option", "a look into a list"),
 ];
 
