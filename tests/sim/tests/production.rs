@@ -36,6 +36,8 @@ const FOUND: &[(u64, u64, u64, usize, u64)] = &[
     (11632, 7, 0x2_2e74_0096_1570, 4, 133),
     // Where deletes are found by two enumerations, the second was taken for when the record had been read last.
     (11549, 7, 0x65b4_a05c_206f, 4, 111),
+    // A copy that was undeleted after its record had got another one stopped the sync.
+    (12480, 7, 0x4_01b4_0001_8006, 3, 195),
 ];
 
 fn check(first: u64, last: u64, quirks: Quirks) {

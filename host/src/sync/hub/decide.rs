@@ -82,8 +82,13 @@ impl Work<'_> {
             let side = unit.peek(*record).and_then(|touched| touched.state.side(endpoint));
             side.is_none_or(|side| !matches!(&side.link, Link::Linked(remote) if **remote != *row.remote))
         };
-        let links = loaded.links.into_iter().zip(rows).map(|(link, row)| link.filter(|record| is_copy(record, row)));
-        let links: Vec<Option<RecordId>> = links.collect();
+        let (mut links, mut outdated) = (Vec::with_capacity(rows.len()), Vec::new());
+        for (link, row) in loaded.links.into_iter().zip(rows) {
+            links.push(link.filter(|record| is_copy(record, row)));
+            outdated.extend(link.filter(|record| !is_copy(record, row)).map(|_| row.remote.clone()));
+        }
+        // It may become another record's.
+        outdated.into_iter().for_each(|remote| unit.link(id, remote, None));
         let keys: Vec<Vec<Option<MatchKey>>> = rows
             .iter()
             .zip(&links)
