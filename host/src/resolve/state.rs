@@ -184,6 +184,11 @@ pub enum SentKind {
 }
 
 impl Sent {
+    /// What a field was given.
+    pub fn value(&self, field: usize) -> Option<&Value> {
+        self.patch.iter().find(|(sent, _)| *sent == field).map(|(_, value)| value)
+    }
+
     /// Whether a write nobody has seen arrive may still do so.
     pub fn may_arrive(&self, now: i64) -> bool {
         now.saturating_sub(self.at) < LATE_MAX
@@ -273,21 +278,21 @@ impl Side {
 
     /// What was sent for a field, while nobody knows whether it arrived.
     pub fn sent_value(&self, field: usize) -> Option<&Value> {
-        let sent = self.sent.as_ref()?;
-        sent.patch.iter().find(|(sent, _)| *sent == field).map(|(_, value)| value)
+        self.sent.as_ref()?.value(field)
     }
 
     /// What a field was given by a write of which nobody knows whether it has arrived.
     pub fn unheard(&self, field: usize, now: i64) -> Option<&Value> {
-        let late = self.late.as_ref().filter(|late| late.may_arrive(now));
-        let late = || late?.patch.iter().find(|(sent, _)| *sent == field).map(|(_, value)| value);
-        self.sent_value(field).or_else(late)
+        self.sent_value(field).or_else(|| self.late_value(field, now))
+    }
+
+    fn late_value(&self, field: usize, now: i64) -> Option<&Value> {
+        self.late.as_ref().filter(|late| late.may_arrive(now))?.value(field)
     }
 
     /// Whether a value is our own write, which arrived after all. Written again meanwhile, or long ago, it is not.
     pub fn is_late(&self, field: usize, value: &Value, now: i64) -> bool {
-        let late = self.late.as_ref().filter(|late| late.may_arrive(now));
-        late.is_some_and(|late| late.patch.iter().any(|(sent, of)| *sent == field && of == value))
+        self.late_value(field, now) == Some(value)
     }
 
     /// Whether the endpoint was asked if this value is its form of what was written.

@@ -77,15 +77,16 @@ impl Work<'_> {
         };
         let loaded = self.run.store.load_records(&query)?;
         self.take_bodies(unit, loaded.bodies)?;
-        let is_copy = |record: &RecordId, row: &Incoming| {
+        let is_copy = |record: RecordId, row: &Incoming| {
             // A record whose copy was lost and made anew under another id is no longer what has the old one.
-            let side = unit.peek(*record).and_then(|touched| touched.state.side(endpoint));
+            let side = unit.peek(record).and_then(|touched| touched.state.side(endpoint));
             side.is_none_or(|side| !matches!(&side.link, Link::Linked(remote) if **remote != *row.remote))
         };
         let (mut links, mut outdated) = (Vec::with_capacity(rows.len()), Vec::new());
         for (link, row) in loaded.links.into_iter().zip(rows) {
-            links.push(link.filter(|record| is_copy(record, row)));
-            outdated.extend(link.filter(|record| !is_copy(record, row)).map(|_| row.remote.clone()));
+            let is_outdated = link.is_some_and(|record| !is_copy(record, row));
+            outdated.extend(is_outdated.then(|| row.remote.clone()));
+            links.push(link.filter(|_| !is_outdated));
         }
         // It may become another record's.
         outdated.into_iter().for_each(|remote| unit.link(id, remote, None));

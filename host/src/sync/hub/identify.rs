@@ -83,8 +83,8 @@ impl Work<'_> {
         let mut found: Vec<Matched> = vec![fields().map(|field| (field, state.value(field).cloned())).collect()];
         for side in &state.sides {
             let Some(made) = made(side) else { continue };
-            if fields().any(|field| sent_value(made, field) != state.value(field)) {
-                found.push(fields().map(|field| (field, sent_value(made, field).cloned())).collect());
+            if fields().any(|field| made.value(field) != state.value(field)) {
+                found.push(fields().map(|field| (field, made.value(field).cloned())).collect());
             }
         }
         found
@@ -132,7 +132,7 @@ impl Work<'_> {
         let state = &unit.peek(record)?.state;
         let is_fresh = state.version == 0;
         // A copy that nobody has seen yet is known by what it was made with, though something else may have been agreed on since.
-        let is_made = |made: &Sent| self.keys_of(|field| sent_value(made, field)).contains(&Some(key));
+        let is_made = |made: &Sent| self.keys_of(|field| made.value(field)).contains(&Some(key));
         if !is_fresh
             && !self.match_keys(state).contains(&Some(key))
             && !state.side(endpoint).and_then(made).is_some_and(is_made)
@@ -180,10 +180,6 @@ impl Work<'_> {
 /// The creation at an endpoint of which nobody knows the outcome.
 fn made(side: &Side) -> Option<&Sent> {
     side.sent.as_deref().filter(|sent| sent.kind == SentKind::Create)
-}
-
-fn sent_value(sent: &Sent, field: usize) -> Option<&Value> {
-    sent.patch.iter().find(|(known, _)| *known == field).map(|(_, value)| value)
 }
 
 fn doubtful(kind: ConflictKind, records: Vec<RecordId>) -> Identity {

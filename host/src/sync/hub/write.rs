@@ -138,7 +138,7 @@ impl Calls<'_> {
                 Err(error) => Err(Failed::before(own(self.end, &error.to_string()))),
             };
             match attempt {
-                Ok(results) => self.take_results(shape, &jobs_of_part, results),
+                Ok(results) => self.take_results(shape, &jobs_of_part, results, |_| true),
                 Err(failed) if is_about_rows(&failed.failure) && failed.failure.kind != FailureKind::Fault => {
                     if !self.safety.has(Mechanism::Bisecting) {
                         self.set(&jobs_of_part, &Outcome::Rejected(failed.failure));
@@ -152,7 +152,7 @@ impl Calls<'_> {
                     self.set(&jobs_of_part, &stage.outcome(failure));
                     // What was refused one by one is not there, whatever became of the rest.
                     if let Some(results) = answered {
-                        self.take_refusals(shape, &jobs_of_part, results);
+                        self.take_results(shape, &jobs_of_part, results, is_refused);
                     }
                     return false;
                 }
@@ -178,17 +178,8 @@ impl Calls<'_> {
         }
     }
 
-    fn take_results(&mut self, shape: &Shape, rows: &[u32], results: WriteResults) {
-        self.take_some(shape, rows, results, |_| true);
-    }
-
-    fn take_refusals(&mut self, shape: &Shape, rows: &[u32], results: WriteResults) {
-        self.take_some(shape, rows, results, |status| {
-            matches!(status, WriteStatus::Conflict | WriteStatus::Rejected | WriteStatus::Retry)
-        });
-    }
-
-    fn take_some(&mut self, shape: &Shape, rows: &[u32], results: WriteResults, counts: fn(WriteStatus) -> bool) {
+    /// Of the answers those that count.
+    fn take_results(&mut self, shape: &Shape, rows: &[u32], results: WriteResults, counts: fn(WriteStatus) -> bool) {
         for (at, row) in rows.iter().enumerate() {
             let status =
                 results.statuses.as_ref().and_then(|statuses| statuses.get(at)).copied().unwrap_or(WriteStatus::Ok);
@@ -225,6 +216,10 @@ impl Calls<'_> {
             }
         }
     }
+}
+
+fn is_refused(status: WriteStatus) -> bool {
+    matches!(status, WriteStatus::Conflict | WriteStatus::Rejected | WriteStatus::Retry)
 }
 
 fn refusal(failure: Failure) -> Outcome {
