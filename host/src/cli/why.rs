@@ -124,6 +124,7 @@ fn how(step: &Step, field: usize, policy: &str) -> String {
         Some(Verdict::Taken) => "changed there".to_owned(),
         Some(Verdict::Won) => format!("two changes; it won by {policy}"),
         Some(Verdict::Lost) => format!("two changes; it lost by {policy}"),
+        Some(Verdict::Spare) => "it was a second copy; what was agreed stays".to_owned(),
         Some(Verdict::Merged) => format!("two changes; both were made ({policy})"),
         Some(Verdict::Held) => "two changes; a person decides".to_owned(),
         Some(Verdict::Restored) => format!("not its field ({policy}); it is undone"),

@@ -27,6 +27,9 @@ pub struct Event<'a> {
     pub read_before: i64,
     /// The entry of the lineage that will tell of it.
     pub lineage: i64,
+    /// It is about one of two copies the endpoint has had until now: the one that goes takes nothing with it before a person has said so
+    /// or the other is the record's, and what was agreed without the one that stays stands.
+    pub is_double: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,6 +149,9 @@ fn delete(state: &mut RecordState, event: &Event<'_>, rules: &Rules) -> Facts {
 fn decide_delete(state: &mut RecordState, event: &Event<'_>, rules: &Rules) -> Deletion {
     if rules.deletes == Deletes::Ignore {
         return Deletion::Here;
+    }
+    if event.is_double {
+        return Deletion::Held;
     }
     let collides = rules.safety.has(Mechanism::EditAgainstDelete)
         && (has_unseen(state, event, rules) || has_fixed_copy(state, event.endpoint, rules));
@@ -419,6 +425,7 @@ fn merge_all(
         lineage: event.lineage,
         is_remade: is_remade(state, event, rules),
         is_found: facts.is_found,
+        is_spare: event.is_double,
     };
     let mut is_news = false;
     for group in 0..rules.groups.len() {

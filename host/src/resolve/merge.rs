@@ -37,6 +37,8 @@ pub enum Verdict {
     Held,
     /// It went back and forth too often.
     Quarantined,
+    /// A collision with what was a second copy until now: the agreed value stays.
+    Spare,
 }
 
 impl Verdict {
@@ -50,6 +52,7 @@ impl Verdict {
         Self::Merged,
         Self::Held,
         Self::Quarantined,
+        Self::Spare,
     ];
 
     pub fn name(self) -> &'static str {
@@ -63,6 +66,7 @@ impl Verdict {
             Self::Merged => "merged",
             Self::Held => "held",
             Self::Quarantined => "quarantined",
+            Self::Spare => "spare",
         }
     }
 }
@@ -95,6 +99,8 @@ pub struct Statement<'a> {
     pub is_remade: bool,
     /// Who changed it has seen what we made; unless it was they who made it.
     pub is_found: bool,
+    /// It is about what was a second copy until now: what was agreed without it stands.
+    pub is_spare: bool,
 }
 
 /// What came of a statement.
@@ -174,6 +180,7 @@ pub fn merge_group(
         Judged::Collision if definition.policy.adds_up() && holds(state, endpoint, &definition.fields) => {
             (Verdict::Held, Ruling::Manual)
         }
+        Judged::Collision if statement.is_spare && !definition.policy.adds_up() => (Verdict::Spare, Ruling::Current),
         Judged::Collision => match policy::rule(&dispute, &definition.policy, rules, resolver) {
             None => return Merged::Ask(dispute),
             Some(ruling) => (verdict_of(&ruling), ruling),

@@ -290,6 +290,12 @@ impl Side {
         self.late.as_ref().filter(|late| late.may_arrive(now))?.value(field)
     }
 
+    /// Whether a copy may have been made of which nobody has heard.
+    pub fn may_be_made(&self, now: i64) -> bool {
+        let late = self.late.as_ref().filter(|late| late.may_arrive(now));
+        self.sent.iter().chain(late).any(|made| made.kind == SentKind::Create)
+    }
+
     /// Whether a value is our own write, which arrived after all. Written again meanwhile, or long ago, it is not.
     pub fn is_late(&self, field: usize, value: &Value, now: i64) -> bool {
         self.late_value(field, now) == Some(value)

@@ -74,6 +74,7 @@ impl Lab {
             at,
             now: self.now,
             read_before: self.now,
+            is_double: false,
             lineage: self.now,
         };
         apply(&mut self.state, &event, &self.rules, &|_| None)
@@ -153,6 +154,7 @@ fn what_is_absent_is_no_statement_and_null_is_one() {
         at: None,
         now: lab.now,
         read_before: 0,
+        is_double: false,
         lineage: 9,
     };
     apply(&mut lab.state, &event, &lab.rules, &|_| None);
@@ -294,6 +296,7 @@ fn what_a_late_upsert_made_anew_is_filled_again() {
             at: None,
             now: lab.now,
             read_before: lab.now,
+            is_double: false,
             lineage: lab.now,
         };
         apply(&mut lab.state, &event, &lab.rules, &|_| None)
@@ -455,6 +458,7 @@ fn sync(lab: &mut Lab, remote: &mut [Option<Vec<Option<Value>>>; 2], deliver: bo
             at: Some(now),
             now,
             read_before: now,
+            is_double: false,
             lineage: now,
         };
         apply(&mut lab.state, &event, &lab.rules, &|_| None);

@@ -130,3 +130,39 @@ fn two_records_of_one_system_with_one_address_are_told() {
     lab.sync(0);
     lab.agree_on(&["ann2@x|Ann II|2", "ann@x|Ann|1", "bob@x|Bob|3"]);
 }
+
+#[test]
+fn a_second_copy_that_becomes_the_only_one_brings_nothing_older_back() {
+    let lab = Lab::customers(PRIORITY, &["1, 'ann@x', 'Ann', '1'", "2, 'ann@x', 'Ann', '1'"], &[]);
+    lab.sync(1);
+    lab.sql("erp", "update customer set name = 'Anna'");
+    lab.sync(1);
+    assert_eq!(lab.sql("crm", "select full_name from contacts order by id"), "Anna\nAnn");
+    lab.sql("crm", "delete from contacts where id = 1");
+    lab.sql("erp", "update customer set tel = '11'");
+    lab.sync(1);
+    lab.sync(0);
+    lab.agree_on(&["ann@x|Anna|11"]);
+    lab.rests();
+    let told: String = lab.conflicts().into_iter().filter_map(|conflict| conflict.conflict.resolution).collect();
+    assert!(told.contains(r#""by":"second copy""#), "{told}");
+}
+
+#[test]
+fn one_of_two_copies_can_be_removed_and_the_other_is_the_record() {
+    let lab = Lab::customers(PRIORITY, &["1, 'ann@x', 'Ann', '1'", "2, 'ann@x', 'Ann', '1'"], &[]);
+    lab.sync(1);
+    lab.sql("erp", "update customer set name = 'Anna'");
+    lab.sync(1);
+    lab.sql("crm", "delete from contacts where id = 1");
+    lab.sync(1);
+    assert_eq!(lab.sql("erp", "select name from customer"), "Anna", "nothing is deleted without a word");
+    lab.sync(0);
+    lab.agree_on(&["ann@x|Anna|1"]);
+    assert_eq!(lab.sql("crm", "select id from contacts"), "2");
+    lab.rests();
+    // The only copy that is left can be deleted like any other.
+    lab.sql("crm", "delete from contacts");
+    lab.sync(0);
+    lab.agree_on(&[]);
+}

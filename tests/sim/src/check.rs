@@ -1,6 +1,7 @@
 //! The invariants, by their numbers in the design. What is checked here comes from what systems accepted, what their users did and
 //! what anybody can read from the store; nothing from inside the engine.
 
+mod clocks;
 mod equal;
 mod finish;
 mod lost;
@@ -15,7 +16,7 @@ use serde_json::json;
 
 use crate::desk::Decided;
 use crate::field::{Kind, email_key};
-use crate::ledger::Author;
+use crate::ledger::{Author, Tokens};
 use crate::plan::{Decides, HOUR, MINUTE, Restores};
 use crate::system::Values;
 use crate::view::View;
@@ -276,7 +277,14 @@ fn owners_rule(core: &mut Core, (system, key): (usize, i64), before: &Values, af
     let class = core.ledger.class(after);
     // What points to a record that was not there yet is written as soon as it is.
     let is_late = |field: &usize| plan.fields[*field].kind == Kind::Boss && before[*field].is_null();
-    let owned = (0..plan.fields.len()).filter(|field| is_own(field) && !is_late(field));
+    // What can only be upserted may have been made there since we looked.
+    let lately = core.now - race_window(core, system)..=core.now;
+    let is_new = core.ledger.changes.iter().any(|change| {
+        let is_it = (change.system, change.key) == (system, key) && change.before.is_none();
+        is_it && change.author == Author::User && lately.contains(&change.at)
+    });
+    let is_raced = |field: &usize| is_new && !plan.systems[system].guards(&[*field]);
+    let owned = (0..plan.fields.len()).filter(|field| is_own(field) && !is_late(field) && !is_raced(field));
     for field in owned.filter(|field| before[*field] != after[*field]) {
         let said = core.ledger.changes.iter().rev().filter(by_user).find_map(|change| change.after.as_ref());
         if said.is_some_and(|said| said[field] == before[field]) && !core.is_hand_decided(class) {
@@ -307,6 +315,7 @@ fn nothing_older(core: &mut Core, (system, key): (usize, i64), before: &Values, 
         let is_foreign = plan.fields[field].owner.is_some_and(|(owner, _)| writer.is_some_and(|w| w.system != owner));
         if is_fought_over
             || is_foreign
+            || is_owners_word(core, class, unit, &is)
             || ledger.is_doubtful((system, key), unit, &is)
             || may_be_asked(core, (system, key), unit, before, after)
             || core.is_hand_decided(class)
@@ -318,6 +327,13 @@ fn nothing_older(core: &mut Core, (system, key): (usize, i64), before: &Values, 
         let what = format!("{name}: `{kind}` of {key} was {:?} and became {:?}, which is older", was, is);
         core.fail("3 no lost update", what);
     }
+}
+
+/// Whether a system that owns a field has a copy with this value: what its copies say counts, be it the older of two.
+fn is_owners_word(core: &Core, class: usize, unit: usize, tokens: &Tokens) -> bool {
+    let Some((owner, _)) = core.plan.fields[core.plan.units[unit][0]].owner else { return false };
+    let mut live = core.systems[owner].live();
+    live.any(|(_, copy)| core.ledger.class(copy) == class && core.ledger.unit_tokens(unit, copy) == *tokens)
 }
 
 /// Whether a system is given once more what it was given last, because what it shows instead may be what it makes of that: a number

@@ -8,7 +8,7 @@ use lockstep::record::Value;
 
 use crate::field::{Kind, email_key};
 use crate::plan::Plan;
-use crate::system::Values;
+use crate::system::{Patch, Values};
 
 /// Who changed something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +73,10 @@ pub struct Ledger {
     made: HashSet<(usize, Tokens)>,
     /// Written more than once: nothing follows from them.
     pub ambiguous: HashSet<(usize, Tokens)>,
+    /// What the hub has sent for a record and has neither been done nor refused.
+    on_its_way: HashMap<(usize, i64), Patch>,
+    /// What the hub has sent for a field that was there already, by somebody else.
+    foreseen: HashSet<(usize, i64, usize, Value)>,
     /// Values a unit had through a user, or through what a system made of a value, by record.
     known: HashSet<(usize, usize, Vec<Value>)>,
     classes: Classes,
@@ -126,6 +130,8 @@ impl Ledger {
             parents: HashMap::new(),
             made: HashSet::new(),
             ambiguous: HashSet::new(),
+            on_its_way: HashMap::new(),
+            foreseen: HashSet::new(),
             known: HashSet::new(),
             classes: Classes::default(),
             token: 0,
@@ -181,6 +187,7 @@ impl Ledger {
     /// A user has changed something.
     pub fn user_change(&mut self, system: usize, key: i64, before: Option<Values>, after: Option<Values>, at: i64) {
         let change = self.changes.len();
+        self.look_like_the_hub((system, key), before.as_ref(), after.as_ref());
         if let Some(after) = &after {
             let class = self.learn_class(after);
             let is_back = before.is_none() && self.is_last_of((system, key), after);
@@ -202,6 +209,51 @@ impl Ledger {
         }
         let run = self.run;
         self.changes.push(Change { at, system, key, author: Author::User, before, after, run });
+    }
+
+    /// A record is written as a whole. Who writes one of the values that were on their way to it looks like somebody who changes the
+    /// others after all of them have arrived.
+    fn look_like_the_hub(&mut self, record: (usize, i64), before: Option<&Values>, after: Option<&Values>) {
+        let (Some(patch), Some(before), Some(after)) = (self.on_its_way.get(&record), before, after) else { return };
+        if !patch.iter().any(|(field, sent)| before[*field] != *sent && after[*field] == *sent) {
+            return;
+        }
+        let mut meant = before.to_vec();
+        patch.iter().for_each(|(field, sent)| meant[*field] = sent.clone());
+        let meant = Values::from(meant);
+        let units = (0..self.plan.units.len()).filter(|unit| {
+            let sent = self.unit_values(*unit, &meant);
+            sent != self.unit_values(*unit, before) && sent != self.unit_values(*unit, after)
+        });
+        self.ambiguous.extend(units.map(|unit| (unit, self.unit_tokens(unit, &meant))).collect::<Vec<_>>());
+    }
+
+    /// The hub sends something for a record, which is like this now.
+    pub fn send(&mut self, record: (usize, i64), patch: &Patch, now: &Values) {
+        let (system, key) = record;
+        let of_it = |change: &&Change| change.system == system && change.key == key;
+        for (field, sent) in patch.iter().filter(|(field, sent)| now[*field] == *sent) {
+            let is_it = |change: &&Change| {
+                let before = change.before.as_ref().map(|before| &before[*field]);
+                change.after.as_ref().is_some_and(|after| Some(&after[*field]) != before)
+            };
+            let last = self.changes.iter().rev().filter(of_it).find(is_it);
+            if last.is_some_and(|change| change.author == Author::User) {
+                self.foreseen.insert((system, key, *field, sent.clone()));
+            }
+        }
+        self.on_its_way.insert(record, patch.clone());
+    }
+
+    /// Whether the hub has sent, without having seen it, what a change had made of a field: nobody can tell one from the other then.
+    pub fn is_foreseen(&self, change: &Change, field: usize) -> bool {
+        let value = |after: &Values| (change.system, change.key, field, after[field].clone());
+        change.after.as_ref().is_some_and(|after| self.foreseen.contains(&value(after)))
+    }
+
+    /// What was sent for a record was refused.
+    pub fn refuse(&mut self, record: (usize, i64)) {
+        self.on_its_way.remove(&record);
     }
 
     /// Whether this is what a record was last: who brings it back makes up nothing.
@@ -229,6 +281,7 @@ impl Ledger {
         after: Option<Values>,
         at: i64,
     ) {
+        self.on_its_way.remove(&(system, key));
         if let Some(after) = &after {
             self.learn_class(after);
         }

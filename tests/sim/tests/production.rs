@@ -38,6 +38,10 @@ const FOUND: &[(u64, u64, u64, usize, u64)] = &[
     (11549, 7, 0x65b4_a05c_206f, 4, 111),
     // A copy that was undeleted after its record had got another one stopped the sync.
     (12480, 7, 0x4_01b4_0001_8006, 3, 195),
+    // The copy that was being made when its record was deleted was taken for a new record.
+    (15821, 4, 0x10_1000_0000, 2, 4),
+    // A second copy, which a person had been asked about, became the only one and brought back what was older.
+    (11549, 7, 0x65b4_a81c_216f, 4, 165),
 ];
 
 fn check(first: u64, last: u64, quirks: Quirks) {

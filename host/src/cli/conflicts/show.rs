@@ -53,7 +53,7 @@ fn decided(conflict: &Conflict) -> Option<String> {
 fn in_words(verdict: &str) -> &str {
     match verdict {
         "won" | "incoming" => "what came in counts",
-        "lost" | "current" => "what was agreed stays",
+        "lost" | "spare" | "current" => "what was agreed stays",
         "merged" => "both changes were made",
         "values" => "other values were set",
         other => other,

@@ -97,7 +97,14 @@ impl Link {
         let item = self.item.as_ref()?;
         let is_refused = matches!(
             item.verdict,
-            Some(Verdict::Lost | Verdict::Held | Verdict::Restored | Verdict::Ignored | Verdict::Quarantined)
+            Some(
+                Verdict::Lost
+                    | Verdict::Held
+                    | Verdict::Restored
+                    | Verdict::Ignored
+                    | Verdict::Quarantined
+                    | Verdict::Spare
+            )
         );
         let incoming = item.incoming.as_ref().filter(|_| is_refused);
         incoming.or(item.after.as_ref())
@@ -177,7 +184,7 @@ fn losers_of(conflict: &Conflict, field: &str) -> Vec<Loser> {
     let verdict = said("verdict").or_else(|| said("decision"));
     let lost: &[(&str, &str)] = match verdict {
         Some("won" | "incoming") => &[("current", "current_source")],
-        Some("lost" | "current") => &[("incoming", "endpoint")],
+        Some("lost" | "spare" | "current") => &[("incoming", "endpoint")],
         _ => &[("incoming", "endpoint"), ("current", "current_source")],
     };
     let decided = match (said("by"), verdict) {

@@ -1,5 +1,6 @@
 //! Our own writes on their way: what shows that they have arrived, and what does not.
 
+use super::super::apply::forget_copy;
 use super::*;
 
 fn sent(kind: SentKind, patch: &[(usize, &str)], at: i64) -> Option<Box<Sent>> {
@@ -57,12 +58,40 @@ fn a_record_made_anew_by_what_was_just_written_is_filled_again() {
         at: None,
         now,
         read_before: now,
+        is_double: false,
         lineage: now,
     };
     let facts = apply(&mut lab.state, &event, &lab.rules, &|_| None);
     let verdicts: Vec<Verdict> = facts.verdicts.iter().map(|why| why.verdict).collect();
     assert!(verdicts.contains(&Verdict::Restored), "{verdicts:?}");
     assert_eq!((lab.text(2), lab.text(3)), ("10".into(), "Rome".into()));
+}
+
+#[test]
+fn what_was_a_second_copy_brings_nothing_older_back() {
+    let verdict = |is_spare: bool| {
+        let mut lab = Lab::agreed(Policy::Priority(vec![1]));
+        lab.says(0, [Some("Anna"), None, None]);
+        forget_copy(&mut lab.state, 1);
+        lab.now += SECOND;
+        let (now, values) = (lab.now, values([Some("Ann"), Some("A 1"), Some("10")]));
+        let event = Event {
+            endpoint: 1,
+            kind: EventKind::Upsert,
+            remote: &[2],
+            values: &values,
+            void: &[],
+            at: None,
+            now,
+            read_before: now,
+            is_double: is_spare,
+            lineage: now,
+        };
+        let facts = apply(&mut lab.state, &event, &lab.rules, &|_| None);
+        (facts.verdicts.first().map(|why| why.verdict), lab.text(0), lab.owed(1))
+    };
+    assert_eq!(verdict(false), (Some(Verdict::Won), "Ann".into(), Owed::Nothing));
+    assert_eq!(verdict(true), (Some(Verdict::Spare), "Anna".into(), Owed::Update(vec![0])));
 }
 
 #[test]

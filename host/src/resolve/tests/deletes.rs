@@ -68,6 +68,7 @@ fn edits_of_fields_a_deleter_does_not_have_are_seen_if_they_were_made_before_it_
             at: None,
             now: lab.now + SECOND,
             read_before: lab.now + read_before,
+            is_double: false,
             lineage: lab.now,
         };
         apply(&mut lab.state, &event, &lab.rules, &|_| None).deleted
@@ -94,7 +95,18 @@ fn a_reference_that_leads_nowhere_is_no_edit_the_deleter_has_not_seen() {
         let silent = [None, None, None];
         let (at, now, read_before, lineage) = (None, lab.now, lab.now, lab.now);
         let kind = EventKind::Delete;
-        let event = Event { endpoint: 1, kind, remote: &[1], values: &silent, void, at, now, read_before, lineage };
+        let event = Event {
+            endpoint: 1,
+            kind,
+            remote: &[1],
+            values: &silent,
+            void,
+            at,
+            now,
+            read_before,
+            lineage,
+            is_double: false,
+        };
         apply(&mut lab.state, &event, &lab.rules, &|_| None).deleted
     };
     assert_eq!(delete(&[]), Some(Deletion::Held));

@@ -256,6 +256,10 @@ impl Work<'_> {
             EventKind::Delete => self.void(endpoint, record, &decided.unit)?,
             EventKind::Upsert | EventKind::Undelete => Vec::new(),
         };
+        let is_double = match row.kind {
+            EventKind::Delete => self.has_spare(endpoint, record),
+            EventKind::Upsert | EventKind::Undelete => is_new_link && self.is_spare(endpoint, row),
+        };
         let Some(touched) = decided.unit.get(record) else {
             return Err(SyncError::internal(self.hub.def.name.as_str(), "a record was not loaded"));
         };
@@ -273,6 +277,7 @@ impl Work<'_> {
             now,
             read_before,
             lineage,
+            is_double,
         };
         let facts = apply(&mut touched.state, &event, rules, &|dispute| answers.get(dispute).cloned());
         touched.is_dirty |= facts.is_touched;

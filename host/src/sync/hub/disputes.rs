@@ -23,7 +23,12 @@ impl Work<'_> {
             let (kind, state) = match why.verdict {
                 Verdict::Held => (ConflictKind::Field, ConflictState::Open),
                 Verdict::Quarantined if !why.changes.is_empty() => (ConflictKind::Oscillation, ConflictState::Open),
-                Verdict::Won | Verdict::Lost | Verdict::Merged | Verdict::Restored | Verdict::Ignored
+                Verdict::Won
+                | Verdict::Lost
+                | Verdict::Merged
+                | Verdict::Restored
+                | Verdict::Ignored
+                | Verdict::Spare
                     if self.has(Mechanism::LoserKept) =>
                 {
                     (ConflictKind::Field, ConflictState::Decided)
@@ -81,6 +86,7 @@ impl Work<'_> {
         let policy = match why.verdict {
             Verdict::Restored if group.is_some_and(|group| group.owner.is_none()) => "lost",
             Verdict::Restored | Verdict::Ignored => "owner",
+            Verdict::Spare => "second copy",
             _ => group.map_or("manual", |group| group.policy.name()),
         };
         let body = json!({

@@ -97,7 +97,7 @@ impl Work<'_> {
         }
         let exact = self.settled.matching.exact.len();
         for key in keys.iter().take(exact).flatten() {
-            let found = self.with_key(endpoint, *key, unit);
+            let found = self.with_key(endpoint, row, *key, unit);
             let of = |kind: Candidate| found.iter().filter(move |(_, is)| *is == kind).map(|(record, _)| *record);
             let (free, taken): (Vec<RecordId>, Vec<RecordId>) =
                 (of(Candidate::Free).collect(), of(Candidate::Taken).collect());
@@ -115,11 +115,11 @@ impl Work<'_> {
         self.by_score(endpoint, row, keys.get(exact).copied().flatten(), unit)
     }
 
-    fn with_key(&self, endpoint: usize, key: MatchKey, unit: &Unit) -> Vec<(RecordId, Candidate)> {
+    fn with_key(&self, endpoint: usize, row: &Incoming, key: MatchKey, unit: &Unit) -> Vec<(RecordId, Candidate)> {
         let mut found: Vec<(RecordId, Candidate)> = Vec::new();
         for record in unit.keys.get(&key).into_iter().flatten() {
             if found.iter().all(|(known, _)| known != record)
-                && let Some(kind) = self.candidate(endpoint, *record, key, unit)
+                && let Some(kind) = self.candidate(endpoint, row, *record, key, unit)
             {
                 found.push((*record, kind));
             }
@@ -128,7 +128,14 @@ impl Work<'_> {
     }
 
     /// What a record is to a remote record of this endpoint; none if it no longer has the key.
-    fn candidate(&self, endpoint: usize, record: RecordId, key: MatchKey, unit: &Unit) -> Option<Candidate> {
+    fn candidate(
+        &self,
+        endpoint: usize,
+        row: &Incoming,
+        record: RecordId,
+        key: MatchKey,
+        unit: &Unit,
+    ) -> Option<Candidate> {
         let state = &unit.peek(record)?.state;
         let is_fresh = state.version == 0;
         // A copy that nobody has seen yet is known by what it was made with, though something else may have been agreed on since.
@@ -139,10 +146,14 @@ impl Work<'_> {
         {
             return None;
         }
-        // A record that was deleted and is still somewhere comes back; what is nowhere any more begins anew.
-        let is_somewhere = state.is_live() || state.sides.iter().any(|side| side.link.is_linked());
+        // A record that was deleted and is still somewhere comes back; what is nowhere any more begins anew. A copy that was being made
+        // when it was deleted is its own.
+        let is_made = || state.side(endpoint).is_some_and(|side| side.may_be_made(self.now()));
+        let is_somewhere = state.is_live() || state.sides.iter().any(|side| side.link.is_linked()) || is_made();
         Some(match state.side(endpoint).map(|side| &side.link) {
             _ if !is_somewhere => Candidate::Dead,
+            // A second copy is not the first one come back.
+            _ if !state.is_live() && self.is_spare(endpoint, row) => Candidate::Taken,
             Some(Link::None | Link::Gone(_)) | None => Candidate::Free,
             Some(_) => Candidate::Taken,
         })
@@ -151,7 +162,7 @@ impl Work<'_> {
     fn by_score(&self, endpoint: usize, row: &Incoming, block: Option<MatchKey>, unit: &Unit) -> Identity {
         let (Some(scored), Some(block)) = (&self.settled.matching.scored, block) else { return Identity::New };
         let mut candidates: Vec<(RecordId, f64)> = Vec::new();
-        for (record, kind) in self.with_key(endpoint, block, unit) {
+        for (record, kind) in self.with_key(endpoint, row, block, unit) {
             let Some(touched) = unit.peek(record).filter(|_| kind == Candidate::Free) else { continue };
             let score = scored
                 .fields

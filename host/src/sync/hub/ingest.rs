@@ -152,7 +152,7 @@ impl Work<'_> {
         unit.endpoints.extend(update);
         let asked = unit.conflicts.clone();
         self.commit(unit)?;
-        self.note_asked(&asked);
+        self.note_asked(&asked)?;
         self.check_letters()
     }
 

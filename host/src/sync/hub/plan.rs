@@ -77,7 +77,7 @@ impl Collisions {
 
     fn count(&mut self, verdict: Verdict) {
         match verdict {
-            Verdict::Lost => self.kept += 1,
+            Verdict::Lost | Verdict::Spare => self.kept += 1,
             Verdict::Won => self.taken += 1,
             Verdict::Merged => self.merged += 1,
             Verdict::Held | Verdict::Quarantined => self.open += 1,

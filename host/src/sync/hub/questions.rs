@@ -21,22 +21,28 @@ impl Work<'_> {
         for open in open {
             self.disputed.insert(open.conflict.record);
             if is_question(open.conflict.kind) {
-                self.questions.insert(open.conflict.subject, (open.id, open.conflict.body));
+                self.questions.insert(open.conflict.subject.clone(), open);
             }
         }
     }
 
     /// What a unit that is durable now has asked and answered.
-    pub fn note_asked(&mut self, changes: &[ConflictChange]) {
+    pub fn note_asked(&mut self, changes: &[ConflictChange]) -> Result<(), SyncError> {
         for change in changes {
             match change {
                 ConflictChange::Put(new) if new.state == ConflictState::Open => {
                     self.disputed.insert(new.record);
+                    if is_question(new.kind) {
+                        let open = self.open_conflicts(new.record)?.into_iter();
+                        let asked = open.filter(|open| is_question(open.conflict.kind));
+                        self.questions.extend(asked.map(|asked| (asked.conflict.subject.clone(), asked)));
+                    }
                 }
                 ConflictChange::Put(_) => {}
-                ConflictChange::Close { id, .. } => self.questions.retain(|_, (known, _)| known != id),
+                ConflictChange::Close { id, .. } => self.questions.retain(|_, known| known.id != *id),
             }
         }
+        Ok(())
     }
 
     /// Nobody has to decide about fields of a record that is gone everywhere, nor about a delete once the record is back, or gone
@@ -104,7 +110,7 @@ impl Work<'_> {
         let record = candidates.first().map_or(RecordId(0), |(record, _)| *record);
         self.wait(endpoint, row, self.now() + WAIT_FOR_PERSON, kind.name(), &mut decided.unit);
         // Who has waited may have waited for something else than an answer.
-        let asked = self.questions.get(&subject).map(|(_, asked)| asked);
+        let asked = self.questions.get(&subject).map(|asked| &asked.conflict.body);
         if asked.is_some_and(|asked| row.has_waited || *asked == body) {
             return;
         }
@@ -219,12 +225,28 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// Whether a remote record was a second copy of one, and nobody has said anything else.
+    pub fn is_spare(&self, endpoint: usize, row: &Incoming) -> bool {
+        let asked = (!self.questions.is_empty()).then(|| self.questions.get(&self.letter_text(endpoint, &row.remote)));
+        asked.flatten().is_some_and(|asked| asked.conflict.kind == ConflictKind::Duplicate)
+    }
+
+    /// Whether an endpoint has a second copy of a record, and nobody has said anything else.
+    pub fn has_spare(&self, endpoint: usize, record: RecordId) -> bool {
+        let Some(end) = self.settled.ends.get(endpoint) else { return false };
+        let is_its = |subject: &str| subject.split_once(' ').is_some_and(|(name, _)| name == end.name);
+        self.disputed.contains(&record)
+            && self.questions.iter().any(|(subject, Conflict { conflict, .. })| {
+                conflict.record == record && conflict.kind == ConflictKind::Duplicate && is_its(subject)
+            })
+    }
+
     /// The remote record is known, gone or another: nobody has to answer any more what was asked about it.
     pub fn close_question(&self, endpoint: usize, remote: &[u8], unit: &mut Unit) {
         if self.questions.is_empty() {
             return;
         }
-        let Some((id, _)) = self.questions.get(&self.letter_text(endpoint, remote)) else { return };
+        let Some(Conflict { id, .. }) = self.questions.get(&self.letter_text(endpoint, remote)) else { return };
         if !closed(unit).any(|closed| closed == *id) {
             unit.conflicts.push(outdated(*id));
         }

@@ -14,7 +14,7 @@ use crate::lineage::{EndRows, Entry, EntryKind};
 use crate::record::{Field, Value, read_value, write_value};
 use crate::resolve::{Link, Mechanism, Owed, RecordState, Segment, decode, encode, owed};
 use crate::store::{
-    ConflictId, Counters, EndpointId, EndpointState, Epoch, HubCommit, HubState, IntentRow, IntentState, KeyDigest,
+    Conflict, Counters, EndpointId, EndpointState, Epoch, HubCommit, HubState, IntentRow, IntentState, KeyDigest,
     NewLineage, RecordId, RecordQuery, RunId,
 };
 use crate::sync::error::SyncError;
@@ -45,8 +45,8 @@ pub(super) struct Work<'a> {
     pub held: Vec<crate::sync::report::HeldDeletes>,
     /// Keys with an open dead letter.
     pub open_letters: std::collections::HashSet<KeyDigest>,
-    /// What a person was asked about remote records that may be several of ours, by its subject, with the text of the question.
-    pub questions: HashMap<String, (ConflictId, String)>,
+    /// What a person was asked about remote records that may be several of ours, by its subject.
+    pub questions: HashMap<String, Conflict>,
     /// Records about which a person was asked something.
     pub disputed: std::collections::HashSet<RecordId>,
     /// Endpoints that could not be asked or written in this run.

@@ -3,7 +3,7 @@
 use lockstep::project::HubDeletes;
 
 use super::equal::{Open, differences, records};
-use super::{amplification, has_fixed_copy, is_delete_of, lost, seen_by, sums};
+use super::{amplification, clocks, has_fixed_copy, is_delete_of, lost, seen_by, sums};
 use crate::connect::BATCH_REFUSED;
 use crate::field::has_poison;
 use crate::ledger::Author;
@@ -28,6 +28,9 @@ pub fn finish(core: &mut Core, view: &View) {
     }
     for what in sums::wrong(core, view) {
         core.fail("3 no lost update", what);
+    }
+    for what in clocks::wrong(core, view) {
+        core.fail("8 newest", what);
     }
     for what in undead(core, view) {
         core.fail("4 no resurrection", what);

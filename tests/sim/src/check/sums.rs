@@ -61,7 +61,8 @@ fn counter(core: &Core, field: usize, class: usize, changes: &[&Change], count: 
     // Nobody can tell a write whose answer was lost from somebody who counted up to the same number.
     let is_twice = |change: &&&Change| {
         let is_same = |other: &&&Change| other.system != change.system && number(&other.after) == number(&change.after);
-        core.plan.quirks.loses_answers() && changes.iter().any(|other| is_same(&other))
+        let is_reached = changes.iter().any(|other| is_same(&other)) || core.ledger.is_foreseen(change, field);
+        core.plan.quirks.loses_answers() && is_reached
     };
     let delta = |change: &Change| number(&change.after) - number(&change.before);
     let mut doubtful = changes.iter().filter(is_twice).map(|change| delta(change));

@@ -223,6 +223,9 @@ impl RowWriter {
         }
         if let Err(refusal) = Self::check(core, system, row) {
             let status = status_of(&refusal);
+            if let Some(key) = Self::find(core, system, row) {
+                core.ledger.refuse((system, key));
+            }
             core.hit(if status == WriteStatus::Conflict { Mark::RowConflict } else { Mark::RowRefused }, row.op);
             let (now, name) = (core.now, core.plan.systems[system].name);
             core.trace.event(now, "refused", &[system as i64, row.op as i64], || {
@@ -248,9 +251,18 @@ impl RowWriter {
         (status, None, row.promised)
     }
 
-    fn take_page(&mut self, changes: &Changes, core: &mut Core) -> Result<WriteResults> {
+    fn send(&self, rows: &[Row], core: &mut Core) {
         let system = self.conn.system;
-        let mut rows = self.rows(changes, core)?;
+        for row in rows.iter().filter(|row| row.op != Op::Delete) {
+            let Some(key) = Self::find(core, system, row) else { continue };
+            if let Some(now) = core.systems[system].get(key).cloned() {
+                core.ledger.send((system, key), &row.patch, &now);
+            }
+        }
+    }
+
+    fn take_page(&mut self, mut rows: Vec<Row>, core: &mut Core) -> Result<WriteResults> {
+        let system = self.conn.system;
         let profile = core.plan.clone().systems[system].clone();
         if profile.all_or_nothing {
             self.refuse_all(core, &rows)?;
@@ -366,9 +378,11 @@ impl Writer for RowWriter {
         }
         self.is_broken = true;
         let op = self.op(changes);
-        self.conn.arrive(op).await?;
         let sim = self.conn.sim.clone();
-        let results = self.take_page(changes, &mut sim.core());
+        let rows = self.rows(changes, &mut sim.core())?;
+        self.send(&rows, &mut sim.core());
+        self.conn.arrive(op).await?;
+        let results = self.take_page(rows, &mut sim.core());
         self.conn.answer(op).await?;
         self.is_broken = results.is_err();
         results

@@ -77,6 +77,7 @@ pub fn agenda(
     }
     agenda.sort_by_key(|(at, _)| *at);
     agenda.truncate(usize::try_from(options.edits).unwrap_or(usize::MAX));
+    agenda.extend(forgotten(options.seed, systems, &agenda));
     agenda.extend(faults(options.seed, systems, end));
     agenda.sort_by_key(|(at, _)| *at);
     runs.retain(|at| *at < end);
@@ -137,6 +138,22 @@ fn runs_around(chance: &mut Chance, at: i64, length: i64, runs: &mut Vec<i64>) {
         runs.push(run);
         run += every;
     }
+}
+
+/// Some deletes are forgotten before anybody has asked for them.
+fn forgotten(seed: u64, systems: &[Profile], agenda: &Agenda) -> Agenda {
+    let mut chance = Chance::new(seed, "forgotten deletes");
+    let forgets = |system: &usize| systems[*system].faults.has(Quirk::ExpiredPositions);
+    let deletes = agenda.iter().filter_map(|(at, act)| match act {
+        Act::User { system, edit: Edit::Delete, .. } if forgets(system) => Some((*at, *system)),
+        _ => None,
+    });
+    let mut forgotten = Vec::new();
+    for (at, system) in deletes {
+        let after = chance.between(1, 10 * SECOND);
+        forgotten.extend(chance.permille(150).then_some((at + after, Act::Expire { system })));
+    }
+    forgotten
 }
 
 fn faults(seed: u64, systems: &[Profile], end: i64) -> Agenda {
