@@ -4,6 +4,8 @@
 //! This crate must not know any API's own words: what an error looks like, what a page is called, how keys are written.
 
 pub mod answer;
+#[cfg(any(test, feature = "floats"))]
+mod float;
 mod member;
 mod rows;
 mod same;

@@ -19,7 +19,7 @@ pub fn plain(column: ColumnView<'_>, logical: LogicalType, row: usize) -> Option
         }
         (_, Layout::Int64) => column.int64(row).map(|value| value.to_string()),
         #[cfg(any(test, feature = "floats"))]
-        (_, Layout::Float64) => column.float64(row).map(|value| format!("{value:?}")),
+        (_, Layout::Float64) => column.float64(row).map(crate::float::float),
         (LogicalType::Binary, _) => {
             column.bytes(row).map(|bytes| bytes.iter().map(|byte| format!("{byte:02x}")).collect())
         }
