@@ -3,7 +3,10 @@
 mod bad_answers;
 mod customers;
 mod hub;
+mod imports;
+mod plain_xml;
 mod security;
+mod spyne;
 mod tally;
 
 use lockstep::plugin::PluginConnector;

@@ -86,8 +86,12 @@ fn is_without_scheme(path: &str) -> bool {
 /// in disguise.
 fn resolve(from: &str, path: &str) -> Option<String> {
     let mut segments: Vec<&str> = Vec::new();
+    let from = from.split('?').next().unwrap_or_default();
+    // Nothing but a query is one of the same path.
+    if path.is_empty() {
+        return Some(from.to_owned());
+    }
     if !path.starts_with('/') {
-        let from = from.split('?').next().unwrap_or_default();
         segments.extend(from.split('/').skip(1));
         segments.pop();
     }
@@ -146,6 +150,7 @@ mod tests {
     #[test]
     fn links_lead_on_whatever_the_server_calls_itself() {
         check("Customers?$skiptoken=2", "/odata/v4/sales/Customers?$skiptoken=2");
+        check("?$skiptoken=2", "/odata/v4/sales/Customers?$skiptoken=2");
         check("/odata/v4/sales/Customers?a=b c", "/odata/v4/sales/Customers?a=b%20c");
         check("http://localhost:4004/odata/v4/sales/Customers?$skip=2#x", "/odata/v4/sales/Customers?$skip=2");
         check("//inner/odata/v4/sales/Customers", "/odata/v4/sales/Customers");

@@ -146,7 +146,8 @@ impl Connection {
                 scope.set(name, value);
             }
         }
-        let path = template::text(&request.path, &scope, encode).ok_or_else(|| unnamed("path", &request.path))?;
+        let path = request.path.as_deref().unwrap_or_default();
+        let path = template::text(path, &scope, encode).ok_or_else(|| unnamed("path", path))?;
         let mut target = match path.trim_start_matches('/') {
             "" if !self.service.root().is_empty() => self.service.root().to_owned(),
             path => self.service.target(path),
@@ -181,11 +182,14 @@ impl Connection {
         for (name, value) in encoded.headers {
             set(&mut ask.headers, &name, value);
         }
-        if request.path.is_empty() {
+        if request.path.is_none() {
             encoded.target.into_iter().for_each(|target| ask.target = target);
         }
         let mut wanted = Vec::new();
-        template::secrets(&body.template, &mut wanted);
+        [Some(&body.template), body.header.as_ref()]
+            .into_iter()
+            .flatten()
+            .for_each(|part| template::secrets(part, &mut wanted));
         request.with.iter().for_each(|(_, value)| template::secrets(value, &mut wanted));
         let text = String::from_utf8_lossy(&encoded.body);
         ask.secrets = wanted.into_iter().map(|name| (name.clone(), template::mark_of(mark, &name))).collect();

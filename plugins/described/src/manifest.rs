@@ -148,7 +148,7 @@ fn read_envelopes(root: &Place<'_>, known: &Known<'_>, own: &[String]) -> Read<V
         // Names that those who use it give values to.
         let names = place.optional("names").map(|names| names.texts()).transpose()?.unwrap_or_default();
         let own: Vec<String> = own.iter().cloned().chain(names.into_iter().map(str::to_owned)).collect();
-        let envelope = Request::read(&place, known, &own)?;
+        let envelope = Request::part(&place, known, &own)?;
         envelopes.push((name.to_owned(), envelope));
     }
     Ok(envelopes)

@@ -75,17 +75,21 @@ impl Shape<'_> {
     }
 
     /// What an element is called in a document: by its name, or by that and its namespace where the name alone would be somebody else's.
+    /// Where no schema says what is whose, those of a namespace that the manifest names are called by its prefix, always: what a record
+    /// happens to have beside it must not change what an element is.
     fn called(&self, around: &Element<'_>, child: &Element<'_>, is_declared: bool, declared: &[&Decl]) -> String {
         let local = child.name.local;
+        let prefix = self.options.namespaces.iter().find(|(_, space)| *space == child.name.space);
+        let is_other = |other: &Element<'_>| other.name.local == local && other.name != child.name;
         let is_others = match declared.iter().any(|known| known.name.local == local) {
             true => !is_declared,
-            false => around.children.iter().any(|other| other.name.local == local && other.name != child.name),
+            false => child.name.space != around.name.space && around.children.iter().any(is_other),
         };
-        if !is_others {
-            return local.to_owned();
+        match prefix {
+            Some((prefix, _)) if is_others || self.schema.is_empty() => format!("{prefix}:{local}"),
+            None if is_others => format!("{{{}}}{local}", child.name.space),
+            _ => local.to_owned(),
         }
-        let prefix = self.options.namespaces.iter().find(|(_, space)| *space == child.name.space);
-        prefix.map_or_else(|| format!("{{{}}}{local}", child.name.space), |(prefix, _)| format!("{prefix}:{local}"))
     }
 
     /// Writes a document as the content of an element that was begun.

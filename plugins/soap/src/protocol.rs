@@ -303,7 +303,12 @@ impl Protocol for Soap {
         for (key, is_header) in [(INPUT, false), ("header", true)] {
             let Some(part) = place.optional(key) else { continue };
             let node = self.part(&part)?;
-            let Some(body) = body.as_mut().filter(|body| body.kind == INPUT) else {
+            // An envelope may say the header, and each request its operation.
+            let known = match is_header {
+                true => Some(body.get_or_insert_with(|| Body::new(INPUT, Node::Object(Vec::new())))),
+                false => body.as_mut(),
+            };
+            let Some(body) = known.filter(|body| body.kind == INPUT) else {
                 return Err(part.wrong("belongs to an `operation`, and there is none"));
             };
             *(if is_header { body.header.get_or_insert_default() } else { &mut body.template }) = node;

@@ -103,6 +103,10 @@ pub struct Schema {
 }
 
 impl Schema {
+    pub fn is_empty(&self) -> bool {
+        self.elements.is_empty() && self.types.is_empty()
+    }
+
     /// An element that a document may begin with.
     pub fn element(&self, name: &Name<'_>) -> Option<&Decl> {
         self.elements.iter().find(|known| known.name == *name)

@@ -20,6 +20,7 @@ mod process;
 mod pypi;
 mod salesforce;
 mod soap;
+mod spyne;
 mod stripe;
 
 pub use apis::Api;
@@ -33,4 +34,5 @@ pub use postgres::{Options, Postgres, Shutdown};
 pub use pypi::componentize_py;
 pub use salesforce::Salesforce;
 pub use soap::{Soap, WSDL as SOAP_WSDL};
+pub use spyne::Spyne;
 pub use stripe::Stripe;

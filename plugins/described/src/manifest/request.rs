@@ -10,7 +10,8 @@ use crate::protocol::Protocol;
 #[derive(Clone, Debug)]
 pub struct Request {
     pub method: &'static str,
-    pub path: String,
+    /// None if the manifest leaves it to the protocol.
+    pub path: Option<String>,
     /// Templates; a list gives the parameter several times.
     pub query: Vec<(String, Node)>,
     pub headers: Vec<(String, String)>,
@@ -64,6 +65,16 @@ impl Known<'_> {
 impl Request {
     /// The keys of [`KEYS`] in an object that may have others.
     pub fn read(place: &Place<'_>, known: &Known<'_>, own: &[String]) -> Read<Self> {
+        let request = Self::part(place, known, own)?;
+        let has_operation = request.body.as_ref().is_some_and(|body| body.operation.is_some());
+        if request.path.is_none() && !has_operation {
+            place.required("path", "\"/contacts\"")?;
+        }
+        Ok(request)
+    }
+
+    /// What several requests have in common.
+    pub fn part(place: &Place<'_>, known: &Known<'_>, own: &[String]) -> Read<Self> {
         let with = match place.optional("with") {
             Some(with) => {
                 with.members()?.into_iter().map(|(name, value)| (name.to_owned(), value.node.clone())).collect()
@@ -73,7 +84,6 @@ impl Request {
         let mut own = own.to_vec();
         own.extend(with.iter().map(|(name, _): &(String, Node)| name.clone()));
         let protocol = known.protocol;
-        let has_path = place.optional("path").is_some() || place.optional("envelope").is_some();
         let mut request = match place.optional("envelope") {
             Some(envelope) => {
                 let choices: Vec<(&str, usize)> =
@@ -84,7 +94,7 @@ impl Request {
             }
             None => Self {
                 method: protocol.method(),
-                path: String::new(),
+                path: None,
                 query: Vec::new(),
                 headers: Vec::new(),
                 body: None,
@@ -98,10 +108,6 @@ impl Request {
         own.extend(protocol.names().iter().map(|name| (*name).to_owned()));
         request.lay_over(place, &own)?;
         request.body = protocol.body(place, request.body)?;
-        let has_operation = request.body.as_ref().is_some_and(|body| body.operation.is_some());
-        if !has_path && !has_operation {
-            place.required("path", "\"/contacts\"")?;
-        }
         for key in protocol.body_keys() {
             place.optional(key).iter().try_for_each(|value| template::check(value, &own))?;
         }
@@ -122,7 +128,7 @@ impl Request {
             place.optional(key).iter().try_for_each(|value| template::check(value, own))?;
         }
         if let Some(path) = place.optional("path") {
-            self.path = path.text()?.to_owned();
+            self.path = Some(path.text()?.to_owned());
         }
         if let Some(method) = place.optional("method") {
             self.method = method.choice(METHODS)?;

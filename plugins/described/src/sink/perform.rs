@@ -174,7 +174,7 @@ fn judged(
 }
 
 fn asked(writing: &Writing, task: &Task) -> Asked {
-    let path = &writing.request.path;
+    let path = writing.request.path.as_deref().unwrap_or_default();
     let about = Circumstances {
         deed: task.deed,
         has_version: task.has_version,
