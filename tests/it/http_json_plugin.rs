@@ -4,6 +4,8 @@ mod bad_answers;
 mod couch_hub;
 mod couchdb;
 mod hubspot;
+mod hubspot_objects;
+mod limits;
 mod lives;
 mod shops_and_lists;
 

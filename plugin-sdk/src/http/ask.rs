@@ -29,6 +29,9 @@ pub struct Ask {
     pub secrets: Vec<(String, String)>,
     /// The string in the body, an XML document, in whose place the host puts the security header of the connection, or nothing.
     pub security: Option<String>,
+    /// What the service calls the headers with what is left to be asked, where these are not common names: `remaining`, `used`, `reset`,
+    /// `daily_remaining`, `daily_used`. The host keeps to what they say.
+    pub rate_headers: Vec<(String, String)>,
 }
 
 impl Ask {
@@ -112,7 +115,7 @@ pub fn ask_all(endpoint: &str, asks: Vec<Ask>) -> Vec<Result<Reply>> {
             target: ask.target,
             headers: ask.headers.into_iter().map(|(name, value)| (name, value.into_bytes())).collect(),
             body: ask.body,
-            options: options(ask.is_idempotent, ask.secrets, ask.security),
+            options: options(ask.is_idempotent, ask.secrets, ask.security, ask.rate_headers),
         })
         .collect();
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
@@ -131,11 +134,13 @@ fn options(
     is_idempotent: Option<bool>,
     secrets: Vec<(String, String)>,
     security: Option<String>,
+    rate_headers: Vec<(String, String)>,
 ) -> Vec<(String, String)> {
     let idempotent = is_idempotent.map(|is| ("idempotent".to_owned(), is.to_string()));
     let secrets = secrets.into_iter().map(|(name, mark)| (format!("secret:{name}"), mark));
     let security = security.map(|mark| ("security".to_owned(), mark));
-    idempotent.into_iter().chain(secrets).chain(security).collect()
+    let rate_headers = rate_headers.into_iter().map(|(key, name)| (format!("rate-header:{key}"), name));
+    idempotent.into_iter().chain(secrets).chain(security).chain(rate_headers).collect()
 }
 
 /// Only the host sends requests; natively [`crate::testing::serve`] answers them.

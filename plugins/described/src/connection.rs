@@ -162,6 +162,7 @@ impl Connection {
         }
         let mut ask = Ask::new(request.method, target);
         ask.is_idempotent = request.is_idempotent;
+        ask.rate_headers.clone_from(&self.manifest.rate_headers);
         set(&mut ask.headers, "Accept", self.manifest.protocol.accept().to_owned());
         for (name, value) in self.manifest.headers.iter().chain(&request.headers) {
             if let Some(value) = template::text(value, &scope, str::to_owned) {

@@ -33,6 +33,8 @@ pub struct Manifest {
     /// The path that all others stand below.
     pub base: String,
     pub headers: Vec<(String, String)>,
+    /// What the API calls the headers with what is left to be asked.
+    pub rate_headers: Vec<(String, String)>,
     pub rules: Rules,
     pub login: Option<Login>,
     pub parameters: Vec<(String, Node)>,
@@ -48,7 +50,11 @@ pub struct Login {
     pub values: Vec<(String, Vec<String>)>,
 }
 
-const KEYS: &[&str] = &["name", "comment", "base", "headers", "parameters", "errors", "login", "envelopes", "streams"];
+const KEYS: &[&str] =
+    &["name", "comment", "base", "headers", "rate_headers", "parameters", "errors", "login", "envelopes", "streams"];
+
+/// As the connection's own `budget.headers` has them.
+const RATE_HEADERS: &[&str] = &["remaining", "used", "reset", "daily_remaining", "daily_used"];
 
 /// A connection's `config`, as the host hands it on.
 pub fn settings(json: &str) -> Result<Node> {
@@ -82,6 +88,13 @@ impl Manifest {
             }
             None => Vec::new(),
         };
+        let rate_headers = match root.optional("rate_headers") {
+            Some(headers) => {
+                headers.close(RATE_HEADERS)?;
+                headers.each_member(|key, name| Ok((key.to_owned(), name.text()?.to_owned())))?
+            }
+            None => Vec::new(),
+        };
         known.envelopes = read_envelopes(&root, &known, &own)?;
         let streams = root.required("streams", "{ contacts = { … } }")?;
         let streams = streams.each_member(|name, stream| StreamSpec::read(name, stream, &known, &own).map(Rc::new))?;
@@ -95,7 +108,7 @@ impl Manifest {
         };
         let mut rules = root.optional("errors").map(|errors| Rules::read(&errors)).transpose()?.unwrap_or_default();
         protocol.add_rules(&mut rules)?;
-        Ok(Self { base, headers, rules, login, parameters, streams, protocol: protocol.clone() })
+        Ok(Self { base, headers, rate_headers, rules, login, parameters, streams, protocol: protocol.clone() })
     }
 
     pub fn stream(&self, name: &str) -> Result<&Rc<StreamSpec>> {

@@ -82,10 +82,12 @@ impl Taken {
 /// Begins to read.
 pub fn open(connection: Connection, request: &ReadRequest) -> Result<StreamReader> {
     let plan = Plan::new(connection, request)?;
-    let (goal, way) = plan.begin(request)?;
+    let (mut goal, mut way) = plan.begin(request)?;
+    if plan.listing(&goal).is_partial {
+        goal.is_doubtful();
+    }
     let collector = Collector::new(&plan.spec, &plan.fields, &plan.wanted)?;
     let family = Family::new(&plan, &way)?;
-    let mut way = way;
     // What was shown of a page says nothing about which of its records it was, once they may have moved.
     if !plan.listing(&goal).paging.is_stable {
         way.at.skip = 0;

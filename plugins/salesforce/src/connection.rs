@@ -46,13 +46,20 @@ impl Connection {
 
     /// A request whose answer shall be of this type.
     pub fn send_as(&self, request: Ask, kind: &str) -> Result<Reply> {
-        ask(ALIAS, request.header("Accept", kind))
+        ask(ALIAS, dressed(request, kind))
     }
 
     /// Requests that have nothing to do with each other, side by side.
     pub fn send_all(&self, requests: Vec<Ask>) -> Vec<Result<Reply>> {
-        ask_all(ALIAS, requests.into_iter().map(|request| request.header("Accept", "application/json")).collect())
+        ask_all(ALIAS, requests.into_iter().map(|request| dressed(request, "application/json")).collect())
     }
+}
+
+/// A request whose answer shall be of this type, and says how many of the day's are left.
+fn dressed(request: Ask, kind: &str) -> Ask {
+    let mut request = request.header("Accept", kind);
+    request.rate_headers = vec![("daily_used".to_owned(), "Sforce-Limit-Info".to_owned())];
+    request
 }
 
 /// A document of an answer's text.

@@ -108,6 +108,20 @@ async fn what_the_upstream_says_is_left_is_heeded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_may_say_what_the_headers_are_called_and_the_connection_knows_better() {
+    for (budget, waits) in [("", vec![Duration::from_secs(7)]), ("headers = { remaining = \"X-Other\" }", vec![])] {
+        let server = Server::start(|_, _| Answer::status(200).header("x-left", "0").header("x-until", "7"));
+        let lab = Lab::new("");
+        let connector = lab.connect(&keys(&server, budget));
+        let options =
+            json!([["rate-header:remaining", "X-Left"], ["rate-header:reset", "X-Until"], ["rate-header:?", "x"]]);
+        let round = json!([{ "target": "/x", "options": options }]);
+        assert!(send(&connector, &json!([round, round])).await.iter().all(|answer| answer.status == 200));
+        assert_eq!(lab.clock.slept(), waits, "{budget}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_others_used_of_the_day_counts_too() {
     let server = Server::start(|_, _| Answer::status(200).header("sforce-limit-info", "api-usage=4990/5000"));
     let keys = keys(&server, "daily = 5000, reserve = 0.001, headers = { daily_used = \"Sforce-Limit-Info\" }");

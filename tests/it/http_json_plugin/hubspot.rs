@@ -11,7 +11,7 @@ use crate::hub::systems::figures;
 use crate::mirror::project::Project;
 use crate::plugins::{Reading, apply, changes, complaints, ids, page, records, run};
 
-const TOKEN: &str = "pat-na1-secret-of-hubspot";
+pub const TOKEN: &str = "pat-na1-secret-of-hubspot";
 
 fn start(contacts: &[Value]) -> (Api, PluginConnector) {
     let server = Api::start("hubspot");
@@ -177,7 +177,7 @@ fn contacts_are_looked_up_by_id_and_by_address() {
     });
 }
 
-const README: &str = include_str!("../../../plugins/http-json/apis/hubspot/README.md");
+pub const README: &str = include_str!("../../../plugins/http-json/apis/hubspot/README.md");
 
 /// What the README shows works as it stands there, but for where the systems are.
 #[test]

@@ -268,6 +268,34 @@ fn shopify_fails_with_200_and_makes_those_wait_who_ask_too_much() {
 }
 
 #[test]
+fn shopify_carries_out_the_queries_for_products_and_refuses_what_its_schema_does_not_have() {
+    run(async {
+        let (server, plugin) = shopify();
+        let life = Life {
+            plugin: &plugin,
+            stream: "products",
+            name: "title",
+            unique: "handle",
+            values: ["one", "two", "three"],
+            bad: json!({"status": "NO_SUCH_STATUS"}),
+            is_strict: false,
+        };
+        life.live().await;
+        let names = changed(&plugin, "products", "title", || {
+            server.change(&json!({"type": "Product", "time": "2099-01-01T00:00:00Z", "edit": {"gid://shopify/Product/1": {"title": "edited"}}}).to_string());
+        });
+        assert!(names.await.contains(&json!("edited")));
+        // A field that there is not ends the reading with the API's own words.
+        let auth = "auth = { header = { X-Shopify-Access-Token = \"file:secret\" } }";
+        let config = "api = \"shopify\", parameters = { product_fields = \"id titel\" }";
+        let wrong = connect_api(&server.url(), config, auth, "shpat_0123456789abcdef");
+        let failure = Reading::full(&wrong, "products").discovered().await.read_pages(1).await.unwrap_err();
+        assert_eq!((failure.kind, failure.detail_code.as_str()), (FailureKind::Permanent, "undefinedField"));
+        assert!(failure.message.contains("\"titel\""), "{failure}");
+    });
+}
+
+#[test]
 fn mailchimp_makes_members_in_batches_and_calls_them_by_their_digest() {
     run(async {
         let (server, plugin) = mailchimp();

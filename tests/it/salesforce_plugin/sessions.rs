@@ -19,7 +19,7 @@ fn a_session_that_expires_while_records_are_read_is_begun_anew() {
             format!(
                 "http.api = {{ origin = \"{url}\", allow_private = true, auth = {{ jwt_bearer = {{ token_url = \"{url}/services/oauth2/token\", \
                  issuer = \"3MVG9\", subject = \"{subject}\", audience = \"https://login.salesforce.com\", key = \"file:key.pem\" }} }} }}\n\
-                 budget = {{ headers = {{ daily_used = \"Sforce-Limit-Info\" }}, daily = 1000 }}"
+                 budget = {{ daily = 1000 }}"
             )
         };
         let plugin = lab.connect_plugin("salesforce", &connection("sync@example.com"), World::real()).unwrap();

@@ -5,10 +5,11 @@ use std::path::Path;
 
 use crate::account::Account;
 use crate::guardian::Guardian;
-use crate::process::write;
 use crate::{ask, npm};
 
 const FILES: &[(&str, &str)] = &[
+    ("package.json", include_str!("apis/package.json")),
+    ("package-lock.json", include_str!("apis/package-lock.json")),
     ("server.mjs", include_str!("apis/server.mjs")),
     ("hubspot.mjs", include_str!("apis/hubspot.mjs")),
     ("issues.mjs", include_str!("apis/issues.mjs")),
@@ -31,15 +32,13 @@ impl Api {
     /// `name`: `hubspot`, `issues`, `mailchimp`, `odoo`, `shopify`, `tally` or `woocommerce`.
     ///
     /// # Panics
-    /// If node is not installed, or there is no such emulator.
+    /// If node or npm is not installed, the packages cannot be, or there is no such emulator.
     pub fn start(name: &str) -> Self {
+        let modules = npm::install("apis", FILES);
         let account = Account::for_server();
         let folder = account.create_folder(name);
         let guardian = Guardian::watch(&account, &folder, Path::new("kill"), npm::STOP);
-        for (file, text) in FILES {
-            write(&folder.join(file), text);
-        }
-        let port = npm::start_with(&account, &folder, &folder, &[name]);
+        let port = npm::start_with(&account, &modules, &folder, &[name]);
         let server = Self { port, _guardian: guardian };
         assert!(server.ask("GET", "/-/state", "").starts_with('{'), "the emulator is not well");
         server

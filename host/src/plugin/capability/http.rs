@@ -36,7 +36,7 @@ use crate::connector::{Failure, FailureKind};
 use crate::error::codes;
 use crate::plugin::limits::Limits;
 use crate::plugin::tape::{Taped, Track, Way, bytes_from_json, bytes_to_json};
-use crate::project::{Auth, TRANSPORT_HEADERS};
+use crate::project::{Auth, RateHeaders, TRANSPORT_HEADERS};
 use crate::store::PrivateFiles;
 use crate::world::World;
 
@@ -99,6 +99,8 @@ pub struct Request {
     pub secrets: Vec<SecretWish>,
     /// What stands in the body, a document in XML, where the header for WS-Security belongs.
     pub security: Option<String>,
+    /// What the plugin says the service calls its headers; the connection knows better.
+    pub rate_headers: RateHeaders,
 }
 
 #[derive(Clone, Debug)]
@@ -239,6 +241,7 @@ impl Inner {
             is_idempotent,
             secrets: request.secrets,
             security: request.security,
+            rate_headers: request.rate_headers,
         };
         self.exchange(&prepared, call).await
     }
@@ -417,6 +420,7 @@ mod tests {
             is_idempotent: None,
             secrets: vec![],
             security: None,
+            rate_headers: RateHeaders::default(),
         }
     }
 

@@ -7,6 +7,7 @@ use crate::error::codes;
 use crate::plugin::capability::http::{self, Call, HttpOrigin, Request, SecretWish};
 use crate::plugin::instance::State;
 use crate::plugin::trouble::Fate;
+use crate::project::RateHeaders;
 
 impl wit::Host for State {
     async fn send(&mut self, requests: Vec<wit::Request>) -> wasmtime::Result<Vec<Result<wit::Response, Error>>> {
@@ -45,8 +46,9 @@ fn prepare(state: &State, request: wit::Request) -> Result<(HttpOrigin, Request)
     let is_idempotent = is_idempotent(&request.options)?;
     let secrets = secrets(&request.options);
     let security = request.options.iter().find(|(name, _)| name == "security").map(|(_, mark)| mark.clone());
+    let rate_headers = rate_headers(&request.options);
     let wit::Request { method, target, headers, body, .. } = request;
-    Ok((origin, Request { method, target, headers, body, is_idempotent, secrets, security }))
+    Ok((origin, Request { method, target, headers, body, is_idempotent, secrets, security, rate_headers }))
 }
 
 /// `secret:NAME`: what stands for a secret in the body.
@@ -56,6 +58,23 @@ fn secrets(options: &[(String, String)]) -> Vec<SecretWish> {
         Some(SecretWish { name, mark: mark.clone() })
     };
     options.iter().filter_map(wish).collect()
+}
+
+/// `rate-header:KEY`: what the service calls a header that the connection need not name then.
+fn rate_headers(options: &[(String, String)]) -> RateHeaders {
+    let named = |key: &str| {
+        let name = |(option, name): &(String, String)| {
+            (option.strip_prefix("rate-header:") == Some(key)).then(|| name.to_ascii_lowercase())
+        };
+        options.iter().find_map(name)
+    };
+    RateHeaders {
+        remaining: named("remaining"),
+        used: named("used"),
+        reset: named("reset"),
+        daily_remaining: named("daily_remaining"),
+        daily_used: named("daily_used"),
+    }
 }
 
 /// The option `idempotent`; others are for hosts that know them.

@@ -228,6 +228,20 @@ pub struct RateHeaders {
     pub daily_used: Option<String>,
 }
 
+impl RateHeaders {
+    /// The header of a key, as it is called here or, where nothing is said here, as `others` call it.
+    pub fn or(&self, others: &Self) -> Self {
+        let or = |own: &Option<String>, other: &Option<String>| own.clone().or_else(|| other.clone());
+        Self {
+            remaining: or(&self.remaining, &others.remaining),
+            used: or(&self.used, &others.used),
+            reset: or(&self.reset, &others.reset),
+            daily_remaining: or(&self.daily_remaining, &others.daily_remaining),
+            daily_used: or(&self.daily_used, &others.daily_used),
+        }
+    }
+}
+
 impl Default for RequestBudget {
     /// Without limits.
     fn default() -> Self {

@@ -19,6 +19,8 @@ pub struct Listing {
     pub record: Vec<String>,
     pub page_size: u32,
     pub paging: Paging,
+    /// Whether the API leaves out what is old: then a reading never proves that a record is gone.
+    pub is_partial: bool,
 }
 
 #[derive(Debug)]
@@ -72,7 +74,7 @@ pub enum Since {
     Feed { first: String, next: Vec<String> },
 }
 
-const LISTING_KEYS: &[&str] = &["records", "record", "page_size", "paging"];
+const LISTING_KEYS: &[&str] = &["records", "record", "page_size", "paging", "partial"];
 
 impl Listing {
     pub fn read(place: &Place<'_>, known: &Known<'_>, own: &[String], more_keys: &[&str]) -> Read<Self> {
@@ -85,6 +87,7 @@ impl Listing {
             request,
             records,
             record: place.optional_path("record")?.unwrap_or_default(),
+            is_partial: place.is_set("partial")?,
             page_size: u32::try_from(page_size.unwrap_or(PAGE_SIZE_DEFAULT)).unwrap_or(u32::MAX),
             paging: match place.optional("paging") {
                 Some(paging) => Paging::read(&paging)?,

@@ -7,8 +7,64 @@ const MODIFIED = { contacts: 'lastmodifieddate', companies: 'hs_lastmodifieddate
 const PROPERTIES = {
   email: 'string', firstname: 'string', lastname: 'string', phone: 'phone_number', annualrevenue: 'number', lifecyclestage: 'enumeration',
   birthday: 'date', subscribed: 'bool', name: 'string', domain: 'string', dealname: 'string', amount: 'number', closedate: 'datetime',
+  erp_number: 'string',
 };
+// A property of one's own whose values are unique.
+const UNIQUE = { contacts: 'email', companies: 'erp_number', deals: 'erp_number' };
+const STAGES = ['', 'subscriber', 'lead', 'opportunity', 'customer'];
 const READ_ONLY = ['hs_object_id', 'createdate', 'lastmodifieddate', 'hs_lastmodifieddate'];
+
+// What bodies look like, by the published documents: names with `?` may be missing, and there are no others.
+const TRACED = { 'objectWriteTraceId?': 'string' };
+const ASKED = {
+  search: { filterGroups: [{ filters: [{ propertyName: 'string', operator: 'string', 'value?': 'string', 'values?': ['string'] }] }], limit: 'integer', after: 'string', properties: ['string'], sorts: ['string'] },
+  'batch/read': { inputs: [{ id: 'string' }], properties: ['string'], propertiesWithHistory: ['string'], 'idProperty?': 'string' },
+  'batch/create': { inputs: [{ properties: 'strings', associations: [{}], ...TRACED }] },
+  'batch/update': { inputs: [{ id: 'string', properties: 'strings', 'idProperty?': 'string', ...TRACED }] },
+  'batch/upsert': { inputs: [{ id: 'string', properties: 'strings', 'idProperty?': 'string', ...TRACED }] },
+  'batch/archive': { inputs: [{ id: 'string' }] },
+};
+const OBJECT = { id: 'string', properties: 'object', createdAt: 'string', updatedAt: 'string', archived: 'boolean', 'archivedAt?': 'string', ...TRACED };
+const FAILED = { status: 'string', category: 'string', message: 'string', errors: [{}], links: 'object', context: 'object' };
+const batched = (object) => ({ status: 'string', results: [object], startedAt: 'string', completedAt: 'string', 'numErrors?': 'integer', 'errors?': [FAILED] });
+const PAGING = { 'paging?': { next: { after: 'string', 'link?': 'string' } } };
+const ANSWERED = {
+  '': { results: [{ ...OBJECT, 'associations?': 'object' }], ...PAGING },
+  search: { total: 'integer', results: [OBJECT], ...PAGING },
+  'batch/read': batched(OBJECT),
+  'batch/create': batched(OBJECT),
+  'batch/update': batched(OBJECT),
+  'batch/upsert': batched({ ...OBJECT, new: 'boolean' }),
+};
+
+// Why a value is not of a shape.
+function strange(shape, value, at) {
+  const isObject = value !== null && typeof value === 'object' && !Array.isArray(value);
+  if (Array.isArray(shape)) return Array.isArray(value) ? value.map((element, n) => strange(shape[0], element, `${at}[${n}]`)).find(Boolean) : `${at} is no list`;
+  if (shape === 'integer') return Number.isInteger(value) ? undefined : `${at} is no whole number`;
+  if (shape === 'object') return isObject ? undefined : `${at} is no object`;
+  if (shape === 'strings') return isObject && Object.values(value).every((text) => typeof text === 'string') ? undefined : `${at} is not all strings`;
+  if (typeof shape === 'string') return typeof value === shape ? undefined : `${at} is no ${shape}`;
+  if (!isObject) return `${at} is no object`;
+  if (Object.keys(shape).length === 0) return undefined;
+  const unknown = Object.keys(value).find((name) => !(name in shape) && !(`${name}?` in shape));
+  if (unknown) return `${at}.${unknown} is not known`;
+  for (const [name, inner] of Object.entries(shape)) {
+    const own = name.replace('?', '');
+    if (value[own] === undefined && !name.endsWith('?')) return `${at}.${own} is missing`;
+    const found = value[own] === undefined ? undefined : strange(inner, value[own], `${at}.${own}`);
+    if (found) return found;
+  }
+  return undefined;
+}
+
+// What it answers itself has to be as published, too.
+function checked(rest, answered) {
+  const shape = (answered.status ?? 200) < 300 ? ANSWERED[rest] : undefined;
+  const misfit = shape ? strange(shape, answered.body, 'answer') : undefined;
+  if (misfit) throw new Error(misfit);
+  return answered;
+}
 
 const objects = { contacts: new Map(), companies: new Map(), deals: new Map() };
 let indexed = structuredClone(objects);
@@ -31,13 +87,13 @@ function invalid(type, properties, own) {
     if (!kind) return error(400, 'VALIDATION_ERROR', `Property "${name}" does not exist`);
     if (typeof value !== 'string') return error(400, 'VALIDATION_ERROR', `Property "${name}" is not a string`);
     if (kind === 'number' && value !== '' && Number.isNaN(Number(value))) return error(400, 'VALIDATION_ERROR', `${value} was not a valid number.`);
+    if (name === 'lifecyclestage' && !STAGES.includes(value)) return error(400, 'VALIDATION_ERROR', `${value} was not one of the allowed options`);
     if (kind === 'bool' && !['', 'true', 'false'].includes(value)) return error(400, 'VALIDATION_ERROR', `${value} was not one of the allowed options`);
   }
-  if (type === 'contacts' && properties.email) {
-    if (!properties.email.includes('@')) return error(400, 'VALIDATION_ERROR', `Email address ${properties.email} is invalid`);
-    const other = [...objects.contacts.values()].find((known) => !known.archived && known.properties.email === properties.email.toLowerCase());
-    if (other && other !== own) return error(409, 'CONFLICT', `Contact already exists. Existing ID: ${other.id}`);
-  }
+  if (type === 'contacts' && properties.email && !properties.email.includes('@')) return error(400, 'VALIDATION_ERROR', `Email address ${properties.email} is invalid`);
+  const unique = properties[UNIQUE[type]];
+  const other = unique ? find(type, unique, UNIQUE[type]) : undefined;
+  if (other && other !== own) return error(409, 'CONFLICT', `${type} already exists. Existing ID: ${other.id}`);
   return undefined;
 }
 
@@ -70,7 +126,10 @@ function list(type, query) {
   const after = Number(query.get('after') ?? 0);
   const all = [...objects[type].values()].filter((record) => record.archived === archived && Number(record.id) > after);
   const page = all.slice(0, limit);
-  const body = { results: page.map((record) => shown(record, query.get('properties')?.split(','))) };
+  const others = query.get('associations')?.split(',') ?? [];
+  const linked = (record) => Object.fromEntries(others.filter((other) => record.links?.[other]).map((other) => [other, { results: record.links[other].map((id) => ({ id, type: `${type}_to_${other}` })) }]));
+  const whole = (record) => (record.links && others.length ? { associations: linked(record) } : {});
+  const body = { results: page.map((record) => ({ ...shown(record, query.get('properties')?.split(',')), ...whole(record) })) };
   if (all.length > limit) body.paging = { next: { after: page.at(-1).id, link: 'https://api.hubapi.com/next' } };
   return { body };
 }
@@ -106,7 +165,8 @@ function search(type, body) {
 
 function find(type, id, property) {
   const records = [...objects[type].values()].filter((record) => !record.archived);
-  return records.find((record) => (property ? record.properties[property] === id.toLowerCase() : record.id === id));
+  const wanted = property === 'email' ? id.toLowerCase() : id;
+  return records.find((record) => (property ? record.properties[property] : record.id) === wanted);
 }
 
 function batch(type, deed, body) {
@@ -118,7 +178,7 @@ function batch(type, deed, body) {
     return { status: 204 };
   }
   const [results, errors] = [[], []];
-  const fail = (input, failed) => errors.push({ ...failed.body, context: { ...failed.body.context, ...(input.objectWriteTraceId ? { objectWriteTraceId: [input.objectWriteTraceId] } : { ids: [input.id] }) } });
+  const fail = (input, failed) => errors.push({ status: 'error', category: failed.body.category, message: failed.body.message, errors: [], links: {}, context: { ...failed.body.context, ...(input.objectWriteTraceId ? { objectWriteTraceId: [input.objectWriteTraceId] } : { ids: [input.id] }) } });
   const traced = (input, record, more = {}) => ({ ...shown(record, Object.keys(input.properties ?? {})), ...(input.objectWriteTraceId ? { objectWriteTraceId: input.objectWriteTraceId } : {}), ...more });
   for (const input of inputs) {
     const property = deed === 'read' ? body.idProperty : input.idProperty;
@@ -161,6 +221,12 @@ export function handle({ method, path, query, body, headers }) {
   if (described && objects[described[1]]) return properties();
   const [, type, rest] = path.match(/^\/crm\/v3\/objects\/(\w+)\/?(.*)$/) ?? [];
   if (!objects[type]) return { status: 404, body: 'not found' };
+  const misfit = method === 'POST' && ASKED[rest] ? strange(ASKED[rest], body, 'body') : undefined;
+  if (misfit) return error(400, 'VALIDATION_ERROR', `Invalid input JSON: ${misfit}`);
+  return checked(rest, answer(type, method, rest, query, body));
+}
+
+function answer(type, method, rest, query, body) {
   if (method === 'GET' && rest === '') return list(type, query);
   if (method === 'POST' && rest === 'search') return search(type, body);
   const deed = rest.match(/^batch\/(\w+)$/)?.[1];
@@ -168,11 +234,12 @@ export function handle({ method, path, query, body, headers }) {
   return error(405, 'VALIDATION_ERROR', 'no such method');
 }
 
-export function change({ add, edit, archive, lag, time, type = 'contacts' }) {
+export function change({ add, edit, archive, link, lag, time, type = 'contacts' }) {
   if (time !== undefined) clock = time;
   if (lag !== undefined) { lags = false; index(); lags = lag; }
   for (const properties of add ?? []) create(type, properties);
   for (const [id, properties] of Object.entries(edit ?? {})) write(type, objects[type].get(id), properties);
+  for (const [id, links] of Object.entries(link ?? {})) objects[type].get(id).links = links;
   for (const id of archive ?? []) objects[type].get(id).archived = true;
 }
 

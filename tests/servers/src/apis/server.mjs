@@ -32,24 +32,24 @@ function control(request) {
   return json(200, api.show());
 }
 
-function fault(request) {
+async function fault(request) {
   const found = faults.find((fault) => fault.count > 0 && `${request.method} ${request.path}`.startsWith(fault.at));
   if (!found) return undefined;
   found.count -= 1;
   // Carried out, and not told.
-  if (found.after) answer(request);
+  if (found.after) await answer(request);
   return found.cut ? 'cut' : { status: found.status, headers: { 'content-type': found.kind ?? 'application/json', ...found.headers }, text: found.body ?? '' };
 }
 
-function answer(request) {
-  const answered = api.handle(request);
+async function answer(request) {
+  const answered = await api.handle(request);
   return json(answered.status ?? 200, answered.body, answered.headers);
 }
 
 const server = createServer((incoming, outgoing) => {
   const chunks = [];
   incoming.on('data', (chunk) => chunks.push(chunk));
-  incoming.on('end', () => {
+  incoming.on('end', async () => {
     const url = new URL(incoming.url, 'http://localhost');
     const text = Buffer.concat(chunks).toString();
     const isJson = (incoming.headers['content-type'] ?? '').includes('json');
@@ -66,7 +66,7 @@ const server = createServer((incoming, outgoing) => {
     } else {
       const called = `${request.method} ${api.called ? api.called(request) : request.path}`;
       calls[called] = (calls[called] ?? 0) + 1;
-      told = fault(request) ?? answer(request);
+      told = (await fault(request)) ?? (await answer(request));
     }
     if (told === 'cut') {
       outgoing.socket.destroy();

@@ -1,7 +1,9 @@
 // Shopify's GraphQL Admin API: customers and products, as far as the manifest asks, after its reference.
 //
 // Failures of users are `userErrors` with 200; a bucket of points is drained by each request and refilled with time, and a request it
-// cannot pay is THROTTLED with 200 as well. It knows the operations by their root field, and answers all fields there are.
+// cannot pay is THROTTLED with 200 as well. Queries are checked and carried out by `graphql` from npm after the part of the schema that
+// the reference has of these objects.
+import { buildSchema, graphql } from 'graphql';
 
 const stores = { Customer: new Map(), Product: new Map() };
 let next = 1;
@@ -11,21 +13,72 @@ let points = 2000;
 const now = () => new Date(clock ?? Date.now()).toISOString().replace(/\.\d+Z$/, 'Z');
 const gid = (type, number) => `gid://shopify/${type}/${number}`;
 
-const INPUT = {
-  Customer: ['email', 'phone', 'firstName', 'lastName', 'note', 'tags', 'taxExempt', 'locale'],
-  Product: ['title', 'descriptionHtml', 'handle', 'vendor', 'productType', 'status', 'tags'],
-};
+const schema = buildSchema(`
+  scalar DateTime
+  scalar Decimal
+  scalar HTML
+  scalar UnsignedInt64
+  enum CurrencyCode { EUR USD }
+  enum ProductStatus { ACTIVE ARCHIVED DRAFT }
+  enum CustomerSortKeys { CREATED_AT ID LOCATION NAME RELEVANCE UPDATED_AT }
+  enum ProductSortKeys { CREATED_AT ID INVENTORY_TOTAL PRODUCT_TYPE PUBLISHED_AT RELEVANCE TITLE UPDATED_AT VENDOR }
+  interface Node { id: ID! }
+  type MoneyV2 { amount: Decimal!, currencyCode: CurrencyCode! }
+  type CustomerEmailAddress { emailAddress: String! }
+  type CustomerPhoneNumber { phoneNumber: String! }
+  type Customer implements Node {
+    id: ID!, defaultEmailAddress: CustomerEmailAddress, defaultPhoneNumber: CustomerPhoneNumber, firstName: String, lastName: String
+    note: String, tags: [String!]!, taxExempt: Boolean!, locale: String!, numberOfOrders: UnsignedInt64!, amountSpent: MoneyV2!
+    createdAt: DateTime!, updatedAt: DateTime!
+  }
+  type Product implements Node {
+    id: ID!, title: String!, handle: String!, descriptionHtml: HTML!, vendor: String!, productType: String!, status: ProductStatus!
+    tags: [String!]!, createdAt: DateTime!, updatedAt: DateTime!
+  }
+  type PageInfo { hasNextPage: Boolean!, hasPreviousPage: Boolean!, startCursor: String, endCursor: String }
+  type CustomerConnection { nodes: [Customer!]!, pageInfo: PageInfo! }
+  type ProductConnection { nodes: [Product!]!, pageInfo: PageInfo! }
+  type UserError { field: [String!], message: String! }
+  input CustomerIdentifierInput @oneOf { id: ID, emailAddress: String, phoneNumber: String }
+  input CustomerInput {
+    id: ID, email: String, phone: String, firstName: String, lastName: String, note: String, tags: [String!], taxExempt: Boolean, locale: String
+  }
+  input CustomerDeleteInput { id: ID! }
+  input ProductCreateInput {
+    title: String, handle: String, descriptionHtml: String, vendor: String, productType: String, status: ProductStatus, tags: [String!]
+  }
+  input ProductUpdateInput {
+    id: ID, title: String, handle: String, descriptionHtml: String, vendor: String, productType: String, status: ProductStatus, tags: [String!]
+  }
+  input ProductDeleteInput { id: ID! }
+  type CustomerPayload { customer: Customer, userErrors: [UserError!]! }
+  type CustomerDeletePayload { deletedCustomerId: ID, userErrors: [UserError!]! }
+  type ProductPayload { product: Product, userErrors: [UserError!]! }
+  type ProductDeletePayload { deletedProductId: ID, userErrors: [UserError!]! }
+  type Query {
+    customers(first: Int, after: String, query: String, sortKey: CustomerSortKeys = ID, reverse: Boolean = false): CustomerConnection!
+    products(first: Int, after: String, query: String, sortKey: ProductSortKeys = ID, reverse: Boolean = false): ProductConnection!
+    nodes(ids: [ID!]!): [Node]!
+    customerByIdentifier(identifier: CustomerIdentifierInput!): Customer
+  }
+  type Mutation {
+    customerCreate(input: CustomerInput!): CustomerPayload
+    customerUpdate(input: CustomerInput!): CustomerPayload
+    customerDelete(input: CustomerDeleteInput!): CustomerDeletePayload
+    productCreate(product: ProductCreateInput): ProductPayload
+    productUpdate(product: ProductUpdateInput): ProductPayload
+    productDelete(input: ProductDeleteInput!): ProductDeletePayload
+  }
+`);
 
 function shown(type, record) {
-  if (type === 'Product') return record;
+  if (type === 'Product') return { __typename: type, ...record };
   const { email, phone, ...rest } = record;
-  return { ...rest, defaultEmailAddress: email ? { emailAddress: email } : null, defaultPhoneNumber: phone ? { phoneNumber: phone } : null };
+  return { __typename: type, ...rest, defaultEmailAddress: email ? { emailAddress: email } : null, defaultPhoneNumber: phone ? { phoneNumber: phone } : null };
 }
 
 function wrong(type, input, own) {
-  const unknown = Object.keys(input).find((name) => name !== 'id' && !INPUT[type].includes(name));
-  if (unknown) return { top: `Variable $input of type ${type}Input! was provided invalid value for ${unknown} (Field is not defined on ${type}Input)` };
-  const error = (field, message) => ({ user: [{ field: [field], message }] });
+  const error = (field, message) => [{ field: [field], message }];
   if (type === 'Customer') {
     const taken = (name) => input[name] && [...stores.Customer.values()].some((known) => known !== own && known[name]?.toLowerCase() === input[name].toLowerCase());
     if (input.email && !input.email.includes('@')) return error('email', 'Email is invalid');
@@ -43,7 +96,7 @@ function write(record, { id: _, ...input }) {
 
 function create(type, input) {
   const empty = type === 'Customer'
-    ? { email: null, phone: null, firstName: null, lastName: null, note: null, tags: [], taxExempt: false, numberOfOrders: '0', amountSpent: { amount: '0.0', currencyCode: 'EUR' } }
+    ? { email: null, phone: null, firstName: null, lastName: null, note: null, tags: [], taxExempt: false, locale: 'en', numberOfOrders: '0', amountSpent: { amount: '0.0', currencyCode: 'EUR' } }
     : { title: '', handle: '', descriptionHtml: '', vendor: '', productType: '', status: 'ACTIVE', tags: [] };
   const record = write({ id: gid(type, next++), ...empty, createdAt: now() }, input);
   stores[type].set(record.id, record);
@@ -57,11 +110,10 @@ function list(type, { first, after, query }) {
   const all = [...stores[type].values()].filter((record) => number(record.id) > from && (!since || record.updatedAt >= since));
   const nodes = all.slice(0, first);
   const endCursor = nodes.length ? Buffer.from(String(number(nodes.at(-1).id))).toString('base64') : null;
-  return { nodes: nodes.map((record) => shown(type, record)), pageInfo: { hasNextPage: all.length > first, endCursor } };
+  return { nodes: nodes.map((record) => shown(type, record)), pageInfo: { hasNextPage: all.length > first, hasPreviousPage: from > 0, startCursor: null, endCursor } };
 }
 
-function mutate(type, deed, variables) {
-  const input = variables.input ?? variables.product;
+function mutate(type, deed, input) {
   const name = type.toLowerCase();
   const own = stores[type].get(input.id);
   if (deed !== 'Create' && !own) return { [name]: null, userErrors: [{ field: ['id'], message: `${type} does not exist` }] };
@@ -69,29 +121,33 @@ function mutate(type, deed, variables) {
     stores[type].delete(input.id);
     return { [`deleted${type}Id`]: input.id, userErrors: [] };
   }
-  const found = wrong(type, input, own);
-  if (found?.top) throw new Error(found.top);
-  if (found?.user) return { [name]: null, userErrors: found.user };
+  const userErrors = wrong(type, input, own);
+  if (userErrors) return { [name]: null, userErrors };
   return { [name]: shown(type, own ? write(own, input) : create(type, input)), userErrors: [] };
 }
 
-function answer(query, variables) {
-  const deed = query.match(/(customer|product)(Create|Update|Delete)\(/);
-  if (deed) {
-    const type = deed[1] === 'customer' ? 'Customer' : 'Product';
-    return { [deed[0].slice(0, -1)]: mutate(type, deed[2], variables) };
-  }
-  if (query.includes('nodes(ids:')) return { nodes: variables.ids.map((id) => { const type = id.split('/')[3]; const record = stores[type]?.get(id); return record ? shown(type, record) : null; }) };
-  if (query.includes('customerByIdentifier(')) {
-    const address = variables.email.toLowerCase();
-    const found = [...stores.Customer.values()].find((record) => record.email?.toLowerCase() === address);
-    return { customerByIdentifier: found ? shown('Customer', found) : null };
-  }
-  if (query.includes('customers(')) return { customers: list('Customer', variables) };
-  return { products: list('Product', variables) };
+const root = {
+  customers: (asked) => list('Customer', asked),
+  products: (asked) => list('Product', asked),
+  nodes: ({ ids }) => ids.map((id) => { const type = id.split('/')[3]; const record = stores[type]?.get(id); return record ? shown(type, record) : null; }),
+  customerByIdentifier({ identifier }) {
+    const address = identifier.emailAddress?.toLowerCase();
+    const found = [...stores.Customer.values()].find((record) => record.id === identifier.id || (address && record.email?.toLowerCase() === address));
+    return found ? shown('Customer', found) : null;
+  },
+};
+for (const type of ['Customer', 'Product']) {
+  for (const deed of ['Create', 'Update', 'Delete']) root[type.toLowerCase() + deed] = (asked) => mutate(type, deed, asked.input ?? asked.product);
 }
 
-export function handle({ method, path, body, headers }) {
+async function carriedOut({ query, variables }) {
+  const { data, errors } = await graphql({ schema, source: query, rootValue: root, variableValues: variables });
+  if (!errors) return { data };
+  const code = (error) => (error.message.startsWith('Variable') ? 'INVALID_VARIABLE' : 'undefinedField');
+  return { errors: errors.map((error) => ({ message: error.message, locations: error.locations, extensions: { code: code(error) } })) };
+}
+
+export async function handle({ method, path, body, headers }) {
   if (headers['x-shopify-access-token'] !== 'shpat_0123456789abcdef') return { status: 401, body: { errors: '[API] Invalid API key or access token (unrecognized login or wrong password)' } };
   if (method !== 'POST' || !/^\/admin\/api\/\d{4}-\d{2}\/graphql\.json$/.test(path)) return { status: 404, body: { errors: 'Not Found' } };
   const cost = { requestedQueryCost: 10, throttleStatus: { maximumAvailable: 2000, currentlyAvailable: points, restoreRate: 100 } };
@@ -100,11 +156,7 @@ export function handle({ method, path, body, headers }) {
     return { body: { errors: [{ message: 'Throttled', extensions: { code: 'THROTTLED', documentation: 'https://shopify.dev/api/usage/rate-limits' } }], extensions: { cost } } };
   }
   points -= 10;
-  try {
-    return { body: { data: answer(body.query, body.variables ?? {}), extensions: { cost } } };
-  } catch (error) {
-    return { body: { errors: [{ message: error.message, extensions: { code: 'INVALID_VARIABLE' } }] } };
-  }
+  return { body: { ...(await carriedOut(body)), extensions: { cost } } };
 }
 
 export const called = ({ body }) => body?.query?.match(/(\w+)\(/g)?.[1]?.slice(0, -1) ?? 'graphql';

@@ -16,6 +16,7 @@ use super::credential::{Pass, SecretWish, missing_in_body, quoted, scrub_failure
 use super::{Call, Inner, ORIGIN, REQUEST_TIMEOUT, Response, client, header_list, read_body, shown};
 use crate::connector::{Failure, FailureKind};
 use crate::error::codes;
+use crate::project::RateHeaders;
 
 /// The first attempt and three repeats; what lasts longer is for the sync, which can be interrupted.
 const ATTEMPTS_MAX: u32 = 4;
@@ -32,6 +33,8 @@ pub(super) struct Prepared {
     pub secrets: Vec<SecretWish>,
     /// What stands in the body where the header for WS-Security belongs.
     pub security: Option<String>,
+    /// What the plugin says the service calls its headers.
+    pub rate_headers: RateHeaders,
 }
 
 /// Methods that RFC 9110, 9.2.2 says are idempotent.
@@ -125,7 +128,8 @@ impl Inner {
             None => None,
         };
         let outcome = self.send(prepared, pass.as_deref(), deadline, call).await?;
-        let advice = outcome.as_ref().ok().map(|response| self.advice(response)).unwrap_or_default();
+        let advice = outcome.as_ref().ok().map(|response| self.advice(response, &prepared.rate_headers));
+        let advice = advice.unwrap_or_default();
         self.note(&outcome, &advice);
         let response = match outcome {
             Ok(response) => response,
@@ -216,8 +220,9 @@ impl Inner {
     }
 
     /// `Retry-After` of an answer that is one (202, 301) is about what was asked for, not about asking.
-    fn advice(&self, response: &Response) -> Advice {
-        let advice = advice::read(&response.headers, self.budget.headers(), self.world.clock.now());
+    fn advice(&self, response: &Response, told: &RateHeaders) -> Advice {
+        let called = self.budget.headers().or(told);
+        let advice = advice::read(&response.headers, &called, self.world.clock.now());
         if is_passing(response.status) { advice } else { Advice { retry_after: None, ..advice } }
     }
 
@@ -341,6 +346,7 @@ mod tests {
                 is_idempotent,
                 secrets: Vec::new(),
                 security: None,
+                rate_headers: RateHeaders::default(),
             };
             ending(trouble(fate, Some(Duration::ZERO)), &prepared)
         };
