@@ -12,6 +12,7 @@ const FOLDERS: &[&str] = &[
     "docs/guides",
     "docs/reference",
     "docs/errors",
+    "docs/errors/plugins",
     "docs/adr",
     "examples",
     "plugins",

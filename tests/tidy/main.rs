@@ -233,6 +233,53 @@ fn time_and_chance_come_through_the_world() {
     fail_with(&faults);
 }
 
+/// What looks like a code of a plugin and is none: words of the OData protocol.
+const NO_CODES: &[&str] = &["odata.continue-on-error", "odata.track-changes"];
+
+/// The codes that `explain` knows of our plugins.
+fn explained() -> Vec<String> {
+    let pages = fs::read_dir(root().join("docs/errors/plugins")).expect("the folder is there").flatten();
+    let texts = pages.map(|page| fs::read_to_string(page.path()).expect("the page is text"));
+    let headings: Vec<String> = texts
+        .flat_map(|text| {
+            text.lines().filter_map(|line| line.strip_prefix("## ")).map(str::to_owned).collect::<Vec<_>>()
+        })
+        .collect();
+    headings.iter().flat_map(|heading| heading.split(", ")).map(|code| code.trim_matches('`').to_owned()).collect()
+}
+
+/// Whatever stands in quotes and looks like a code of one of these plugins.
+fn codes_in(text: &str, plugins: &[&str]) -> Vec<String> {
+    let is_code = |part: &&str| {
+        let is_plain =
+            part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte));
+        is_plain && part.split_once('.').is_some_and(|(plugin, rest)| plugins.contains(&plugin) && !rest.is_empty())
+    };
+    text.split('"').filter(is_code).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_code_of_our_plugins_is_explained_and_every_explained_one_is_there() {
+    let explained = explained();
+    let mut plugins: Vec<&str> = explained.iter().filter_map(|code| code.split('.').next()).collect();
+    plugins.dedup();
+    let (mut faults, mut used) = (String::new(), Vec::new());
+    for source in ["plugins", "plugin-sdk/src"].into_iter().flat_map(sources).filter(|source| !source.is_test()) {
+        for code in codes_in(source.product(), &plugins) {
+            if !explained.contains(&code) && !NO_CODES.contains(&code.as_str()) {
+                writeln!(faults, "{}: `{code}` has no section in docs/errors/plugins", source.path).unwrap();
+            }
+            used.push(code);
+        }
+    }
+    for code in explained.iter().filter(|code| !code.ends_with(".STATUS") && !used.contains(code)) {
+        writeln!(faults, "docs/errors/plugins: nothing has the code `{code}`").unwrap();
+    }
+    fail_with(&faults);
+    // It can fail.
+    assert_eq!(codes_in("a(\"odata.nobody\", \"x.y\", \"odata.\")", &plugins), ["odata.nobody"]);
+}
+
 #[test]
 fn the_checks_can_fail() {
     let long = format!("fn long() {{\n{}}}\n", "    work();\n".repeat(80));

@@ -9,12 +9,15 @@ use crate::error::nearest;
 use crate::error::{Class, Code, Result, codes};
 
 mod pages;
+mod plugins;
 
 /// Explain an error code, or list all of them
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  lockstep explain LS0203\n  lockstep explain 203\n  lockstep explain")]
+#[command(
+    after_help = "Examples:\n  lockstep explain LS0203\n  lockstep explain 203\n  lockstep explain odata.no-set\n  lockstep explain"
+)]
 pub struct ExplainArgs {
-    /// As in `error[LS0203]`
+    /// As in `error[LS0203]`, or a plugin's own, as `detail` shows it
     #[arg(value_name = "CODE")]
     pub code: Option<String>,
 }
@@ -22,7 +25,10 @@ pub struct ExplainArgs {
 pub fn run(args: &ExplainArgs) -> Result<Reply> {
     match &args.code {
         None => Ok(list()),
-        Some(name) => explain(find(name)?),
+        Some(name) => match plugins::find(name) {
+            Some(section) => Ok(explain_section(name.trim(), section)),
+            None => explain(find(name)?),
+        },
     }
 }
 
@@ -33,7 +39,15 @@ fn list() -> Reply {
     }
     let result =
         codes::ALL.iter().map(|code| json!({"code": code.id, "exit": exit(code), "title": code.title})).collect();
-    Reply::done(vec![table.into()], result)
+    let more = "A plugin's own codes, such as `odata.no-set`, are explained in the same way.".to_owned();
+    Reply::done(vec![table.into(), more.into()], result)
+}
+
+/// What a plugin says comes with a code of ours, which says what was done about it.
+fn explain_section(name: &str, section: plugins::Section) -> Reply {
+    let page = format!("# {name}\n\n{}\n", section.text);
+    let result = json!({"code": section.code, "page": page});
+    Reply::done(vec![page.into()], result)
 }
 
 fn explain(code: &'static Code) -> Result<Reply> {
@@ -50,7 +64,8 @@ fn find(name: &str) -> Result<&'static Code> {
 }
 
 fn unknown(name: &str) -> CliError {
-    let nearest = nearest(name, codes::ALL.iter().map(|code| code.id));
+    let known = codes::ALL.iter().map(|code| code.id).chain(plugins::all().map(|section| section.code));
+    let nearest = nearest(name, known);
     CliError::UnknownCode { name: name.to_owned(), nearest }
 }
 

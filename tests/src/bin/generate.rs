@@ -165,6 +165,16 @@ fn meaning(arg: &Arg) -> String {
     text
 }
 
+/// What is said about codes that are not the host's.
+const PLUGINS_CODES: &str = "
+## Plugins' own codes
+
+What a plugin reports has a second code, the plugin's own or that of the system it asks: `detail` of a dead letter, `detail_code` in JSON. `lockstep explain odata.no-set` shows what
+those of the bundled plugins mean: of [files](../errors/plugins/files.md), [databases](../errors/plugins/databases.md), [odata](../errors/plugins/odata.md),
+[salesforce](../errors/plugins/salesforce.md), [http-json and soap](../errors/plugins/api.md), [soap](../errors/plugins/soap.md), [answers over HTTP](../errors/plugins/http.md),
+[clean](../errors/plugins/clean.md).
+";
+
 fn errors() -> String {
     let mut page = format!(
         "{NOTE}\n# Error codes\n\nEvery error has a code that never changes its meaning. `lockstep explain LS0203` shows the page of \
@@ -175,6 +185,7 @@ fn errors() -> String {
         let (exit, turn) = class(code.class);
         let _ = writeln!(page, "| [{0}](../errors/{0}.md) | {1} | {exit} | {turn} |", code.id, cell(code.title));
     }
+    page.push_str(PLUGINS_CODES);
     page
 }
 
