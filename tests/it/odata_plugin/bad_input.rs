@@ -172,6 +172,42 @@ fn a_service_that_miscounts_proves_nothing() {
     });
 }
 
+/// A service that does not count, of six records in pages of three: the first pass, and what the one for the keys is shown. `behind`: what
+/// stands behind the last one.
+async fn uncounted(again: impl Fn(bool) -> Answer + Send + Sync + 'static, behind: fn() -> Answer) -> Shown {
+    let server = service(move |_, request| match request.target.as_str() {
+        target if target.contains("$count") => Answer::status(404),
+        target if target.contains("$skip=") => behind(),
+        target if target.contains("again") => again(false),
+        target if target.contains("$select=id&") => again(true),
+        target if target.contains("skiptoken") => page(4..=6, ""),
+        _ => page(1..=3, "A?$skiptoken=3"),
+    });
+    let shown = read(&server, LINKS).await.unwrap();
+    assert_eq!(shown.ints("id"), [1, 2, 3, 4, 5, 6]);
+    shown
+}
+
+#[test]
+fn where_a_service_does_not_count_the_keys_are_read_once_more() {
+    run(async {
+        let empty = || page(1..=0, "");
+        let stable = |is_first| if is_first { page(1..=3, "A?again=3") } else { page(4..=6, "") };
+        assert_eq!(uncounted(stable, empty).await.status, Some(PageStatus::EnumerationComplete));
+        // One has gone, one has come, it leads in a circle, it refuses, or there is more where it stops: nothing is known.
+        let gone = |is_first| if is_first { page(1..=3, "A?again=3") } else { page(4..=5, "") };
+        let come = |is_first| if is_first { page(1..=3, "A?again=3") } else { page(4..=7, "") };
+        let other = |is_first| if is_first { page(1..=3, "A?again=3") } else { page(5..=7, "") };
+        assert_eq!(uncounted(gone, empty).await.status, Some(PageStatus::CaughtUp));
+        assert_eq!(uncounted(come, empty).await.status, Some(PageStatus::CaughtUp));
+        assert_eq!(uncounted(other, empty).await.status, Some(PageStatus::CaughtUp));
+        assert_eq!(uncounted(|_| page(1..=6, "A?again=1"), empty).await.status, Some(PageStatus::CaughtUp));
+        assert_eq!(uncounted(|_| Answer::status(501), empty).await.status, Some(PageStatus::CaughtUp));
+        assert_eq!(uncounted(stable, || page(7..=7, "")).await.status, Some(PageStatus::CaughtUp));
+        assert_eq!(uncounted(stable, || Answer::status(501)).await.status, Some(PageStatus::CaughtUp));
+    });
+}
+
 type Trouble = Arc<dyn Fn() -> Answer + Send + Sync>;
 
 #[test]
