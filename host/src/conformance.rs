@@ -30,6 +30,7 @@ mod transform;
 mod trouble;
 mod update;
 mod write;
+mod writing;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -43,10 +44,11 @@ pub use certificate::certificate;
 pub use faults::{FAULTS, FaultKind};
 pub use junit::junit;
 pub use lab::{Lab, Pinned, Setup, Subject, Wishes};
-pub use playback::{After, Difference, counts, differences, perform};
+pub use playback::{After, Difference, counts, differences, has_error, perform, written};
+pub use writing::{Attempt, Wrote, record_writes, write_again, write_struck};
 
 /// Goes up whenever a check is added, removed or means something else.
-pub const BATTERY_VERSION: u32 = 1;
+pub const BATTERY_VERSION: u32 = 2;
 
 /// One rule and how it is asked for.
 pub struct Check {
@@ -73,6 +75,14 @@ pub enum Stop {
     Fails(String),
     /// It could not be asked: why.
     Skips(String),
+}
+
+impl Stop {
+    fn reason(self) -> String {
+        match self {
+            Self::Fails(reason) | Self::Skips(reason) => reason,
+        }
+    }
 }
 
 /// A check with its outcome.

@@ -254,6 +254,10 @@ impl WriteMode {
             Self::Update => "update",
         }
     }
+
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Upsert, Self::Load, Self::Insert, Self::Update].into_iter().find(|mode| mode.name() == name)
+    }
 }
 
 /// The column that holds what a field must still be for a row to be written: a value, or null for null.
@@ -278,6 +282,18 @@ pub enum WriteStatus {
     Rejected,
     Retry,
     Unknown,
+}
+
+impl WriteStatus {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Conflict => "conflict",
+            Self::Rejected => "rejected",
+            Self::Retry => "retry",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default)]

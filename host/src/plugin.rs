@@ -37,5 +37,5 @@ pub use instance::RULE_PROPERTY;
 pub use limits::{LimitWish, Limits};
 pub use manifest::{ConfigKey, Manifest};
 pub use pack::{Packed, pack};
-pub use tape::{Exchange, Head, Recording, RecordingError, Tape};
-pub use trouble::{Calls, Fault, Spoil, Trouble};
+pub use tape::{Exchange, Head, Recording, RecordingError, Step, Tape, Writes};
+pub use trouble::{Calls, Fault, Hits, Spoil, Trouble};

@@ -5,6 +5,7 @@ mod credentials;
 pub mod lab;
 pub mod oauth;
 mod product;
+pub mod records;
 mod retries;
 pub mod server;
 mod tls;

@@ -5,6 +5,7 @@ mod databases;
 mod diff;
 mod faults;
 mod requests;
+mod writes;
 
 use serde_json::Value;
 

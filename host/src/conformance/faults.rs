@@ -1,14 +1,16 @@
-//! Faults on order while a plugin is read: what it makes of them, and whether anything is lost or shown twice when it goes on.
+//! Faults on order while a plugin is read or written: what it makes of them, and whether anything is lost or doubled.
 //!
-//! Each fault strikes once, at one call of a capability. The plugin may get over it, or end the reading with an error of a kind that
-//! says what happened; a sync then begins again behind the last page it was given, and so does this.
+//! Each fault strikes once, at one call of a capability. The plugin may get over it, or end with an error of a kind that says what
+//! happened. A reading then begins again behind the last page it was given, as a sync does; of rows that were written what it says
+//! must be true.
 
 use serde_json::{Value, json};
 
 use super::playback::{by_stream, key_of, keyed};
 use super::trouble;
+use super::writing::{Wrote, misjudged};
 use crate::connector::FailureKind;
-use crate::plugin::{Fault, Spoil};
+use crate::plugin::{Fault, Hits, Spoil};
 
 /// A fault by its name, with what a plugin may call it.
 pub struct FaultKind {
@@ -40,7 +42,7 @@ pub const FAULTS: &[FaultKind] = &[
     FaultKind {
         name: "timeout-after-commit",
         meaning: "no answer, though it was done",
-        fault: || Fault::Unanswered(trouble::unknown()),
+        fault: || Fault::Unanswered(trouble::failure(FailureKind::Transient)),
         told: NO_ANSWER,
     },
     FaultKind {
@@ -72,6 +74,17 @@ impl FaultKind {
         (self.fault)()
     }
 
+    /// Whether what was asked is done all the same.
+    pub(super) fn is_carried_out(&self) -> bool {
+        !matches!(self.fault(), Fault::Refused(_))
+    }
+
+    /// What is wrong with what it said of rows that were written while this struck, going by a recording.
+    pub fn judge_writes(&self, whole: &Wrote, struck: &Wrote, hits: Hits) -> Vec<String> {
+        let errors = struck.gave.iter().filter_map(|given| self.misnamed(given.get("error")?));
+        errors.chain(misjudged(self, whole, struck, hits)).collect()
+    }
+
     /// What is wrong with what a plugin gave while this struck; `whole` is what it gives undisturbed.
     pub fn judge(&self, whole: &[Value], gave: &[Value]) -> Vec<String> {
         let mut wrong: Vec<String> = gave.iter().filter_map(|given| self.misnamed(given.get("error")?)).collect();
@@ -98,7 +111,7 @@ impl FaultKind {
         wrong
     }
 
-    fn misnamed(&self, error: &Value) -> Option<String> {
+    pub(super) fn misnamed(&self, error: &Value) -> Option<String> {
         let kind = error.get("kind").and_then(Value::as_str).unwrap_or_default();
         let message = error.get("message").and_then(Value::as_str).unwrap_or_default();
         if !self.told.iter().any(|told| told.name() == kind) {

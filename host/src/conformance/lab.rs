@@ -321,7 +321,7 @@ impl Lab {
     }
 
     /// Takes back what was written, as far as that can be done.
-    pub(super) async fn clean_up(&self) {
+    pub async fn clean_up(&self) {
         if let Some(Ok(scratch)) = self.scratch.get() {
             scratch.clean_up(self).await;
         }

@@ -112,7 +112,7 @@ async fn read(
     Err(Failure::new(FailureKind::Permanent, &codes::PLUGIN_LIMIT, "recording", text))
 }
 
-fn told(failure: &Failure) -> Value {
+pub(super) fn told(failure: &Failure) -> Value {
     let retry_after_ms = failure.retry_after.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
     json!({
         "kind": failure.kind.name(),
@@ -172,11 +172,22 @@ pub fn counts(gave: &[Value]) -> (usize, usize, usize) {
     (streams, pages.clone().count(), pages.map(Vec::len).sum())
 }
 
+/// Whether it ended with an error, or came upon one.
+pub fn has_error(gave: &[Value]) -> bool {
+    gave.iter().any(|given| given.get("error").is_some())
+}
+
+/// How many pages were written.
+pub fn written(gave: &[Value]) -> usize {
+    gave.iter().filter(|given| given.get("write").is_some()).count()
+}
+
 /// Everything one stream gave.
 #[derive(Default)]
 pub(super) struct Told<'a> {
     pub definition: Option<&'a Value>,
     pages: Vec<&'a Value>,
+    writes: Vec<&'a Value>,
     error: Option<&'a Value>,
 }
 
@@ -191,6 +202,7 @@ pub fn differences(then: &[Value], now: &[Value]) -> Vec<Difference> {
         compared.definitions(then.definition, now.definition);
         compared.records(then, now);
         compared.pages(then, now);
+        compared.writes(then, now);
         compared.value("error", then.error.unwrap_or(&Value::Null), now.error.unwrap_or(&Value::Null));
     }
     found
@@ -204,6 +216,10 @@ pub(super) fn by_stream(gave: &[Value]) -> BTreeMap<&str, Told<'_>> {
             streams.entry(name).or_default().definition = Some(definition);
         }
         let told = streams.entry(given.get("stream").and_then(Value::as_str).unwrap_or_default()).or_default();
+        if given.get("write").is_some() {
+            told.writes.push(given);
+            continue;
+        }
         told.error = told.error.or(given.get("error"));
         told.pages.extend(given.get("records").map(|_| given));
     }
@@ -265,6 +281,17 @@ impl Compared<'_> {
         }
         for (name, record) in after.iter().filter(|(name, _)| !before.contains_key(*name)) {
             self.tell(format!("record {}", name.0), Value::String("nothing".to_owned()), record.clone());
+        }
+    }
+
+    fn writes(&mut self, then: &Told<'_>, now: &Told<'_>) {
+        self.value("writes", &json!(then.writes.len()), &json!(now.writes.len()));
+        for (number, (then, now)) in then.writes.iter().zip(&now.writes).enumerate() {
+            for part in ["statuses", "errors", "ids", "flushed", "error"] {
+                let none = Value::Null;
+                let (then, now) = (then.get(part).unwrap_or(&none), now.get(part).unwrap_or(&none));
+                self.value(&format!("{part} of write {}", number + 1), then, now);
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use serde_json::{Map, Value};
 
 use super::lab::Lab;
-use super::reading::{Request, see};
+use super::reading::{Reading, Request, see};
 use super::{Stop, fails, sample, skips, told};
 use crate::connector::{
     Effect, Evolve, Failure, FailureKind, Flushed, PrepareOptions, Sink as _, WriteMode, WriteRequest, WriteResults,
@@ -156,22 +156,9 @@ impl Scratch {
         self.stream.key.iter().filter_map(|name| Some((name.clone(), record.get(name)?.clone()))).collect()
     }
 
-    /// A page of these rows, which have the same fields; a field may stand under the name of what it is expected to be.
+    /// A page of these rows, which have the same fields.
     pub fn page(&self, rows: &[(ChangeKind, Record)]) -> Result<Changes, Stop> {
-        let names = rows.first().map(|(_, record)| record.keys().cloned().collect::<Vec<_>>()).unwrap_or_default();
-        let named = |name: &String| {
-            let field = self.stream.field(name.strip_prefix(crate::connector::EXPECTED_PREFIX).unwrap_or(name))?;
-            Some(Field { name: name.clone(), ..field.clone() })
-        };
-        let fields: Vec<Field> = names.iter().filter_map(named).collect();
-        let values: Vec<Value> = rows.iter().map(|(_, record)| Value::Object(record.clone())).collect();
-        let batch = batch_from_json(&fields.into(), &values)
-            .map_err(|error| Stop::Skips(format!("the records cannot be written: {error}")))?;
-        let mut changes = Changes::upserts(batch);
-        if rows.iter().any(|(kind, _)| *kind != ChangeKind::Upsert) {
-            changes.kinds = Some(rows.iter().map(|(kind, _)| *kind as u8).collect::<Vec<_>>().into());
-        }
-        Ok(changes)
+        page_of(&self.stream, rows)
     }
 
     /// Writes one page and makes it durable.
@@ -254,41 +241,75 @@ impl Scratch {
 
     /// The records of these keys as they are now, with the fields that are written.
     pub async fn see(&self, lab: &Lab, records: &[Record]) -> Result<Vec<Option<Record>>, Stop> {
+        let mut seen = Vec::new();
+        for (record, mut found) in records.iter().zip(self.find(lab, records).await?) {
+            if found.len() > 1 {
+                return fails(format!("the record {} is there twice", shown(&self.key(record))));
+            }
+            seen.push(found.pop());
+        }
+        Ok(seen)
+    }
+
+    /// Every copy there is of each of these records: by its key, or by its values where the system has made a key that nobody knows.
+    pub async fn find(&self, lab: &Lab, records: &[Record]) -> Result<Vec<Vec<Record>>, Stop> {
+        let lacks_key = |record: &Record| self.stream.key.iter().any(|name| !record.contains_key(name));
+        if records.iter().any(lacks_key) {
+            return self.find_by_values(lab, records).await;
+        }
         let keys: Vec<(ChangeKind, Record)> =
             records.iter().map(|record| (ChangeKind::Upsert, self.key(record))).collect();
         let page = self.page(&keys)?;
-        let request = Request::full(&self.stream);
-        let mut found: Vec<(Option<String>, Record)> = Vec::new();
-        let mut take = |changes: &Changes| {
-            for row in 0..changes.rows() {
-                found.push((see(changes, row, &self.stream.key).key, row_to_json(&changes.data, row)));
-            }
-        };
-        if lab.exports("lookup").is_ok() {
-            take(&super::lookup::look_up(lab, &request, &page.data).await?);
-        } else if lab.exports("source").is_ok() {
-            let reading = match lab.read(&request, None, lab.page_limits(), usize::MAX).await {
-                Err(_) if !lab.shows(&self.stream.name).await => {
-                    let name = &self.stream.name;
-                    return skips(format!("what was written cannot be read: the source shows no stream `{name}`"));
-                }
-                reading => reading?,
-            };
-            reading.pages.iter().for_each(|page| take(&page.changes));
+        let found = if lab.exports("lookup").is_ok() {
+            let changes = super::lookup::look_up(lab, &Request::full(&self.stream), &page.data).await?;
+            self.rows(std::iter::once(&changes))
         } else {
+            self.rows(self.read_back(lab, usize::MAX).await?.pages.iter().map(|page| &page.changes))
+        };
+        let copies = |row| {
+            let key = see(&page, row, &self.stream.key).key;
+            found.iter().filter(|(other, _)| *other == key).map(|(_, record)| record.clone()).collect()
+        };
+        Ok((0..page.rows()).map(copies).collect())
+    }
+
+    async fn find_by_values(&self, lab: &Lab, records: &[Record]) -> Result<Vec<Vec<Record>>, Stop> {
+        let reading = self.read_back(lab, super::lab::RECORDS_MAX).await?;
+        if !reading.is_whole() {
+            return skips(format!("`{}` has too many records to look for one by its values", self.stream.name));
+        }
+        let found = self.rows(reading.pages.iter().map(|page| &page.changes));
+        let mut copies = Vec::new();
+        for record in records {
+            let expected = self.expected(record)?;
+            let is_it = |other: &Record| expected.iter().all(|(name, value)| other.get(name) == Some(value));
+            copies.push(found.iter().map(|(_, other)| other).filter(|other| is_it(other)).cloned().collect());
+        }
+        Ok(copies)
+    }
+
+    /// Records with their keys.
+    fn rows<'a>(&self, pages: impl Iterator<Item = &'a Changes>) -> Vec<(Option<String>, Record)> {
+        let mut found = Vec::new();
+        for changes in pages {
+            let row = |row| (see(changes, row, &self.stream.key).key, row_to_json(&changes.data, row));
+            found.extend((0..changes.rows()).map(row));
+        }
+        found
+    }
+
+    /// What the source shows of the stream.
+    async fn read_back(&self, lab: &Lab, records_max: usize) -> Result<Reading, Stop> {
+        if lab.exports("source").is_err() {
             return skips("what was written cannot be read: it exports neither `source` nor `lookup`");
         }
-        let mut records = Vec::new();
-        for row in 0..page.rows() {
-            let key = see(&page, row, &self.stream.key).key;
-            let mut same = found.iter().filter(|(other, _)| *other == key).map(|(_, record)| record.clone());
-            let first = same.next();
-            if same.next().is_some() {
-                return fails(format!("the record {} is there twice", key.unwrap_or_default()));
+        match lab.read(&Request::full(&self.stream), None, lab.page_limits(), records_max).await {
+            Err(_) if !lab.shows(&self.stream.name).await => {
+                let name = &self.stream.name;
+                skips(format!("what was written cannot be read: the source shows no stream `{name}`"))
             }
-            records.push(first);
+            reading => Ok(reading?),
         }
-        Ok(records)
     }
 
     /// The record as a reading would show it.
@@ -363,6 +384,24 @@ impl Scratch {
             );
         }
     }
+}
+
+/// A page of these rows, which have the same fields; a field may stand under the name of what it is expected to be.
+pub(super) fn page_of(stream: &Stream, rows: &[(ChangeKind, Record)]) -> Result<Changes, Stop> {
+    let names = rows.first().map(|(_, record)| record.keys().cloned().collect::<Vec<_>>()).unwrap_or_default();
+    let named = |name: &String| {
+        let field = stream.field(name.strip_prefix(crate::connector::EXPECTED_PREFIX).unwrap_or(name))?;
+        Some(Field { name: name.clone(), ..field.clone() })
+    };
+    let fields: Vec<Field> = names.iter().filter_map(named).collect();
+    let values: Vec<Value> = rows.iter().map(|(_, record)| Value::Object(record.clone())).collect();
+    let batch = batch_from_json(&fields.into(), &values)
+        .map_err(|error| Stop::Skips(format!("the records cannot be written: {error}")))?;
+    let mut changes = Changes::upserts(batch);
+    if rows.iter().any(|(kind, _)| *kind != ChangeKind::Upsert) {
+        changes.kinds = Some(rows.iter().map(|(kind, _)| *kind as u8).collect::<Vec<_>>().into());
+    }
+    Ok(changes)
 }
 
 fn unusable() -> Failure {

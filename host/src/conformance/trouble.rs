@@ -7,7 +7,7 @@ use super::reading::Request;
 use super::{Check, Verdict, fails, holds, skips, told};
 use crate::connector::{Failure, FailureKind, Sink, Source};
 use crate::error::codes;
-use crate::plugin::Calls;
+use crate::plugin::{Calls, Fault};
 
 pub(super) const RETRY_AFTER: Duration = Duration::from_secs(7);
 const CAPABILITIES: &[&str] = &["files", "sql", "http"];
@@ -53,12 +53,6 @@ pub(super) fn failure(kind: FailureKind) -> Failure {
     Failure { retry_after: (kind == FailureKind::RateLimited).then_some(RETRY_AFTER), ..failure }
 }
 
-/// As the host reports a request that was sent and not answered.
-pub(super) fn unknown() -> Failure {
-    let message = "the request was sent and not answered: it may have been carried out";
-    Failure::new(FailureKind::Transient, &codes::HTTP_UNKNOWN, "http", message).with("outcome", "unknown")
-}
-
 /// Skips unless there is something that can fail.
 fn needs_capability(lab: &Lab) -> Verdict {
     let authority = lab.binary()?.report.authority();
@@ -84,9 +78,9 @@ async fn arrives(lab: &Lab, kind: FailureKind) -> Verdict {
     needs_capability(lab)?;
     lab.connector().await?;
     let trouble = lab.setup.grants.trouble.clone();
-    trouble.order(Calls::All, failure(kind));
+    trouble.order(Calls::All, Fault::Refused(failure(kind)));
     let answer = ask(lab).await;
-    if trouble.end() == 0 {
+    if trouble.end().all == 0 {
         return skips("it asked its system nothing");
     }
     match answer? {
@@ -105,7 +99,7 @@ async fn half_way(lab: &Lab) -> Verdict {
     let limits = crate::connector::PageLimits { rows: 1, ..lab.page_limits() };
     let mut reader = lab.answered(Source::open(&connector, Request::full(stream).at(None)).await)?;
     let mut shown = lab.answered(reader.next(limits).await)?.changes.rows();
-    trouble.order(Calls::All, failure(FailureKind::Transient));
+    trouble.order(Calls::All, Fault::Refused(failure(FailureKind::Transient)));
     let mut outcome = Ok(());
     // What it has at hand it may still show.
     for _ in 0..=whole.records() {

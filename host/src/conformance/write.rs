@@ -5,7 +5,7 @@ use super::lab::Lab;
 use super::scratch::{REAL, Record, Scratch, deletes, shown, upserts};
 use super::{Check, Stop, Verdict, fails, holds, skips, told};
 use crate::connector::{Effect, FailureKind, PrepareOptions, Sink as _, WriteMode, WriteStatus};
-use crate::plugin::Calls;
+use crate::plugin::{Calls, Fault};
 use crate::record::{Field, LogicalType, Properties, Stream};
 
 const RECORDS: u32 = 3;
@@ -134,7 +134,7 @@ pub(super) const CHECKS: &[Check] = &[
         id: "write.unknown-outcome",
         title: "a write of which nobody knows whether it happened is answered with `unknown`",
         rule: "wit/v0.1/capabilities.wit, http.send",
-        fix: "answer the rows of a request with the property `outcome` = `unknown` with status 4, never with ok, rejected or retry",
+        fix: "answer the rows of a request with the property `outcome` = `unknown` with status 4, never with ok, rejected or retry, and do not send it again",
         run: |lab| Box::pin(unknown_outcome(lab)),
     },
     Check {
@@ -370,6 +370,7 @@ async fn options(lab: &Lab) -> Verdict {
     scratch.holds(lab, &records).await
 }
 
+/// The request is sent, and its answer is lost: what it did is there, once, and the plugin cannot know.
 async fn unknown_outcome(lab: &Lab) -> Verdict {
     let scratch = lab.scratch().await?;
     if !lab.binary()?.report.imports_interface("http") {
@@ -378,19 +379,28 @@ async fn unknown_outcome(lab: &Lab) -> Verdict {
     let mode = if scratch.takes("insert").is_ok() { WriteMode::Insert } else { WriteMode::Upsert };
     let records = scratch.records(1);
     let page = scratch.page(&upserts(&records))?;
+    scratch.remember(&upserts(&records));
     let trouble = lab.setup.grants.trouble.clone();
-    trouble.order(Calls::Changes, super::trouble::unknown());
+    trouble.order(Calls::Changes, Fault::Unanswered(super::trouble::failure(FailureKind::Transient)));
     let written = scratch.write_page(lab, mode, &page).await;
-    if trouble.end() == 0 {
+    let hits = trouble.end();
+    if hits.changes == 0 {
         return skips("every request it writes with may be repeated");
     }
+    let found = scratch.find(lab, &records).await.unwrap_or_default();
+    let found: Vec<Record> = found.into_iter().flatten().map(|record| scratch.key(&record)).collect();
+    scratch.remember(&upserts(&found));
     match written {
-        Err(failure) if failure.kind == FailureKind::Transient => Ok(()),
-        Err(failure) => fails(format!("the error is: {}", told(&failure))),
+        Err(failure) if failure.kind == FailureKind::Transient => {}
+        Err(failure) => return fails(format!("the error is: {}", told(&failure))),
         Ok(written) => holds(written.statuses == [WriteStatus::Unknown], || {
             format!("it answers {:?} for a record of which nobody knows", written.statuses)
-        }),
+        })?,
     }
+    let times = hits.repeats + 1;
+    holds(times < 2 && found.len() < 2, || {
+        format!("it sends the request {times} times: the record is there {} times", found.len())
+    })
 }
 
 async fn answers(lab: &Lab) -> Verdict {

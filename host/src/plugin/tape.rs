@@ -3,7 +3,7 @@
 //!
 //! It stands behind the capabilities, where each of them answers ([`Way`]). A request is kept as the plugin made it, before the host
 //! adds credentials; an answer as the plugin received it, after the host has searched it for them. A request is answered with what
-//! the same request was answered then, in that order; the last answer stays. Time and chance come from the tape, too: time stands
+//! the same request was answered then, in that order; the last answer stays. What is written is a request like any other. Time and chance come from the tape, too: time stands
 //! still between two answers, and chance follows from a number in the head.
 //!
 //! It must not know WIT or wasmtime.
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 pub use self::answers::Taped;
 pub(super) use self::answers::{bytes_from_json, bytes_to_json, failure_from_json, failure_to_json};
-pub use self::text::{Exchange, Head, Recording, RecordingError};
+pub use self::text::{Exchange, Head, Recording, RecordingError, Step, Writes};
 use crate::connector::{Failure, FailureKind};
 use crate::error::codes;
 use crate::world::Clock;
@@ -89,11 +89,41 @@ impl<L> Way<L> {
         }
     }
 
+    /// As [`Way::ask`], of one that is changed by being asked.
+    pub async fn ask_mut<T: Taped>(
+        &mut self,
+        request: impl FnOnce() -> Value,
+        live: impl AsyncFnOnce(&mut L) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        match self {
+            Self::Live(real) => live(real).await,
+            Self::Recorded(real, track) => {
+                let answer = live(real).await;
+                track.keep(request(), answer.as_ref().map(T::to_json).map_err(failure_to_json))?;
+                answer
+            }
+            Self::Replayed(track) => track.answer(&request()),
+        }
+    }
+
     /// The real one, if there is one.
     pub fn live(&self) -> Option<&L> {
         match self {
             Self::Live(real) | Self::Recorded(real, _) => Some(real),
             Self::Replayed(_) => None,
+        }
+    }
+
+    /// What was opened through it, reached in the same way; `opened` is the real one, where there is one.
+    pub fn with<M>(&self, opened: Option<M>) -> Result<Way<M>, Failure> {
+        match (self, opened) {
+            (Self::Recorded(_, track), Some(opened)) => Ok(Way::Recorded(opened, track.clone())),
+            (Self::Live(_), Some(opened)) => Ok(Way::Live(opened)),
+            (Self::Replayed(track), _) => Ok(Way::Replayed(track.clone())),
+            (Self::Live(_) | Self::Recorded(..), None) => {
+                let message = "what was opened is not there any more";
+                Err(Failure::new(FailureKind::Other, &codes::INTERNAL, "recording", message))
+            }
         }
     }
 
@@ -165,6 +195,10 @@ impl Tape {
 
     pub fn track(&self, capability: &'static str, alias: &str) -> Track {
         Track { tape: self.clone(), capability, alias: alias.to_owned() }
+    }
+
+    pub fn head(&self) -> Head {
+        self.lock().head.clone()
     }
 
     /// What has been recorded.

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::capability::http::Response;
+use super::capability::http::{Response, unknown_outcome};
 use crate::connector::Failure;
 
 /// The failures that the capabilities of a connection answer with. Clones share their orders.
@@ -13,23 +13,35 @@ use crate::connector::Failure;
 pub struct Trouble(Arc<Mutex<Option<Order>>>);
 
 struct Order {
-    fault: Fault,
+    /// None = calls are only counted.
+    fault: Option<Fault>,
     of: Calls,
     /// The only call that is struck, from 1; none = each.
     at: Option<u64>,
     calls: u64,
-    /// How many calls went wrong because of it.
-    hits: u64,
+    hits: Hits,
+    /// The requests of which nobody knows.
+    unknown: Vec<String>,
     /// Answers so far: by what was asked, and the last one by its path.
     answers: HashMap<String, Response>,
     paths: HashMap<String, (String, Response)>,
+}
+
+/// How many calls went wrong because of an order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Hits {
+    pub all: u64,
+    /// Those of them that change something and may not be repeated.
+    pub changes: u64,
+    /// How often a request that was sent and not answered, and may not be repeated, was sent again.
+    pub repeats: u64,
 }
 
 /// Which calls fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Calls {
     All,
-    /// Requests that change something and are not said to be idempotent.
+    /// Those that change something and are not said to be idempotent.
     Changes,
 }
 
@@ -38,7 +50,7 @@ pub enum Calls {
 pub enum Fault {
     /// It is not carried out, and answers with this.
     Refused(Failure),
-    /// It is carried out, and answers with this.
+    /// It is carried out, and answers with this: as the host itself says it of a request that was sent and not answered.
     Unanswered(Failure),
     /// It is carried out, and its answer is not the one it should be.
     Spoiled(Spoil),
@@ -58,29 +70,46 @@ pub enum Spoil {
 /// What was decided about one request before it was sent.
 pub(super) struct Fate {
     fault: Option<Fault>,
+    is_change: bool,
     /// What is asked, and its path; none unless something is on order.
     asked: Option<(String, String)>,
 }
 
+/// What was decided about another change before it was made.
+pub(super) struct Change(Option<Failure>);
+
+impl Change {
+    /// What a plugin is answered: of what succeeded, perhaps, that nobody knows.
+    pub(super) fn answer<T>(self, answer: Result<T, Failure>) -> Result<T, Failure> {
+        answer.and_then(|done| self.0.map_or(Ok(done), Err))
+    }
+}
+
 impl Trouble {
-    /// From now on these calls are not carried out; they answer with the failure.
-    pub fn order(&self, of: Calls, failure: Failure) {
-        self.put(Fault::Refused(failure), of, None);
+    /// From now on these calls go wrong.
+    pub fn order(&self, of: Calls, fault: Fault) {
+        self.put(Some(fault), of, None);
     }
 
     /// The call of this number, from 1, goes wrong, and no other.
     pub fn order_at(&self, fault: Fault, call: u64) {
-        self.put(fault, Calls::All, Some(call));
+        self.put(Some(fault), Calls::All, Some(call));
     }
 
-    fn put(&self, fault: Fault, of: Calls, at: Option<u64>) {
+    /// Nothing goes wrong; calls are counted from now on.
+    pub fn count(&self) {
+        self.put(None, Calls::All, None);
+    }
+
+    fn put(&self, fault: Option<Fault>, of: Calls, at: Option<u64>) {
         let (answers, paths) = (HashMap::new(), HashMap::new());
-        *self.lock() = Some(Order { fault, of, at, calls: 0, hits: 0, answers, paths });
+        *self.lock() =
+            Some(Order { fault, of, at, calls: 0, hits: Hits::default(), unknown: Vec::new(), answers, paths });
     }
 
     /// All is well again; answers how many calls went wrong.
-    pub fn end(&self) -> u64 {
-        self.lock().take().map_or(0, |order| order.hits)
+    pub fn end(&self) -> Hits {
+        self.lock().take().map_or(Hits::default(), |order| order.hits)
     }
 
     /// How many calls there have been since something was ordered.
@@ -88,11 +117,25 @@ impl Trouble {
         self.lock().as_ref().map_or(0, |order| order.calls)
     }
 
-    /// What this call answers instead of being carried out. Whether something that only looks was carried out makes no difference.
-    pub(super) fn strikes(&self, is_change: bool) -> Option<Failure> {
-        match self.lock().as_mut()?.next(is_change)? {
+    /// How many of them went wrong so far.
+    pub fn hits(&self) -> Hits {
+        self.lock().as_ref().map_or(Hits::default(), |order| order.hits)
+    }
+
+    /// What a call that only looks answers instead of being carried out: whether it was makes no difference.
+    pub(super) fn strikes(&self) -> Option<Failure> {
+        match self.lock().as_mut()?.next(false)? {
             Fault::Refused(failure) | Fault::Unanswered(failure) => Some(failure),
             Fault::Spoiled(_) => None,
+        }
+    }
+
+    /// What a change, other than a request, answers instead of being made, or what its answer has to go through.
+    pub(super) fn change(&self) -> Result<Change, Failure> {
+        match self.lock().as_mut().and_then(|order| order.next(true)) {
+            Some(Fault::Refused(failure)) => Err(failure),
+            Some(Fault::Unanswered(failure)) => Ok(Change(Some(failure))),
+            Some(Fault::Spoiled(_)) | None => Ok(Change(None)),
         }
     }
 
@@ -103,10 +146,17 @@ impl Trouble {
         asked: impl FnOnce() -> (String, String),
     ) -> (Result<(), Failure>, Fate) {
         let mut order = self.lock();
-        let Some(order) = order.as_mut() else { return (Ok(()), Fate { fault: None, asked: None }) };
+        let Some(order) = order.as_mut() else { return (Ok(()), Fate { fault: None, is_change, asked: None }) };
         match order.next(is_change) {
-            Some(Fault::Refused(failure)) => (Err(failure), Fate { fault: None, asked: None }),
-            fault => (Ok(()), Fate { fault, asked: Some(asked()) }),
+            Some(Fault::Refused(failure)) => (Err(failure), Fate { fault: None, is_change, asked: None }),
+            fault => {
+                let asked = asked();
+                order.hits.repeats += u64::from(order.unknown.contains(&asked.0));
+                if is_change && matches!(fault, Some(Fault::Unanswered(_))) {
+                    order.unknown.push(asked.0.clone());
+                }
+                (Ok(()), Fate { fault, is_change, asked: Some(asked) })
+            }
         }
     }
 
@@ -117,11 +167,15 @@ impl Trouble {
         let Some(order) = order.as_mut() else { return answer };
         let answer = answer?;
         let spoiled = match fate.fault {
+            // The host repeats what may be repeated: only of what may not it says that nobody knows.
+            Some(Fault::Unanswered(failure)) if fate.is_change => return Err(unknown_outcome(failure, "request")),
             Some(Fault::Refused(failure) | Fault::Unanswered(failure)) => return Err(failure),
             Some(Fault::Spoiled(spoil)) => order.spoil(spoil, &asked, &path, &answer),
             None => None,
         };
-        order.hits += u64::from(spoiled.is_some());
+        if spoiled.is_some() {
+            order.hits.add(fate.is_change);
+        }
         order.answers.insert(asked.clone(), answer.clone());
         order.paths.insert(path, (asked, answer.clone()));
         Ok(spoiled.unwrap_or(answer))
@@ -129,6 +183,13 @@ impl Trouble {
 
     fn lock(&self) -> MutexGuard<'_, Option<Order>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Hits {
+    fn add(&mut self, is_change: bool) {
+        self.all += 1;
+        self.changes += u64::from(is_change);
     }
 }
 
@@ -142,9 +203,12 @@ impl Order {
         if self.at.is_some_and(|at| at != self.calls) {
             return None;
         }
+        let fault = self.fault.clone()?;
         // Whether an answer can be spoiled shows when it is there.
-        self.hits += u64::from(!matches!(self.fault, Fault::Spoiled(_)));
-        Some(self.fault.clone())
+        if !matches!(fault, Fault::Spoiled(_)) {
+            self.hits.add(is_change);
+        }
+        Some(fault)
     }
 
     /// None if there is no such answer, or it is the same.
@@ -173,19 +237,56 @@ mod tests {
     use crate::connector::FailureKind;
     use crate::error::codes;
 
+    fn failure() -> Failure {
+        Failure::new(FailureKind::Transient, &codes::HTTP_FAILED, "http", "no answer")
+    }
+
     #[test]
     fn only_what_was_ordered_fails() {
         let trouble = Trouble::default();
-        let failure = || Failure::new(FailureKind::Transient, &codes::HTTP_FAILED, "http", "no answer");
-        assert!(trouble.strikes(true).is_none());
-        trouble.order(Calls::Changes, failure());
-        assert!(trouble.strikes(false).is_none());
-        assert!(trouble.clone().strikes(true).is_some());
-        trouble.order(Calls::All, failure());
-        assert!(trouble.strikes(false).is_some());
-        assert_eq!((trouble.end(), trouble.end()), (1, 0));
-        assert!(trouble.strikes(true).is_none());
+        assert!(trouble.strikes().is_none() && trouble.change().is_ok());
+        trouble.order(Calls::Changes, Fault::Refused(failure()));
+        assert!(trouble.strikes().is_none());
+        assert!(trouble.clone().change().is_err());
+        trouble.order(Calls::All, Fault::Refused(failure()));
+        assert!(trouble.strikes().is_some());
+        assert_eq!((trouble.end(), trouble.end()), (Hits { all: 1, ..Hits::default() }, Hits::default()));
+        assert!(trouble.strikes().is_none());
     }
+
+    #[test]
+    fn a_change_that_is_made_and_not_answered_is_made() {
+        let trouble = Trouble::default();
+        trouble.order_at(Fault::Unanswered(failure()), 2);
+        let mut made = 0;
+        let mut change = || -> Result<u64, Failure> {
+            let change = trouble.change()?;
+            made += 1;
+            change.answer(Ok(made))
+        };
+        assert_eq!(change().unwrap(), 1);
+        assert_eq!(change().unwrap_err().message, "no answer");
+        assert_eq!(change().unwrap(), 3);
+        assert_eq!(trouble.end(), Hits { all: 1, changes: 1, repeats: 0 });
+        trouble.order_at(Fault::Refused(failure()), 1);
+        assert!(trouble.change().is_err(), "what is refused is not made");
+    }
+
+    #[test]
+    fn nobody_knows_only_what_may_not_be_repeated() {
+        let response = Response { status: 200, headers: Vec::new(), body: Vec::new() };
+        for (is_change, outcome) in [(true, Some("unknown")), (false, None)] {
+            let trouble = Trouble::default();
+            trouble.order(Calls::All, Fault::Unanswered(failure()));
+            let (sent, fate) = trouble.fate(is_change, || ("POST /".to_owned(), "/".to_owned()));
+            assert!(sent.is_ok(), "it is sent");
+            let told = trouble.answer(fate, Ok(response.clone())).unwrap_err();
+            assert_eq!((told.kind, told.properties.get("outcome")), (FailureKind::Transient, outcome));
+            let (_, _) = trouble.fate(is_change, || ("POST /".to_owned(), "/".to_owned()));
+            assert_eq!(trouble.end().repeats, u64::from(is_change));
+        }
+    }
+
     fn ask(trouble: &Trouble, target: &str, body: &str) -> String {
         let (sent, fate) = trouble.fate(false, || (format!("GET {target}"), "GET /a".to_owned()));
         let answer = Response { status: 200, headers: Vec::new(), body: body.as_bytes().to_vec() };
@@ -202,15 +303,14 @@ mod tests {
             trouble.order_at(fault, 3);
             let answers = [ask(&trouble, "/a?1", "one1"), ask(&trouble, "/a?2", "two2"), ask(&trouble, "/a?1", "ONE1")];
             assert_eq!(answers, expected);
-            assert_eq!((trouble.calls(), trouble.end()), (3, hits));
+            assert_eq!((trouble.calls(), trouble.end().all), (3, hits));
         };
-        let failure = || Failure::new(FailureKind::Transient, &codes::HTTP_FAILED, "http", "no answer");
         check(Fault::Refused(failure()), ["one1", "two2", "no answer"], 1);
         check(Fault::Unanswered(failure()), ["one1", "two2", "no answer"], 1);
         check(Fault::Spoiled(Spoil::TruncatedBody), ["one1", "two2", "ON"], 1);
         check(Fault::Spoiled(Spoil::StaleRead), ["one1", "two2", "one1"], 1);
         check(Fault::Spoiled(Spoil::DuplicatePage), ["one1", "two2", "two2"], 1);
         trouble.order_at(Fault::Spoiled(Spoil::DuplicatePage), 1);
-        assert_eq!((ask(&trouble, "/a", "x").as_str(), trouble.end()), ("x", 0), "there is none to repeat");
+        assert_eq!((ask(&trouble, "/a", "x").as_str(), trouble.end().all), ("x", 0), "there is none to repeat");
     }
 }

@@ -203,9 +203,8 @@ fn a_plugin_that_keeps_the_rules_fails_nothing() {
     assert_eq!(skipped, []);
 }
 
-/// A target behind requests, with a server that takes everything.
-#[test]
-fn an_unknown_outcome_is_not_a_success() {
+/// What the battery says of a system behind requests, and what it left there.
+fn behind_requests(config: serde_json::Value) -> (Vec<lockstep::conformance::CheckResult>, Vec<serde_json::Value>) {
     use std::sync::{Arc, Mutex};
 
     use lockstep::plugin::{Breaker, Budget, HttpOrigin, HttpSettings, PrivateAddresses};
@@ -213,26 +212,39 @@ fn an_unknown_outcome_is_not_a_success() {
     use lockstep::store::PrivateFiles;
     use lockstep::world::World;
 
-    let run = |breach: &str| {
-        let server = crate::http::server::Server::start(|_, _| crate::http::server::Answer::body("{}"));
-        let mut bench = Bench::new("twins-http", breach);
-        let files = PrivateFiles::of(bench.folder.path(), "http");
-        let origin = HttpOrigin::new(HttpSettings {
-            origin: url::Url::parse(&server.url()).unwrap(),
-            private: PrivateAddresses::Allowed,
-            authorities: Vec::new(),
-            budget: Arc::new(Budget::new("check", &RequestBudget::default(), files)),
-            breaker: Arc::new(Mutex::new(Breaker::default())),
-            world: World::real(),
-        });
-        bench.grants.http.insert("api".into(), origin.unwrap());
-        bench.run()
-    };
-    let right = run("");
-    assert_eq!(failures(&right), []);
-    assert!(!skipped(&right).iter().any(|(id, _)| *id == "write.unknown-outcome"));
-    let wrong = failures(&run("write.unknown-outcome"));
-    assert!(matches!(wrong.as_slice(), [("write.unknown-outcome", _)]), "{wrong:?}");
+    let records = crate::http::records::Records::start();
+    let mut bench = Bench::new("twins-http", "").config(config);
+    let files = PrivateFiles::of(bench.folder.path(), "http");
+    let origin = HttpOrigin::new(HttpSettings {
+        origin: url::Url::parse(&records.server.url()).unwrap(),
+        private: PrivateAddresses::Allowed,
+        authorities: Vec::new(),
+        budget: Arc::new(Budget::new("check", &RequestBudget::default(), files)),
+        breaker: Arc::new(Mutex::new(Breaker::default())),
+        world: World::real(),
+    });
+    bench.grants.http.insert("api".into(), origin.unwrap());
+    (bench.run(), records.kept())
+}
+
+#[test]
+fn an_unknown_outcome_is_not_a_success() {
+    for makes_key in [false, true] {
+        let (right, left) = behind_requests(json!({ "makes_key": makes_key }));
+        assert_eq!(failures(&right), []);
+        assert!(!skipped(&right).iter().any(|(id, _)| *id == "write.unknown-outcome"));
+        assert_eq!(left, Vec::<serde_json::Value>::new(), "what was made without an answer is taken away, too");
+    }
+    for (breach, reason) in [
+        ("says-ok", "[Ok]"),
+        ("says-retry", "[Retry]"),
+        ("sends-again", "sends the request 2 times: the record is there 2 times"),
+    ] {
+        let (wrong, left) = behind_requests(json!({ "makes_key": true, "breach": breach }));
+        let wrong = failures(&wrong);
+        assert!(matches!(wrong.as_slice(), [("write.unknown-outcome", told)] if told.contains(reason)), "{wrong:?}");
+        assert_eq!(left, Vec::<serde_json::Value>::new());
+    }
 }
 
 #[test]

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::fault::{self, FaultArgs, Played, Struck, Wish};
+use super::fault::{self, During, FaultArgs, Played, Struck, Wish};
 use crate::cli::output::{Align, Block, Exit, Table, elapsed};
 use crate::cli::{CliError, Context, Reply};
-use crate::conformance::{self, After, CheckResult, Lab, Outcome, Pinned, Setup, Subject, Wishes};
+use crate::conformance::{self, After, Attempt, CheckResult, FaultKind, Lab, Outcome, Pinned, Setup, Subject, Wishes};
 use crate::error::{Error, Result, nearest};
 use crate::plugin::{Access, Catalog, PluginBinary, PluginError};
 use crate::project::{Connection, PluginRef};
@@ -111,29 +111,65 @@ pub(super) async fn run(args: &PluginCheckArgs, context: &Context, catalog: &Cat
     Ok(reply(lab, &results, &struck, certificate, &seconds))
 }
 
-/// Reads the stream once for each call that can fail.
+/// Reads the stream once for each call that can fail, and writes new records as often if there is a stream for it.
 async fn strike(lab: &Lab, wishes: &[Wish]) -> Result<Vec<Struck>> {
     if wishes.is_empty() {
         return Ok(Vec::new());
     }
-    let nothing = || CliError::NotThere {
-        what: "there is no stream that could be read while something goes wrong".to_owned(),
-        hints: vec!["name one: `--stream NAME`, of a connection: `--connection NAME`".to_owned()],
+    let name = match &lab.wishes.stream {
+        Some(name) => Some(name.clone()),
+        None => lab.stream_name().await,
     };
-    let stream = match &lab.wishes.stream {
-        Some(name) => name.clone(),
-        None => lab.stream_name().await.ok_or_else(nothing)?,
+    let writes = lab.wishes.write_stream.is_some();
+    let mut struck = match &name {
+        Some(name) => strike_reading(lab, wishes, std::slice::from_ref(name)).await?,
+        None if writes => Vec::new(),
+        None => {
+            return Err(CliError::NotThere {
+                what: "there is no stream that could be read while something goes wrong".to_owned(),
+                hints: vec!["name one: `--stream NAME`, of a connection: `--connection NAME`".to_owned()],
+            }
+            .into());
+        }
     };
-    let names = [stream];
-    let whole = lab.perform(&names, After::Stop).await?;
-    let play = async |kind, call| {
+    if writes {
+        struck.extend(strike_writing(lab, wishes).await?);
+    }
+    Ok(struck)
+}
+
+async fn strike_reading(lab: &Lab, wishes: &[Wish], names: &[String]) -> Result<Vec<Struck>> {
+    let whole = lab.perform(names, After::Stop).await?;
+    let play = async |kind: &'static FaultKind, call| {
         let trouble = &lab.setup.grants.trouble;
-        trouble.order_at(kind, call);
-        let gave = lab.perform(&names, After::GoOn).await;
-        let (calls, hits) = (trouble.calls(), trouble.end());
-        Ok(Played { gave: gave?, calls, hits, has_gaps: false })
+        trouble.order_at(kind.fault(), call);
+        let gave = lab.perform(names, After::GoOn).await;
+        let (calls, hits, gave) = (trouble.calls(), trouble.end().all, gave?);
+        let is_told = conformance::has_error(&gave);
+        let wrong = kind.judge(&whole, &gave);
+        Ok(Played { during: During::Reading, calls, hits, has_gaps: false, is_told, wrong })
     };
-    fault::strike(wishes, CALLS_MAX, &whole, play).await
+    fault::strike(wishes, CALLS_MAX, play).await
+}
+
+async fn strike_writing(lab: &Lab, wishes: &[Wish]) -> Result<Vec<Struck>> {
+    let play = async |kind: &'static FaultKind, call| {
+        let attempt = conformance::write_struck(lab, kind, call).await.map_err(unwritten)?;
+        let Attempt { calls, hits, is_told, wrong } = attempt;
+        Ok(Played { during: During::Writing, calls, hits, has_gaps: false, is_told, wrong })
+    };
+    let struck = fault::strike(wishes, CALLS_MAX, play).await;
+    lab.clean_up().await;
+    struck
+}
+
+/// Nothing can be written for a check or a recording.
+pub(super) fn unwritten(reason: String) -> CliError {
+    let hints = vec![
+        "`--write-stream NAME` names a stream that takes new records, `--sample FILE` says what they look like"
+            .to_owned(),
+    ];
+    CliError::NotThere { what: format!("nothing can be written: {reason}"), hints }
 }
 
 fn reply(lab: Lab, results: &[CheckResult], struck: &[Struck], certificate: Value, seconds: &str) -> Reply {
@@ -328,7 +364,7 @@ const JSON_HINT: &str = "`--config` takes JSON, `'{\"key\": \"value\"}'`, or the
 const TOML_HINT: &str =
     "the file holds the keys of `config` as they stand in a project file, without a table around them";
 
-fn read_sample(path: &Path) -> Result<Vec<Map<String, Value>>> {
+pub(super) fn read_sample(path: &Path) -> Result<Vec<Map<String, Value>>> {
     let hint = "a sample is a list of records: `[{\"id\": 1, \"name\": \"Ann\"}]`";
     serde_json::from_str(&read(path)?).map_err(|error| unfit(&path.display().to_string(), &error, hint))
 }

@@ -1,33 +1,42 @@
-//! `--fault`: a system that fails while a plugin is read, at one call after the other, and what the plugin makes of it.
+//! `--fault`: a system that fails while a plugin is read or written, at one call after the other, and what the plugin makes of it.
 
 use clap::Args;
-use serde_json::Value;
 
 use super::listed;
 use crate::cli::CliError;
 use crate::cli::output::{Align, Block, Table};
 use crate::conformance::{FAULTS, FaultKind};
 use crate::error::{Result, nearest};
-use crate::plugin::Fault;
 
 /// What goes wrong.
 #[derive(Clone, Debug, Default, Args)]
 pub struct FaultArgs {
-    /// What goes wrong while it is read: `429`, `timeout`, `timeout-after-commit`, `truncated-body`, `stale-read`, `duplicate-page` or
+    /// What goes wrong while it is read or written: `429`, `timeout`, `timeout-after-commit`, `truncated-body`, `stale-read`, `duplicate-page` or
     /// `all`; with `@3` at the third call, else at each call in turn
     #[arg(long = "fault", value_name = "FAULT[@CALL]")]
     pub faults: Vec<String>,
 }
 
-/// What a plugin gave while something went wrong.
+/// What a plugin did while something went wrong.
 pub(super) struct Played {
-    pub gave: Vec<Value>,
+    pub during: During,
     /// Calls of capabilities.
     pub calls: u64,
     /// Calls that went wrong.
     pub hits: u64,
     /// Whether it asked for what a recording does not hold.
     pub has_gaps: bool,
+    /// Whether it told of it, by an error or by the verdict on a row.
+    pub is_told: bool,
+    pub wrong: Vec<String>,
+}
+
+/// What was going on when it went wrong.
+#[derive(Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum During {
+    Reading,
+    Writing,
 }
 
 impl FaultArgs {
@@ -69,6 +78,7 @@ impl Wish {
 #[derive(serde::Serialize)]
 pub(super) struct Struck {
     fault: &'static str,
+    during: During,
     call: u64,
     outcome: Outcome,
     wrong: Vec<String>,
@@ -88,38 +98,35 @@ enum Outcome {
     NotRecorded,
 }
 
-/// Strikes one call after the other; `whole` is what the plugin gives undisturbed.
+/// Strikes one call after the other.
 pub(super) async fn strike(
     wishes: &[Wish],
     calls_max: u64,
-    whole: &[Value],
-    play: impl AsyncFn(Fault, u64) -> Result<Played>,
+    play: impl AsyncFn(&'static FaultKind, u64) -> Result<Played>,
 ) -> Result<Vec<Struck>> {
     let mut struck = Vec::new();
     for (kind, at) in wishes.iter().flat_map(Wish::places) {
         for call in at.unwrap_or(1)..=at.unwrap_or(calls_max) {
-            let played = play(kind.fault(), call).await?;
+            let played = play(kind, call).await?;
             if played.calls < call && at.is_none() {
                 break;
             }
-            struck.push(judge(kind, call, whole, &played));
+            struck.push(judge(kind, call, played));
         }
     }
     Ok(struck)
 }
 
-fn judge(kind: &FaultKind, call: u64, whole: &[Value], played: &Played) -> Struck {
-    let wrong = kind.judge(whole, &played.gave);
-    let has_error = played.gave.iter().any(|given| given.get("error").is_some());
-    let outcome = match (played.hits, played.has_gaps, wrong.is_empty(), has_error) {
+fn judge(kind: &FaultKind, call: u64, played: Played) -> Struck {
+    let outcome = match (played.hits, played.has_gaps, played.wrong.is_empty(), played.is_told) {
         (0, _, _, _) => Outcome::NotStruck,
         (_, true, _, _) => Outcome::NotRecorded,
         (_, _, false, _) => Outcome::Wrong,
         (_, _, true, true) => Outcome::Told,
         (_, _, true, false) => Outcome::GotOver,
     };
-    let wrong = if outcome == Outcome::Wrong { wrong } else { Vec::new() };
-    Struck { fault: kind.name, call, outcome, wrong }
+    let wrong = if outcome == Outcome::Wrong { played.wrong } else { Vec::new() };
+    Struck { fault: kind.name, during: played.during, call, outcome, wrong }
 }
 
 /// Whether nothing went wrong that should not have.
@@ -137,12 +144,19 @@ pub(super) fn told(struck: &[Struck]) -> Vec<Block> {
         ("not struck", Align::Right),
         ("not recorded", Align::Right),
     ]);
-    for kind in FAULTS.iter().filter(|kind| struck.iter().any(|struck| struck.fault == kind.name)) {
-        let of =
-            |outcome| struck.iter().filter(|struck| struck.fault == kind.name && struck.outcome == outcome).count();
-        let counts =
-            [Outcome::GotOver, Outcome::Told, Outcome::Wrong, Outcome::NotStruck, Outcome::NotRecorded].map(of);
-        table.row([kind.name.to_owned()].into_iter().chain(counts.map(|count| count.to_string())));
+    for (kind, during) in FAULTS.iter().flat_map(|kind| [(kind, During::Reading), (kind, During::Writing)]) {
+        let of: Vec<&Struck> =
+            struck.iter().filter(|struck| struck.fault == kind.name && struck.during == during).collect();
+        if of.is_empty() {
+            continue;
+        }
+        let counts = [Outcome::GotOver, Outcome::Told, Outcome::Wrong, Outcome::NotStruck, Outcome::NotRecorded]
+            .map(|outcome| of.iter().filter(|struck| struck.outcome == outcome).count());
+        let name = match during {
+            During::Reading => kind.name.to_owned(),
+            During::Writing => format!("{}, writing", kind.name),
+        };
+        table.row([name].into_iter().chain(counts.map(|count| count.to_string())));
     }
     let wrong: Vec<String> = struck
         .iter()

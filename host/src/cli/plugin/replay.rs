@@ -6,14 +6,14 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::fault::{self, FaultArgs, Played, Struck};
+use super::fault::{self, During, FaultArgs, Played, Struck};
 use super::listed;
 use crate::cli::output::{Align, Block, Table, noun, shortened, shown};
 use crate::cli::{CliError, Context, Reply};
-use crate::conformance::{self, After, Difference};
+use crate::conformance::{self, After, Difference, FaultKind, Wrote};
 use crate::connector::PageLimits;
 use crate::error::Result;
-use crate::plugin::{Catalog, Fault, Grants, PluginBinary, PluginConnector, Recording, Runtime, Tape};
+use crate::plugin::{Catalog, Fault, Grants, Hits, PluginBinary, PluginConnector, Recording, Runtime, Tape};
 use crate::world::Clock;
 
 /// Differences that are shown; `--json` has them all.
@@ -26,8 +26,9 @@ const CALLS_MAX: u64 = 300;
 /// Run a plugin on a recording, and compare what it gives with what was given then
 ///
 /// Nothing is reached: every request is answered with what the same request was answered when the recording was made. A request that
-/// was not recorded is an error, and told. With `--fault` the system fails while it is read: the plugin has to get over it, or end
-/// with an error that says rightly what happened, and nothing may be lost or shown twice when it goes on.
+/// was not recorded is an error, and told. With `--fault` the system fails while it is read and written: the plugin has to get over
+/// it, or end with an error that says rightly what happened, nothing may be lost or shown twice when it goes on, and what it says of
+/// rows that were written must be true.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   lockstep plugin replay ./mine.wasm contacts.jsonl
@@ -55,10 +56,30 @@ pub(super) async fn run(args: &ReplayArgs, context: &Context, catalog: &Catalog)
     let runtime = context.plugin_runtime()?;
     let binary = super::binary(catalog, &args.plugin, runtime.limits())?;
     let stage = Stage { runtime, binary, recording, clock: context.world.clock.clone() };
-    let (played, tape) = stage.play(None).await?;
-    let strike = async |fault, call| Ok(stage.play(Some((fault, call))).await?.0);
-    let struck = fault::strike(&wishes, CALLS_MAX, &played.gave, strike).await?;
-    Ok(reply(&stage, &played.gave, &tape, &struck))
+    let whole = stage.play(None).await?;
+    let strike = async |kind: &'static FaultKind, call| {
+        let take = stage.play(Some((kind.fault(), call))).await?;
+        let mut wrong = kind.judge(&whole.gave, &take.gave);
+        if take.during == During::Writing {
+            wrong.extend(kind.judge_writes(&whole.wrote, &take.wrote, take.hits));
+        }
+        let is_told = conformance::has_error(&take.gave) || take.wrote.is_told();
+        let has_gaps = !take.tape.gaps().is_empty();
+        Ok(Played { during: take.during, calls: take.calls, hits: take.hits.all, has_gaps, is_told, wrong })
+    };
+    let struck = fault::strike(&wishes, CALLS_MAX, strike).await?;
+    Ok(reply(&stage, &whole, &struck))
+}
+
+/// A plugin on its recording once.
+struct Take {
+    gave: Vec<Value>,
+    wrote: Wrote,
+    tape: Tape,
+    /// What was going on when something went wrong.
+    during: During,
+    calls: u64,
+    hits: Hits,
 }
 
 /// A plugin and the recording it runs on.
@@ -70,7 +91,7 @@ struct Stage {
 }
 
 impl Stage {
-    async fn play(&self, fault: Option<(Fault, u64)>) -> Result<(Played, Tape)> {
+    async fn play(&self, fault: Option<(Fault, u64)>) -> Result<Take> {
         let head = &self.recording.head;
         let tape = Tape::play(&self.recording);
         let grants = Grants::replayed(&self.recording, &tape);
@@ -79,14 +100,33 @@ impl Stage {
         let limits = self.runtime.limits().clone();
         let (runtime, binary, clock) = (&self.runtime, &self.binary, self.clock.clone());
         let connector = PluginConnector::system(runtime, binary, &head.config, grants, limits, clock)?;
-        connector.require_source()?;
-        if let Some((fault, call)) = fault {
-            trouble.order_at(fault, call);
+        match fault {
+            Some((fault, call)) => trouble.order_at(fault, call),
+            None => trouble.count(),
         }
         let limits = PageLimits { rows: head.page_rows, bytes: head.page_bytes };
-        let gave = conformance::perform(&connector, &head.streams, limits, after).await;
-        let (calls, hits, has_gaps) = (trouble.calls(), trouble.end(), !tape.gaps().is_empty());
-        Ok((Played { gave, calls, hits, has_gaps }, tape))
+        let gave = match reads(head.writes.is_some(), &connector)? {
+            true => conformance::perform(&connector, &head.streams, limits, after).await,
+            false => Vec::new(),
+        };
+        let (mut during, mut wrote) = (During::Reading, Wrote::default());
+        // What a reading has come upon is enough for one time.
+        if let Some(writes) = head.writes.as_ref().filter(|_| trouble.hits().all == 0) {
+            connector.require_sink()?;
+            during = During::Writing;
+            wrote = conformance::write_again(&connector, writes, &trouble).await;
+        }
+        let calls = trouble.calls();
+        Ok(Take { gave, wrote, tape, during, calls, hits: trouble.end() })
+    }
+}
+
+/// Whether the plugin is read. Only one that is written needs no source.
+pub(super) fn reads(is_written: bool, connector: &PluginConnector) -> Result<bool> {
+    match connector.require_source() {
+        Ok(()) => Ok(true),
+        Err(_) if is_written => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -96,14 +136,15 @@ pub(super) fn read(path: &Path) -> Result<Recording> {
     Ok(Recording::parse(&path.display().to_string(), &text)?)
 }
 
-fn reply(stage: &Stage, gave: &[Value], tape: &Tape, struck: &[Struck]) -> Reply {
+fn reply(stage: &Stage, take: &Take, struck: &[Struck]) -> Reply {
     let (label, recording) = (stage.binary.label(), &stage.recording);
-    let differences = conformance::differences(&recording.gave, gave);
-    let (streams, pages, records) = conformance::counts(gave);
-    let (gaps, unasked) = (tape.gaps(), tape.unasked());
+    let gave: Vec<Value> = take.gave.iter().chain(&take.wrote.gave).cloned().collect();
+    let differences = conformance::differences(&recording.gave, &gave);
+    let (streams, pages, records) = conformance::counts(&gave);
+    let (gaps, unasked) = (take.tape.gaps(), take.tape.unasked());
     let result = json!({
         "plugin": label, "recorded_with": recording.head.plugin, "recorded_at": recording.head.began,
-        "streams": streams, "pages": pages, "records": records,
+        "streams": streams, "pages": pages, "records": records, "writes": conformance::written(&gave),
         "differences": differences, "not_recorded": gaps, "not_asked": unasked, "faults": struck,
     });
     let mut blocks = Vec::new();
@@ -120,9 +161,7 @@ fn reply(stage: &Stage, gave: &[Value], tape: &Tape, struck: &[Struck]) -> Reply
     let then = format!("{} gave on {}", recording.head.plugin, recording.head.began.format("%Y-%m-%d"));
     let same = differences.is_empty() && gaps.is_empty();
     let verdict = if same {
-        let streams = noun(streams as u64, "stream", "streams");
-        let (records, pages) = (noun(records as u64, "record", "records"), noun(pages as u64, "page", "pages"));
-        format!("{label}: {streams}, {records} in {pages}, as {then}")
+        format!("{label}: {}, as {then}", told(&gave))
     } else {
         format!("{label}: {} from what {then}", noun(differences.len() as u64, "difference", "differences"))
     };
@@ -133,6 +172,19 @@ fn reply(stage: &Stage, gave: &[Value], tape: &Tape, struck: &[Struck]) -> Reply
     } else {
         Reply::attention(blocks, result, Vec::new())
     }
+}
+
+/// `1 stream, 8 records in 4 pages, 3 writes`.
+pub(super) fn told(gave: &[Value]) -> String {
+    let (streams, pages, records) = conformance::counts(gave);
+    let read = (streams > 0).then(|| {
+        let (records, pages) = (noun(records as u64, "record", "records"), noun(pages as u64, "page", "pages"));
+        format!("{}, {records} in {pages}", noun(streams as u64, "stream", "streams"))
+    });
+    let writes = conformance::written(gave);
+    let written = (writes > 0).then(|| noun(writes as u64, "write", "writes"));
+    let parts: Vec<String> = read.into_iter().chain(written).collect();
+    if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") }
 }
 
 fn table(differences: &[Difference]) -> Table {

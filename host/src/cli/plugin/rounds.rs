@@ -205,7 +205,7 @@ impl Round<'_> {
     fn verdicts(&self, rows: &[Value], statuses: Option<&[WriteStatus]>, errors: &[RowError]) {
         let mut table = Table::new(&[("row", Align::Left), ("", Align::Left), ("why", Align::Left)]);
         for (at, row) in rows.iter().enumerate() {
-            let status = statuses.and_then(|statuses| statuses.get(at)).map_or("ok", |status| word(*status));
+            let status = statuses.and_then(|statuses| statuses.get(at)).map_or("ok", |status| status.name());
             let why = errors.iter().find(|error| error.row as usize == at).map(|error| error.error.to_string());
             self.context.output.event(&json!({"event": "verdict", "row": row, "status": status, "why": why}));
             table.row([shortened(&row.to_string(), 60), status.to_owned(), why.unwrap_or_default()]);
@@ -244,16 +244,6 @@ impl Round<'_> {
             }
         }
         Ok(())
-    }
-}
-
-fn word(status: WriteStatus) -> &'static str {
-    match status {
-        WriteStatus::Ok => "ok",
-        WriteStatus::Conflict => "conflict",
-        WriteStatus::Rejected => "rejected",
-        WriteStatus::Retry => "retry",
-        WriteStatus::Unknown => "unknown",
     }
 }
 

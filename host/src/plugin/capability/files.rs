@@ -13,7 +13,7 @@ use serde_json::json;
 
 mod held;
 
-use self::held::HeldFile;
+use self::held::{HeldFile, HeldNewFile};
 use crate::connector::{Failure, FailureKind};
 use crate::error::codes;
 use crate::plugin::grants::{Access, FilesRoot, Folder};
@@ -207,13 +207,26 @@ fn hash_whole(file: &mut StdFile) -> std::io::Result<Vec<u8>> {
 }
 
 /// Begins a file that appears under its name, whole, with [`NewFile::finish`]; dropped before, it never existed.
-pub fn create(root: &FilesRoot, path: &str) -> Result<NewFile, Failure> {
+pub async fn create(root: &FilesRoot, path: &str) -> Result<NewFile, Failure> {
     check_path(path)?;
-    // A recording is read.
-    let Some(root) = root.0.live().filter(|folder| folder.access == Access::ReadWrite) else {
+    if let Way::Live(folder) = &root.0 {
+        return create_in(folder, path).map(NewFile::Live);
+    }
+    let mut begun = None;
+    let asked = || json!({ "create": path });
+    let created = root.0.ask(asked, async |folder| {
+        begun = Some(create_in(folder, path)?);
+        Ok(())
+    });
+    created.await?;
+    Ok(NewFile::Held(HeldNewFile::new(root.0.with(begun)?, path)))
+}
+
+fn create_in(root: &Folder, path: &str) -> Result<LiveNewFile, Failure> {
+    if root.access != Access::ReadWrite {
         let text = format!("`{path}` cannot be written by a command that only looks");
         return Err(Failure::new(FailureKind::Permanent, &codes::FILE_IO, ORIGIN, text));
-    };
+    }
     let dir = open_root(root)?;
     if let Some(parent) = Path::new(path).parent().filter(|parent| !parent.as_os_str().is_empty()) {
         dir.create_dir_all(parent).map_err(|error| io_failure(root, path, &error))?;
@@ -223,11 +236,34 @@ pub fn create(root: &FilesRoot, path: &str) -> Result<NewFile, Failure> {
     let file = dir
         .open_with(&temporary, OpenOptions::new().write(true).create_new(true))
         .map_err(|error| io_failure(root, path, &error))?;
-    Ok(NewFile { root: root.clone(), dir, path: path.to_owned(), temporary, file: Some(file) })
+    Ok(LiveNewFile { root: root.clone(), dir, path: path.to_owned(), temporary, file: Some(file) })
 }
 
 /// A file that is being written.
-pub struct NewFile {
+pub enum NewFile {
+    Live(LiveNewFile),
+    Held(HeldNewFile),
+}
+
+impl NewFile {
+    pub fn append(&mut self, data: &[u8]) -> Result<(), Failure> {
+        match self {
+            Self::Live(file) => file.append(data),
+            Self::Held(file) => file.append(data),
+        }
+    }
+
+    /// Makes the content durable and gives the file its name.
+    pub async fn finish(&mut self) -> Result<Entry, Failure> {
+        match self {
+            Self::Live(file) => file.finish(),
+            Self::Held(file) => file.finish().await,
+        }
+    }
+}
+
+/// A file that is being written into a folder.
+pub struct LiveNewFile {
     root: Folder,
     dir: Dir,
     path: String,
@@ -235,14 +271,13 @@ pub struct NewFile {
     file: Option<cap_std::fs::File>,
 }
 
-impl NewFile {
-    pub fn append(&mut self, data: &[u8]) -> Result<(), Failure> {
+impl LiveNewFile {
+    fn append(&mut self, data: &[u8]) -> Result<(), Failure> {
         let Some(file) = &mut self.file else { return Err(already_finished(&self.path)) };
         file.write_all(data).map_err(|error| io_failure(&self.root, &self.path, &error))
     }
 
-    /// Makes the content durable and gives the file its name.
-    pub fn finish(&mut self) -> Result<Entry, Failure> {
+    fn finish(&mut self) -> Result<Entry, Failure> {
         let file = self.file.take().ok_or_else(|| already_finished(&self.path))?;
         let named = file.sync_all().and_then(|()| self.dir.rename(&self.temporary, &self.dir, &self.path));
         let metadata = named.and_then(|()| file.metadata());
@@ -265,7 +300,7 @@ impl NewFile {
     }
 }
 
-impl Drop for NewFile {
+impl Drop for LiveNewFile {
     fn drop(&mut self) {
         if self.file.take().is_some() {
             self.discard();

@@ -30,6 +30,7 @@ pub use self::budget::{Budget, Lane};
 use self::cookies::Cookies;
 use self::credential::{Credential, Surroundings};
 pub use self::credential::{CredentialError, SecretWish};
+pub(in crate::plugin) use self::exchange::unknown_outcome;
 use self::exchange::{Prepared, is_idempotent};
 pub(in crate::plugin) use self::scrub::Scrubber;
 use crate::connector::{Failure, FailureKind};

@@ -244,7 +244,7 @@ impl Session {
                 session.ingest(table, columns).await.map(IngestKind::Postgres).map(Ingest)
             }
             SessionKind::Sqlite(session) => session.ingest(table, columns).await.map(IngestKind::Sqlite).map(Ingest),
-            SessionKind::Taped(_) => Err(taped::loads_nothing()),
+            SessionKind::Taped(session) => session.ingest(table, columns).await.map(IngestKind::Taped).map(Ingest),
         }
     }
 }
@@ -296,6 +296,7 @@ enum IngestKind {
     Mysql(Box<mysql::Ingest>),
     Postgres(postgres::Ingest),
     Sqlite(sqlite::Ingest),
+    Taped(taped::Ingest),
 }
 
 impl Ingest {
@@ -307,6 +308,7 @@ impl Ingest {
             IngestKind::Mysql(ingest) => ingest.append(rows).await,
             IngestKind::Postgres(ingest) => ingest.append(rows).await,
             IngestKind::Sqlite(ingest) => ingest.append(rows).await,
+            IngestKind::Taped(ingest) => ingest.append(rows).await,
         }
     }
 
@@ -316,6 +318,7 @@ impl Ingest {
             IngestKind::Mysql(ingest) => ingest.finish().await,
             IngestKind::Postgres(ingest) => ingest.finish().await,
             IngestKind::Sqlite(ingest) => ingest.finish().await,
+            IngestKind::Taped(ingest) => ingest.finish().await,
         }
     }
 }

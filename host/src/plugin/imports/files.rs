@@ -12,7 +12,7 @@ const READ_BYTES: u64 = 4 << 20;
 
 impl State {
     fn files_root(&self, alias: &str) -> Result<FilesRoot, Failure> {
-        if let Some(failure) = self.grants.trouble.strikes(false) {
+        if let Some(failure) = self.grants.trouble.strikes() {
             return Err(failure);
         }
         self.grants.files.get(alias).cloned().ok_or_else(|| not_granted(self, "files", alias, "{ path = \"data\" }"))
@@ -45,7 +45,11 @@ impl wit::Host for State {
     }
 
     async fn create(&mut self, alias: String, path: String) -> HostResult<Resource<NewFile>> {
-        match self.files_root(&alias).and_then(|root| files::create(&root, &path)) {
+        let created = match self.files_root(&alias) {
+            Ok(root) => files::create(&root, &path).await,
+            Err(failure) => Err(failure),
+        };
+        match created {
             Ok(file) => Ok(Ok(self.table.push(file).map_err(table_error)?)),
             Err(failure) => Ok(answer(Err(failure))),
         }
@@ -58,7 +62,7 @@ impl wit::HostFile for State {
     }
 
     async fn read(&mut self, file: Resource<OpenFile>, offset: u64, length: u64) -> HostResult<Vec<u8>> {
-        let trouble = self.grants.trouble.strikes(false);
+        let trouble = self.grants.trouble.strikes();
         let file = self.table.get_mut(&file).map_err(table_error)?;
         Ok(answer(trouble.map_or_else(|| file.read(offset, length.min(READ_BYTES)), Err)))
     }
@@ -80,8 +84,12 @@ impl wit::HostNewFile for State {
     }
 
     async fn finish(&mut self, file: Resource<NewFile>) -> HostResult<wit::Entry> {
+        let change = match self.grants.trouble.change() {
+            Ok(change) => change,
+            Err(failure) => return Ok(answer(Err(failure))),
+        };
         let file = self.table.get_mut(&file).map_err(table_error)?;
-        Ok(answer(file.finish().map(entry)))
+        Ok(answer(change.answer(file.finish().await.map(entry))))
     }
 
     async fn drop(&mut self, file: Resource<NewFile>) -> wasmtime::Result<()> {

@@ -54,7 +54,7 @@ impl wit::Host for State {
         let Some(database) = self.grants.sql.get(&alias).cloned() else {
             return Ok(answer(Err(not_granted(self, "sql", &alias, "{ url = \"env:DATABASE_URL\" }"))));
         };
-        if let Some(failure) = self.grants.trouble.strikes(false) {
+        if let Some(failure) = self.grants.trouble.strikes() {
             return Ok(answer(Err(failure)));
         }
         match database.open().await {
@@ -76,7 +76,7 @@ impl wit::HostSession for State {
         given: Option<wit::Parameters>,
         types: Vec<String>,
     ) -> HostResult<Resource<Rows>> {
-        if let Some(failure) = self.grants.trouble.strikes(false) {
+        if let Some(failure) = self.grants.trouble.strikes() {
             return Ok(answer(Err(failure)));
         }
         let session = self.table.get_mut(&session).map_err(table_error)?;
@@ -96,17 +96,25 @@ impl wit::HostSession for State {
         statement: String,
         given: Option<wit::Parameters>,
     ) -> HostResult<u64> {
+        let change = match self.grants.trouble.change() {
+            Ok(change) => change,
+            Err(failure) => return Ok(answer(Err(failure))),
+        };
         let session = self.table.get_mut(&session).map_err(table_error)?;
         let outcome = match parameters(given) {
             Ok(given) => session.execute(&statement, given.as_ref()).await,
             Err(failure) => Err(failure),
         };
-        Ok(answer(outcome))
+        Ok(answer(change.answer(outcome)))
     }
 
     async fn script(&mut self, session: Resource<Session>, statements: String) -> HostResult<()> {
+        let change = match self.grants.trouble.change() {
+            Ok(change) => change,
+            Err(failure) => return Ok(answer(Err(failure))),
+        };
         let session = self.table.get_mut(&session).map_err(table_error)?;
-        Ok(answer(session.script(&statements).await))
+        Ok(answer(change.answer(session.script(&statements).await)))
     }
 
     async fn ingest(
@@ -141,7 +149,7 @@ impl wit::HostRows for State {
     async fn next(&mut self, rows: Resource<Rows>, rows_max: u32, bytes_max: u64) -> HostResult<Option<wit::RowPage>> {
         let rows_max = rows_max.min(self.limits.page_rows);
         let bytes_max = bytes_max.min(self.limits.page_bytes);
-        if let Some(failure) = self.grants.trouble.strikes(false) {
+        if let Some(failure) = self.grants.trouble.strikes() {
             return Ok(answer(Err(failure)));
         }
         let rows = self.table.get_mut(&rows).map_err(table_error)?;
@@ -164,8 +172,12 @@ impl wit::HostIngest for State {
     }
 
     async fn finish(&mut self, ingest: Resource<TypedIngest>) -> HostResult<u64> {
+        let change = match self.grants.trouble.change() {
+            Ok(change) => change,
+            Err(failure) => return Ok(answer(Err(failure))),
+        };
         let typed = self.table.get_mut(&ingest).map_err(table_error)?;
-        Ok(answer(typed.ingest.finish().await))
+        Ok(answer(change.answer(typed.ingest.finish().await)))
     }
 
     async fn drop(&mut self, ingest: Resource<TypedIngest>) -> wasmtime::Result<()> {

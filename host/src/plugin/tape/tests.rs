@@ -12,6 +12,7 @@ fn head() -> Head {
         page_bytes: 100,
         began: DateTime::UNIX_EPOCH,
         chance: 7,
+        writes: None,
     }
 }
 

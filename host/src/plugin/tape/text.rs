@@ -62,6 +62,28 @@ pub struct Head {
     pub began: DateTime<Utc>,
     /// What the plugin's chance follows from.
     pub chance: u64,
+    /// What was written behind that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub writes: Option<Writes>,
+}
+
+/// What was written, page by page, each made durable by itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Writes {
+    pub stream: String,
+    pub key: Vec<String>,
+    pub steps: Vec<Step>,
+}
+
+/// One page.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// `upsert`, `insert`, `update`.
+    pub mode: String,
+    /// Whether the rows are to be deleted; else they are written.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deletes: bool,
+    pub rows: Vec<serde_json::Map<String, Value>>,
 }
 
 /// A request and its answer.

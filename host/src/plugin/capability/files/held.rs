@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::{Entry, LiveFile, ORIGIN};
+use super::{Entry, LiveFile, LiveNewFile, ORIGIN};
 use crate::connector::{Failure, FailureKind};
 use crate::error::codes;
-use crate::plugin::tape::{Taped, bytes_from_json, bytes_to_json};
+use crate::plugin::tape::{Taped, Way, bytes_from_json, bytes_to_json};
 
 /// Larger files do not belong into a recording.
 const BYTES_MAX: u64 = 16 << 20;
@@ -20,11 +20,7 @@ impl HeldFile {
     pub(super) fn read(mut file: LiveFile) -> Result<Self, Failure> {
         let entry = file.entry.clone();
         let content = file.read(0, BYTES_MAX + 1)?;
-        if content.len() as u64 > BYTES_MAX {
-            let message = format!("`{}` is larger than the {} MB a recording takes", entry.path, BYTES_MAX >> 20);
-            return Err(Failure::new(FailureKind::Config, &codes::RECORDING, ORIGIN, message)
-                .with("hint", "record with smaller files: the first thousand lines show the same"));
-        }
+        check_size(&entry.path, content.len())?;
         Ok(Self { entry, content })
     }
 
@@ -40,6 +36,41 @@ impl HeldFile {
 
     pub fn digest(&self) -> Vec<u8> {
         blake3::hash(&self.content).as_bytes().to_vec()
+    }
+}
+
+fn check_size(path: &str, bytes: usize) -> Result<(), Failure> {
+    if bytes as u64 <= BYTES_MAX {
+        return Ok(());
+    }
+    let message = format!("`{path}` is larger than the {} MB a recording takes", BYTES_MAX >> 20);
+    Err(Failure::new(FailureKind::Config, &codes::RECORDING, ORIGIN, message)
+        .with("hint", "record with smaller files: the first thousand lines show the same"))
+}
+
+/// A file that is being written while somebody records, or for a recording: it is asked for with its content.
+pub struct HeldNewFile {
+    way: Way<LiveNewFile>,
+    path: String,
+    content: Vec<u8>,
+}
+
+impl HeldNewFile {
+    pub(super) fn new(way: Way<LiveNewFile>, path: &str) -> Self {
+        Self { way, path: path.to_owned(), content: Vec::new() }
+    }
+
+    pub(super) fn append(&mut self, data: &[u8]) -> Result<(), Failure> {
+        check_size(&self.path, self.content.len() + data.len())?;
+        self.content.extend_from_slice(data);
+        Ok(())
+    }
+
+    pub(super) async fn finish(&mut self) -> Result<Entry, Failure> {
+        let content = std::mem::take(&mut self.content);
+        let asked = || json!({ "finish": self.path, "content": bytes_to_json(&content) });
+        let finished = self.way.ask_mut(asked, async |file| file.append(&content).and_then(|()| file.finish()));
+        finished.await
     }
 }
 

@@ -26,20 +26,20 @@ async fn no_path_leads_out() {
     for path in ["../a", "/etc/passwd", "", ".", "b/../../a", "a\0", "link/passwd", "..\\a"] {
         let failure = open(&root, path).await.err().unwrap_or_else(|| panic!("{path} was opened"));
         assert_eq!(failure.code.id, "LS0502", "{path}: {failure}");
-        assert!(create(&root, path).is_err(), "{path}");
+        assert!(create(&root, path).await.is_err(), "{path}");
     }
 }
 
 #[tokio::test]
 async fn a_new_file_appears_whole_or_not_at_all() {
     let (dir, root) = root();
-    let mut dropped = create(&root, "out/x").unwrap();
+    let mut dropped = create(&root, "out/x").await.unwrap();
     dropped.append(b"half").unwrap();
     drop(dropped);
     assert_eq!(list(&root, 10).await.unwrap(), []);
-    let mut file = create(&root, "out/x").unwrap();
+    let mut file = create(&root, "out/x").await.unwrap();
     file.append(b"whole").unwrap();
-    assert_eq!(file.finish().unwrap().size, 5);
+    assert_eq!(file.finish().await.unwrap().size, 5);
     assert_eq!(std::fs::read(dir.path().join("out/x")).unwrap(), b"whole");
     assert!(file.append(b"more").is_err());
 }
@@ -49,7 +49,7 @@ async fn who_only_looks_makes_nothing() {
     let (dir, root) = root();
     let folder = root.0.live().unwrap().path.clone();
     let root = FilesRoot::new(folder, Access::ReadOnly);
-    let failure = create(&root, "out/x").err().unwrap();
+    let failure = create(&root, "out/x").await.err().unwrap();
     assert!(failure.message.contains("only looks"), "{failure}");
     assert!(!dir.path().join("out").exists());
     std::fs::write(dir.path().join("a"), "x").unwrap();

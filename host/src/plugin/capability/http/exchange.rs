@@ -297,10 +297,15 @@ fn ending(trouble: Trouble, prepared: &Prepared) -> Failure {
     if fate != Fate::Unknown || prepared.is_idempotent {
         return failure;
     }
+    unknown_outcome(failure, prepared.method.as_str())
+}
+
+/// What a plugin is told of a request of which nobody knows whether it was carried out.
+pub fn unknown_outcome(mut failure: Failure, method: &str) -> Failure {
     // `Transient` is what a hub looks up before it writes again.
     failure.kind = FailureKind::Transient;
     failure.code = &codes::HTTP_UNKNOWN;
-    failure.message = format!("{}; whether the {} was carried out is not known", failure.message, prepared.method);
+    failure.message = format!("{}; whether the {method} was carried out is not known", failure.message);
     failure.with("outcome", "unknown")
 }
 

@@ -1,5 +1,5 @@
 //! Databases that are recorded, or answered for by a recording. Statements stand in it as the plugin wrote them, parameters and rows
-//! as lists of values; rows as far as they were fetched. Loads are not recorded: who records only reads.
+//! as lists of values; rows as far as they were fetched, and as they were handed over to be loaded.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -57,9 +57,15 @@ enum End {
     Failed(Failure),
 }
 
-pub(super) fn loads_nothing() -> Failure {
-    let text = "rows cannot be loaded while a recording is made or replayed: it is for reading";
-    Failure::new(FailureKind::Permanent, &codes::RECORDING, ORIGIN, text)
+/// Rows on their way into a table.
+pub(super) struct Ingest {
+    way: Way<Box<super::Ingest>>,
+    table: String,
+}
+
+/// A recorder stands beside what is real: it is never asked to be one.
+fn not_taped() -> Failure {
+    Failure::new(FailureKind::Permanent, &codes::RECORDING, ORIGIN, "nothing is recorded or replayed here")
 }
 
 impl Database {
@@ -77,13 +83,7 @@ impl Database {
             Ok(server)
         });
         let server = server.await?;
-        let way = match (&self.0, opened) {
-            (Way::Recorded(_, track), Some(session)) => Way::Recorded(session, track.clone()),
-            (Way::Live(_), Some(session)) => Way::Live(session),
-            (Way::Replayed(track) | Way::Recorded(_, track), _) => Way::Replayed(track.clone()),
-            (Way::Live(_), None) => return Err(loads_nothing()),
-        };
-        Ok(Session { way, server })
+        Ok(Session { way: self.0.with(opened)?, server })
     }
 }
 
@@ -102,7 +102,7 @@ impl Session {
         let (real, track) = match &self.way {
             Way::Replayed(track) => return track.answer(&asked).map(Rows::Replayed),
             Way::Recorded(real, track) => (real, track),
-            Way::Live(_) => return Err(loads_nothing()),
+            Way::Live(_) => return Err(not_taped()),
         };
         match Box::pin(real.query(statement, parameters, types)).await {
             Ok(real) => {
@@ -125,6 +125,31 @@ impl Session {
     pub async fn script(&self, statements: &str) -> Result<(), Failure> {
         let asked = || json!({ "script": statements });
         self.way.ask(asked, async |real| Box::pin(real.script(statements)).await).await
+    }
+
+    pub async fn ingest(&self, table: &[String], columns: &[Field]) -> Result<Ingest, Failure> {
+        let table_name = table.join(".");
+        let asked =
+            || json!({ "ingest": table_name, "columns": columns.iter().map(field_to_json).collect::<Vec<_>>() });
+        let mut opened = None;
+        let begun = self.way.ask(asked, async |real| {
+            opened = Some(Box::new(Box::pin(real.ingest(table, columns)).await?));
+            Ok(())
+        });
+        begun.await?;
+        Ok(Ingest { way: self.way.with(opened)?, table: table_name })
+    }
+}
+
+impl Ingest {
+    pub async fn append(&mut self, rows: &Batch) -> Result<(), Failure> {
+        let asked = || json!({ "append": self.table, "rows": rows_to_json(rows) });
+        self.way.ask_mut(asked, async |real| Box::pin(real.append(rows)).await).await
+    }
+
+    pub async fn finish(&mut self) -> Result<u64, Failure> {
+        let asked = || json!({ "finish": self.table });
+        self.way.ask_mut(asked, async |real| Box::pin(real.finish()).await).await
     }
 }
 
@@ -321,7 +346,7 @@ mod tests {
             "fields": [field("id", "int64"), field("id", "text"), field("at", "timestamp"), field("raw", "binary")],
             "pages": [
                 {"rows": [[1, "a", "2026-01-02T03:04:05Z", "AAE="], [2, null, null, null], [9223372036854775807_i64, "c", null, ""]],
-                 "problems": [{"row": 1, "error": failure_to_json(&loads_nothing())}]},
+                 "problems": [{"row": 1, "error": failure_to_json(&not_taped())}]},
                 {"rows": [[4, "d", null, null]]},
             ],
             "end": null,
@@ -331,7 +356,7 @@ mod tests {
     #[test]
     fn a_result_is_the_same_afterwards() {
         assert_eq!(Replay::from_json(&result()).unwrap().to_json(), result());
-        for (name, value) in [("end", json!("cut")), ("end", json!({"failure": failure_to_json(&loads_nothing())}))] {
+        for (name, value) in [("end", json!("cut")), ("end", json!({"failure": failure_to_json(&not_taped())}))] {
             let mut other = result();
             other[name] = value;
             assert_eq!(Replay::from_json(&other).unwrap().to_json(), other);
