@@ -1,5 +1,5 @@
 //! Takes secrets out of what an upstream sends back: as they are, in base64 wherever they stand in it, percent-encoded, and with the
-//! escapes of JSON and HTML. What is found is overwritten with `*`, so that lengths and structure stay.
+//! escapes of JSON and HTML, also within each other. What is found is overwritten with `*`, so that lengths and structure stay.
 //!
 //! It is a safety net, not a wall: whoever wants to hand a secret to a plugin can encode it in a way nobody thought of.
 
@@ -11,6 +11,8 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 pub const SCRUBBED_BYTES_MIN: usize = 8;
 /// A text in base64 goes on at both ends of what certainly belongs to the secret.
 const BASE64_EDGE: usize = 4;
+/// Escapes within escapes that are undone: a document in a text of a document in a text.
+const LAYERS_MAX: usize = 4;
 const MASK: u8 = b'*';
 
 /// Finds a set of secrets.
@@ -35,8 +37,8 @@ impl Scrubber {
         let Some(finder) = &self.finder else { return false };
         let mut found = Vec::new();
         self.find(finder, bytes, |at| at, &mut found);
-        for view in [View::percent(bytes), View::json(bytes), View::xml(bytes)].into_iter().flatten() {
-            self.find(finder, &view.decoded, |at| view.origin(at), &mut found);
+        for undo in [View::percent, View::json, View::xml] {
+            self.find_beneath(finder, bytes, undo, &mut found);
         }
         for (start, end) in &found {
             if let Some(range) = bytes.get_mut(*start..*end) {
@@ -51,6 +53,24 @@ impl Scrubber {
         self.scrub(&mut bytes);
         // A secret is whole characters; what is overwritten is, too, except for escapes cut at an edge.
         String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    }
+
+    /// Undoes one kind of escapes, layer by layer.
+    fn find_beneath(
+        &self,
+        finder: &AhoCorasick,
+        bytes: &[u8],
+        undo: fn(&[u8]) -> Option<View>,
+        found: &mut Vec<(usize, usize)>,
+    ) {
+        let mut views: Vec<View> = Vec::new();
+        while views.len() < LAYERS_MAX
+            && let Some(view) = undo(views.last().map_or(bytes, |view| &view.decoded))
+        {
+            let origin = |at| views.iter().rev().fold(view.origin(at), |at, above| above.origin(at));
+            self.find(finder, &view.decoded, origin, found);
+            views.push(view);
+        }
     }
 
     fn find(
@@ -232,6 +252,23 @@ mod tests {
                     let stars = left.bytes().filter(|byte| *byte == MASK).count();
                     assert!(stars >= 28, "{before}|{after}: {left}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn escapes_within_escapes_are_undone() {
+        let secret = "s3cr&t/\"tök\\en";
+        for layers in 1..=LAYERS_MAX {
+            let (mut json, mut percent, mut slashed) = (secret.to_owned(), secret.to_owned(), secret.to_owned());
+            for _ in 0..layers {
+                json = serde_json::json!({ "body": json }).to_string();
+                slashed = serde_json::json!([slashed]).to_string().replace('/', "\\/").replace('ö', "\\u00f6");
+                percent = percent.bytes().map(|byte| format!("%{byte:02x}")).collect();
+            }
+            for text in [json, slashed, percent] {
+                let left = scrubbed(secret, &text);
+                assert!(left.contains(&"*".repeat(secret.len())) && !left.contains("3cr"), "{layers}: {text}: {left}");
             }
         }
     }
