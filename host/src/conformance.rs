@@ -211,11 +211,14 @@ pub async fn run(lab: &Lab, only: &[String], mut before: impl FnMut(&'static Che
     let mut results = Vec::new();
     for check in checks().filter(wanted) {
         before(check);
-        let began = lab.setup.clock.elapsed();
-        let outcome = match (check.run)(lab).await {
-            Ok(()) => Outcome::Passed,
-            Err(Stop::Fails(reason)) => Outcome::Failed(cut(reason)),
-            Err(Stop::Skips(reason)) => Outcome::Skipped(cut(reason)),
+        let (began, (misses, _)) = (lab.setup.clock.elapsed(), lab.setup.grants.missed());
+        let said = (check.run)(lab).await;
+        let outcome = match (said, lab.setup.grants.missed()) {
+            // Whatever came of it: it was asked of a recording that cannot answer.
+            (_, (now, asked)) if now > misses => Outcome::Skipped(cut(format!("not recorded: {asked}"))),
+            (Ok(()), _) => Outcome::Passed,
+            (Err(Stop::Fails(reason)), _) => Outcome::Failed(cut(reason)),
+            (Err(Stop::Skips(reason)), _) => Outcome::Skipped(cut(reason)),
         };
         let took = lab.setup.clock.elapsed().saturating_sub(began);
         results.push(CheckResult { check, outcome, took });

@@ -25,6 +25,7 @@ mod tape;
 mod trouble;
 
 pub use binary::{Authority, BinaryReport};
+pub use capability::http::SCRUBBED_BYTES_MIN as SECRET_BYTES_MIN;
 pub use capability::http::{
     Breaker, Budget, CredentialError, HttpOrigin, HttpSettings, PrivateAddresses, client as http_client,
 };

@@ -1,6 +1,7 @@
 //! `plugin record` and `plugin replay`: what goes into a recording, what stays out, and what is told when something differs.
 
 mod audit;
+mod checks;
 mod databases;
 mod diff;
 mod faults;

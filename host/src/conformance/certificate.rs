@@ -17,6 +17,7 @@ pub fn certificate(lab: &Lab, results: &[CheckResult]) -> Value {
         "battery": BATTERY_VERSION,
         "host": env!("CARGO_PKG_VERSION"),
         "plugin": plugin(lab),
+        "system": if lab.setup.grants.is_replayed() { "a recording" } else { "itself" },
         "verdict": if count("failed") == 0 && count("passed") > 0 { "conforms" } else { "does not conform" },
         "counts": { "passed": count("passed"), "failed": count("failed"), "skipped": count("skipped") },
         "memory_peak_mib": lab.memory_peak_bytes().div_ceil(MEMORY_STEP),

@@ -10,6 +10,7 @@ use super::reading::{Broken, Reading, Request};
 use super::scratch::Scratch;
 use super::{Stop, skips, told};
 use crate::connector::{Cursor, Failure, PageLimits, ReadMode, Source as _};
+use crate::error::codes;
 use crate::plugin::{Grants, Limits, PluginBinary, PluginConnector, PluginError, RULE_PROPERTY, Runtime};
 use crate::project::PluginDigest;
 use crate::record::{Field, Stream};
@@ -46,7 +47,8 @@ pub struct Setup {
 }
 
 /// What whoever checks has to say about the plugin's system.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct Wishes {
     /// The stream that is read; else the first with a key and records.
     pub stream: Option<String>,
@@ -284,6 +286,10 @@ impl Lab {
 
     /// Remembers an error of the plugin's own: all of them are looked at in the end.
     pub(super) fn note(&self, failure: &Failure) {
+        // What a recording does not hold is no error of the plugin's.
+        if failure.code.id == codes::RECORDING_GAP.id {
+            return;
+        }
         lock(&self.errors).push(failure.clone());
     }
 

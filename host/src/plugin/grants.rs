@@ -94,6 +94,16 @@ impl Grants {
         }
     }
 
+    /// Whether a recording stands in the place of everything.
+    pub fn is_replayed(&self) -> bool {
+        self.tape.as_ref().is_some_and(Tape::is_played)
+    }
+
+    /// How often something was asked that a recording does not hold, and what it was the last time.
+    pub fn missed(&self) -> (u64, String) {
+        self.tape.as_ref().map(Tape::missed).unwrap_or_default()
+    }
+
     /// The credentials behind it, for finding them where they do not belong.
     pub fn secrets(&self) -> Vec<String> {
         let http = self.http.values().flat_map(HttpOrigin::secrets);

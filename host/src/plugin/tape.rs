@@ -40,8 +40,10 @@ struct Reel {
     exchanges: Vec<Exchange>,
     /// By request: where it is answered, in order, and how often it was asked.
     index: HashMap<String, Spot>,
-    /// What was asked and is not on it.
+    /// What was asked and is not on it, each once.
     gaps: Vec<String>,
+    /// The last of it, and how often something was.
+    missed: (u64, String),
     elapsed: Duration,
     instances: u64,
     bytes: usize,
@@ -156,6 +158,11 @@ impl Track {
         })
     }
 
+    /// More is wanted of something than was recorded.
+    pub fn wants_more(&self, of: &str) -> Failure {
+        self.tape.lock().gap(&json!({ self.capability: self.alias, "more rows of": of }))
+    }
+
     fn named(&self, request: Value) -> Value {
         let mut named = serde_json::Map::new();
         named.insert(self.capability.to_owned(), Value::String(self.alias.clone()));
@@ -186,6 +193,7 @@ impl Tape {
             exchanges,
             index,
             gaps: Vec::new(),
+            missed: (0, String::new()),
             elapsed: Duration::ZERO,
             instances: 0,
             bytes: 0,
@@ -195,6 +203,10 @@ impl Tape {
 
     pub fn track(&self, capability: &'static str, alias: &str) -> Track {
         Track { tape: self.clone(), capability, alias: alias.to_owned() }
+    }
+
+    pub fn is_played(&self) -> bool {
+        self.lock().clock.is_none()
     }
 
     pub fn head(&self) -> Head {
@@ -209,6 +221,11 @@ impl Tape {
     /// What was asked and is not on the tape, each once.
     pub fn gaps(&self) -> Vec<String> {
         self.lock().gaps.clone()
+    }
+
+    /// How often something was asked that is not on the tape, and what it was the last time.
+    pub fn missed(&self) -> (u64, String) {
+        self.lock().missed.clone()
     }
 
     /// What was recorded and never asked for.
@@ -289,6 +306,7 @@ impl Reel {
     fn gap(&mut self, asked: &Value) -> Failure {
         let asked = shown(asked);
         let message = format!("the plugin asks for something that was not recorded: {asked}");
+        self.missed = (self.missed.0 + 1, asked.clone());
         if !self.gaps.contains(&asked) {
             self.gaps.push(asked);
         }

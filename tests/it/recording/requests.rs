@@ -121,6 +121,19 @@ fn no_secret_is_in_a_recording() {
 }
 
 #[test]
+fn a_credential_that_could_not_be_found_again_is_not_recorded_with() {
+    let server = things();
+    let project = project(&server.url());
+    project.write("secret", "short12");
+    let record = ["plugin", "record", "--connection", "crm", "--out", "things.jsonl"];
+    project.run(&record).ends(2).says(&["a credential of `crm` is shorter than 8 characters", "a longer password"]);
+    assert_eq!(server.requests().len(), 0);
+    assert!(!project.path("things.jsonl").exists());
+    project.write("secret", "short123");
+    project.run(&record).ends(0);
+}
+
+#[test]
 fn errors_are_recorded_with_what_is_known_of_them() {
     let server = Server::start(|_, request| match request.target.as_str() {
         "/unknown" => Answer::Cut,

@@ -6,7 +6,7 @@ use super::lines;
 use crate::http::records::Records;
 use crate::mirror::project::{FILES, Project};
 
-fn project(records: &Records, config: &str) -> Project {
+pub fn project(records: &Records, config: &str) -> Project {
     let project = Project::new(&format!(
         "[connection.crm]\nplugin = \"./twins-http.wasm\"\nconfig = {{ {config} }}\n\
          http.api = {{ origin = \"{}\", allow_private = true, auth = {{ bearer = \"file:secret\" }} }}\n",
@@ -17,7 +17,8 @@ fn project(records: &Records, config: &str) -> Project {
     project
 }
 
-const RECORD: &[&str] = &["plugin", "record", "--connection", "crm", "--write-stream", "scratch", "--out", "w.jsonl"];
+pub const RECORD: &[&str] =
+    &["plugin", "record", "--connection", "crm", "--write-stream", "scratch", "--out", "w.jsonl"];
 
 fn struck(project: &Project, args: &[&str], code: i32) -> Vec<Value> {
     let document = project.run(&[args, &["--json"]].concat()).ends(code).json();

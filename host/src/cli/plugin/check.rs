@@ -6,11 +6,12 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 
 use super::fault::{self, During, FaultArgs, Played, Struck, Wish};
+use super::replay;
 use crate::cli::output::{Align, Block, Exit, Table, elapsed};
 use crate::cli::{CliError, Context, Reply};
 use crate::conformance::{self, After, Attempt, CheckResult, FaultKind, Lab, Outcome, Pinned, Setup, Subject, Wishes};
 use crate::error::{Error, Result, nearest};
-use crate::plugin::{Access, Catalog, PluginBinary, PluginError};
+use crate::plugin::{Access, Catalog, Grants, PluginBinary, PluginError, Recording, Tape};
 use crate::project::{Connection, PluginRef};
 
 /// Calls of a real system that are struck one after the other.
@@ -26,6 +27,7 @@ const CALLS_MAX: u64 = 30;
   lockstep plugin check ./clean.wasm --config '{\"all_text\": [\"trim\"]}'
   lockstep plugin check --connection erp --stream orders --write-stream scratch
   lockstep plugin check --connection crm --stream contacts --only read --fault all
+  lockstep plugin check ./mine.wasm --replay contacts.jsonl
   lockstep plugin check ./mine.wasm --connection erp --certificate mine.json --junit mine.xml")]
 pub struct PluginCheckArgs {
     /// A bundled plugin, or the path of a file [default: the connection's]
@@ -37,8 +39,12 @@ pub struct PluginCheckArgs {
     pub config: Option<String>,
 
     /// The connection of the project whose settings and grants the plugin gets
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", group = "system")]
     pub connection: Option<String>,
+
+    /// A recording in the place of the plugin's system: what was not recorded is skipped
+    #[arg(long, value_name = "FILE", requires = "plugin", group = "system", conflicts_with = "faults")]
+    pub replay: Option<PathBuf>,
 
     /// The stream that is read [default: the first with a key and records]
     #[arg(long, value_name = "NAME")]
@@ -49,7 +55,7 @@ pub struct PluginCheckArgs {
     pub modified: Option<String>,
 
     /// The stream that may be written: new records are put there and deleted again
-    #[arg(long, value_name = "NAME", requires = "connection")]
+    #[arg(long, value_name = "NAME", requires = "system")]
     pub write_stream: Option<String>,
 
     /// The fields that identify a record of it [default: the stream's own key]
@@ -79,16 +85,15 @@ pub struct PluginCheckArgs {
 pub(super) async fn run(args: &PluginCheckArgs, context: &Context, catalog: &Catalog) -> Result<Reply> {
     check_names(&args.only)?;
     let faults = args.faults.parse()?;
-    let wishes = Wishes {
-        stream: args.stream.clone(),
-        modified: args.modified.clone(),
-        write_stream: args.write_stream.clone(),
-        write_key: args.write_key.clone(),
-        sample: args.sample.as_deref().map(read_sample).transpose()?.unwrap_or_default(),
-    };
-    let (subject, setup) = prepare(args, context, catalog)?;
+    let recording = args.replay.as_deref().map(replay::read).transpose()?;
+    let wishes = wishes(args, recording.as_ref())?;
+    let (subject, setup) = prepare(args, recording.as_ref(), context, catalog)?;
     let lab = Lab::new(subject, setup, wishes);
     lab.check_config()?;
+    if let Some(recording) = recording.as_ref().filter(|recording| recording.head.checked.is_some()) {
+        // The battery was recorded behind that.
+        replay::perform(&lab, recording).await?;
+    }
     if let (Some(name), Some(known)) = (&args.stream, lab.missing_stream().await) {
         let nearest = nearest(name, known.iter().map(String::as_str)).map(str::to_owned);
         return Err(CliError::UnknownName { kind: "stream", name: name.clone(), nearest, known }.into());
@@ -109,6 +114,20 @@ pub(super) async fn run(args: &PluginCheckArgs, context: &Context, catalog: &Cat
         write(path, &conformance::junit(&label, &results))?;
     }
     Ok(reply(lab, &results, &struck, certificate, &seconds))
+}
+
+/// What is looked at: what is said, else what the recording was made with.
+fn wishes(args: &PluginCheckArgs, recording: Option<&Recording>) -> Result<Wishes> {
+    let recorded = recording.and_then(|recording| recording.head.checked.clone());
+    let recorded: Wishes = recorded.and_then(|wishes| serde_json::from_value(wishes).ok()).unwrap_or_default();
+    let sample = args.sample.as_deref().map(read_sample).transpose()?;
+    Ok(Wishes {
+        stream: args.stream.clone().or(recorded.stream),
+        modified: args.modified.clone().or(recorded.modified),
+        write_stream: args.write_stream.clone().or(recorded.write_stream),
+        write_key: if args.write_key.is_empty() { recorded.write_key } else { args.write_key.clone() },
+        sample: sample.unwrap_or(recorded.sample),
+    })
 }
 
 /// Reads the stream once for each call that can fail, and writes new records as often if there is a stream for it.
@@ -275,7 +294,12 @@ fn check_names(names: &[String]) -> Result<()> {
     Ok(())
 }
 
-fn prepare(args: &PluginCheckArgs, context: &Context, catalog: &Catalog) -> Result<(Subject, Setup)> {
+fn prepare(
+    args: &PluginCheckArgs,
+    recording: Option<&Recording>,
+    context: &Context,
+    catalog: &Catalog,
+) -> Result<(Subject, Setup)> {
     let given = args.config.as_deref().map(read_config).transpose()?;
     match (&args.connection, &args.plugin) {
         (Some(connection), plugin) => {
@@ -286,8 +310,12 @@ fn prepare(args: &PluginCheckArgs, context: &Context, catalog: &Catalog) -> Resu
             let runtime = context.plugin_runtime()?;
             let limits = runtime.limits().clone();
             let binary = found(super::binary(catalog, &name, &limits))?;
-            let config = given.unwrap_or(Value::Null);
-            let setup = Setup::without_grants(runtime, config, limits, context.world.clock.clone());
+            let recorded = recording.map_or(Value::Null, |recording| recording.head.config.clone());
+            let config = given.unwrap_or(recorded);
+            let mut setup = Setup::without_grants(runtime, config, limits, context.world.clock.clone());
+            if let Some(recording) = recording {
+                setup.grants = Grants::replayed(recording, &Tape::play(recording));
+            }
             Ok((Subject { name, binary, pinned: None }, setup))
         }
     }

@@ -10,7 +10,7 @@ use super::fault::{self, During, FaultArgs, Played, Struck};
 use super::listed;
 use crate::cli::output::{Align, Block, Table, noun, shortened, shown};
 use crate::cli::{CliError, Context, Reply};
-use crate::conformance::{self, After, Difference, FaultKind, Wrote};
+use crate::conformance::{self, After, Difference, FaultKind, Lab, Wrote};
 use crate::connector::PageLimits;
 use crate::error::Result;
 use crate::plugin::{Catalog, Fault, Grants, Hits, PluginBinary, PluginConnector, Recording, Runtime, Tape};
@@ -119,6 +119,23 @@ impl Stage {
         let calls = trouble.calls();
         Ok(Take { gave, wrote, tape, during, calls, hits: trouble.end() })
     }
+}
+
+/// What was done before the battery was recorded, so that what changed meanwhile has changed here, too.
+pub(super) async fn perform(lab: &Lab, recording: &Recording) -> Result<()> {
+    let (setup, head) = (&lab.setup, &recording.head);
+    let Ok(binary) = &lab.subject.binary else { return Ok(()) };
+    let (grants, limits) = (setup.grants.clone(), setup.limits.clone());
+    let connector =
+        PluginConnector::system(&setup.runtime, binary, &setup.config, grants, limits, setup.clock.clone())?;
+    if reads(true, &connector)? {
+        let limits = PageLimits { rows: head.page_rows, bytes: head.page_bytes };
+        conformance::perform(&connector, &head.streams, limits, After::Stop).await;
+    }
+    if let Some(writes) = &head.writes {
+        conformance::write_again(&connector, writes, &setup.grants.trouble).await;
+    }
+    Ok(())
 }
 
 /// Whether the plugin is read. Only one that is written needs no source.

@@ -32,6 +32,7 @@ use self::credential::{Credential, Surroundings};
 pub use self::credential::{CredentialError, SecretWish};
 pub(in crate::plugin) use self::exchange::unknown_outcome;
 use self::exchange::{Prepared, is_idempotent};
+pub use self::scrub::SCRUBBED_BYTES_MIN;
 pub(in crate::plugin) use self::scrub::Scrubber;
 use crate::connector::{Failure, FailureKind};
 use crate::error::codes;

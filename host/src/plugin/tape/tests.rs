@@ -13,6 +13,7 @@ fn head() -> Head {
         began: DateTime::UNIX_EPOCH,
         chance: 7,
         writes: None,
+        checked: None,
     }
 }
 

@@ -65,6 +65,9 @@ pub struct Head {
     /// What was written behind that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub writes: Option<Writes>,
+    /// What the battery was to look at, if what it asks was recorded, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checked: Option<Value>,
 }
 
 /// What was written, page by page, each made durable by itself.

@@ -46,6 +46,8 @@ pub(super) struct Replay {
     fields: Arc<[Field]>,
     pages: VecDeque<RowPage>,
     end: End,
+    /// Where it comes from, and the statement.
+    of: Option<(Track, String)>,
 }
 
 /// How a result ended.
@@ -100,7 +102,11 @@ impl Session {
     ) -> Result<Rows, Failure> {
         let asked = asked("query", statement, parameters, types);
         let (real, track) = match &self.way {
-            Way::Replayed(track) => return track.answer(&asked).map(Rows::Replayed),
+            Way::Replayed(track) => {
+                let mut replay: Replay = track.answer(&asked)?;
+                replay.of = Some((track.clone(), statement.to_owned()));
+                return Ok(Rows::Replayed(replay));
+            }
             Way::Recorded(real, track) => (real, track),
             Way::Live(_) => return Err(not_taped()),
         };
@@ -228,9 +234,7 @@ impl Replay {
                 End::Whole => Ok(None),
                 End::Failed(failure) => Err(failure.clone()),
                 End::Cut => {
-                    let text = "the plugin wants more rows of a result than were fetched when it was recorded";
-                    Err(Failure::new(FailureKind::Config, &codes::RECORDING_GAP, "recording", text)
-                        .with("hint", "if it is meant to, record again: `lockstep plugin record`"))
+                    Err(self.of.as_ref().map_or_else(not_taped, |(track, statement)| track.wants_more(statement)))
                 }
             };
         };
@@ -269,7 +273,7 @@ impl Taped for Replay {
             Some(end) => end.get("failure").map_or(End::Whole, |failure| End::Failed(failure_from_json(failure))),
             None => End::Whole,
         };
-        Some(Self { fields, pages, end })
+        Some(Self { fields, pages, end, of: None })
     }
 }
 
@@ -375,6 +379,6 @@ mod tests {
         }
         assert_eq!(sizes, [(1, None), (1, Some(0)), (1, None), (1, None)]);
         rows.end = End::Cut;
-        assert_eq!(rows.next(1).unwrap_err().code.id, "LS0518");
+        assert_eq!(rows.next(1).unwrap_err().code.id, "LS0519");
     }
 }
