@@ -140,7 +140,7 @@ fn python() -> (&'static str, String) {
 
 #[test]
 fn write_a_plugin() {
-    follow("write-a-plugin.md", &[python()], 26, 0);
+    follow("write-a-plugin.md", &[python()], 27, 0);
 }
 
 #[test]

@@ -79,12 +79,18 @@ impl Kind {
         }
     }
 
+    /// The interfaces it exports. A sink can look up, too: what nobody can read back cannot be checked.
+    pub fn exports(self) -> Vec<&'static str> {
+        let lookup = self.sides().contains(&Side::Sink).then_some("lookup");
+        self.sides().iter().map(|side| side.name()).chain(lookup).collect()
+    }
+
     /// The plugin's description.
     pub fn sentence(self) -> &'static str {
         match self {
             Self::Source => "Reads greetings",
             Self::Sink => "Writes people into a file of JSON",
-            Self::Both => "Reads greetings and writes people into a file of JSON",
+            Self::Both => "Reads and writes people in a file of JSON",
             Self::Transform => "Trims text",
         }
     }

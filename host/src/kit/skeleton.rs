@@ -45,7 +45,7 @@ fn check_name(name: &str) -> Result<(), KitError> {
 
 fn common(kind: Kind, language: Language) -> Vec<File> {
     let sides = kind.sides();
-    let quoted: Vec<String> = sides.iter().map(|side| format!("\"{}\"", side.name())).collect();
+    let quoted: Vec<String> = kind.exports().iter().map(|name| format!("\"{name}\"")).collect();
     let writes = sides.contains(&Side::Sink);
     let manifest = include_str!("templates/project/plugin.toml")
         .replace("{{exports}}", &quoted.join(", "))
@@ -53,7 +53,7 @@ fn common(kind: Kind, language: Language) -> Vec<File> {
         .replace("{{aliases}}", if writes { "\n[aliases]\nfiles = [\"out\"]\n" } else { "" });
     let mut files = vec![
         ("plugin.toml", format!("{}\n", manifest.trim_end())),
-        (PROJECT_FILE, project(sides)),
+        (PROJECT_FILE, project(kind)),
         ("README.md", readme(language)),
         (".gitignore", format!("{}{}", include_str!("templates/project/gitignore"), ignored(language))),
     ];
@@ -67,7 +67,8 @@ fn common(kind: Kind, language: Language) -> Vec<File> {
     files
 }
 
-fn project(sides: &[Side]) -> String {
+fn project(kind: Kind) -> String {
+    let sides = kind.sides();
     let mut text = "# A project that uses the plugin: `lockstep plugin build`, then `lockstep run`.\n[project]\nname = \"{{name}}\"\n".to_owned();
     if sides != [Side::Transform] {
         text.push_str("\n[connection.mine]\nplugin = \"./{{name}}.wasm\"\n");
@@ -75,13 +76,12 @@ fn project(sides: &[Side]) -> String {
     if sides.contains(&Side::Sink) {
         text.push_str("files.out = { path = \"out\" }\n");
     }
-    for side in sides {
-        text.push_str(match side {
-            Side::Source => include_str!("templates/project/source.toml"),
-            Side::Sink => include_str!("templates/project/sink.toml"),
-            Side::Transform => include_str!("templates/project/transform.toml"),
-        });
-    }
+    text.push_str(match kind {
+        Kind::Source => include_str!("templates/project/source.toml"),
+        Kind::Sink => include_str!("templates/project/sink.toml"),
+        Kind::Both => include_str!("templates/project/both.toml"),
+        Kind::Transform => include_str!("templates/project/transform.toml"),
+    });
     text
 }
 
@@ -122,10 +122,11 @@ fn rust(kind: Kind) -> Vec<File> {
     let modules: String = names.iter().map(|name| format!("\nmod {name};")).collect();
     let library = include_str!("templates/rust/lib.rs")
         .replace("{{modules}}", &format!("{modules}\n"))
-        .replace("{{sides}}", &names.join(", "));
+        .replace("{{sides}}", &kind.exports().join(", "));
     let mut files = vec![("Cargo.toml", include_str!("templates/rust/Cargo.toml").to_owned()), ("src/lib.rs", library)];
     files.extend(kind.sides().iter().map(|side| {
         let (file, text) = match side {
+            Side::Source if kind == Kind::Both => ("src/source.rs", include_str!("templates/rust/source_of_people.rs")),
             Side::Source => ("src/source.rs", include_str!("templates/rust/source.rs")),
             Side::Sink => ("src/sink.rs", include_str!("templates/rust/sink.rs")),
             Side::Transform => ("src/transform.rs", include_str!("templates/rust/transform.rs")),
@@ -153,6 +154,11 @@ fn python(kind: Kind) -> Vec<File> {
     ];
     for side in sides {
         let (file, text, test) = match side {
+            Side::Source if kind == Kind::Both => (
+                "src/source.py",
+                include_str!("templates/python/source_of_people.py"),
+                include_str!("templates/python/test_source_of_people.py"),
+            ),
             Side::Source => (
                 "src/source.py",
                 include_str!("templates/python/source.py"),
@@ -193,6 +199,12 @@ fn javascript(kind: Kind) -> Vec<File> {
     ];
     for side in sides {
         let (file, text, test, used): (_, _, _, &[&str]) = match side {
+            Side::Source if kind == Kind::Both => (
+                "src/source.mjs",
+                include_str!("templates/javascript/source_of_people.mjs"),
+                include_str!("templates/javascript/test_source_of_people.mjs"),
+                &["read"],
+            ),
             Side::Source => (
                 "src/source.mjs",
                 include_str!("templates/javascript/source.mjs"),
@@ -245,7 +257,7 @@ mod tests {
                 }
                 let manifest = std::fs::read_to_string(dir.path().join("plugin.toml")).unwrap();
                 let exports = Manifest::parse(&manifest).unwrap().exports.unwrap();
-                assert_eq!(exports, kind.sides().iter().map(|side| side.name()).collect::<Vec<_>>());
+                assert_eq!(exports, kind.exports());
                 assert_eq!(Language::of(dir.path()).unwrap(), language);
                 Project::load(dir.path()).unwrap();
             }

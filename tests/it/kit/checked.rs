@@ -31,8 +31,27 @@ pub fn nothing_failed(bench: &Bench, args: &str, asked: &[&str]) {
 }
 
 pub const READS: &[&str] = &["read.", "resume.", "pages."];
-/// As far as it can be told without reading what was written: the new source and the new sink are about different things.
-pub const WRITES: &[&str] = &["write.describes", "write.missing"];
+/// All there is about writing by key, but what becomes of requests.
+pub const WRITES: &[&str] = &[
+    "write.describes",
+    "write.missing",
+    "write.dry-run",
+    "write.prepared",
+    "write.upsert",
+    "write.idempotent",
+    "write.unchanged",
+    "write.change",
+    "write.null",
+    "write.partial",
+    "write.counts",
+    "write.flush-nothing",
+    "write.flush-twice",
+    "write.load",
+    "write.delete",
+    "write.delete-again",
+    "write.options",
+    "write.answers",
+];
 
 #[test]
 fn the_smallest_plugin_passes() {

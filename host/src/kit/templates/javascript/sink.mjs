@@ -6,12 +6,17 @@ const FIELDS = { id: "int64 key", name: "text?", email: "text?" };
 
 export default plugin({
   sink: {
-    describe(name) {
-      if (name !== "people") return null;
-      return stream("people", FIELDS, { write: "upsert,delete", empty: load().size === 0 });
-    },
+    describe: (name) => (name === "people" ? people() : null),
 
     open: () => new Writer(),
+  },
+
+  lookup: {
+    // Found by their keys, as the host looks before it writes again what it knows nothing of.
+    lookup(_request, keys) {
+      const known = load();
+      return keys.map(({ id }) => known.get(id)).filter(Boolean);
+    },
   },
 });
 
@@ -45,7 +50,9 @@ class Writer {
   }
 }
 
-function load() {
+export const people = () => stream("people", FIELDS, { write: "upsert,delete", empty: load().size === 0 });
+
+export function load() {
   if (!files.list(FOLDER).some(({ path }) => path === FILE)) return new Map();
   try {
     return new Map(JSON.parse(utf8Text(files.read(FOLDER, FILE))).map((person) => [person.id, person]));

@@ -2,7 +2,7 @@
 
 import json
 
-from lockstep import Flushed, PluginError, Sink, export, files, key, record, stream
+from lockstep import Flushed, Lookup, PluginError, Sink, export, files, key, record, stream
 
 FOLDER, FILE = "out", "people.json"
 
@@ -15,14 +15,17 @@ class Person:
 
 
 @export
-class People(Sink):
+class People(Sink, Lookup):
     def describe(self, name):
-        if name != "people":
-            return None
-        return stream("people", Person, write="upsert,delete", empty="false" if load() else "true")
+        return people() if name == "people" else None
 
     def open(self, request):
         return Writer()
+
+    def lookup(self, request, keys):
+        """Found by their keys, as the host looks before it writes again what it knows nothing of."""
+        known = load()
+        return [known[key["id"]] for key in keys if key["id"] in known]
 
 
 class Writer:
@@ -47,15 +50,19 @@ class Writer:
         """The file is replaced as a whole: what was not flushed was never there."""
         done, self.done = self.done, Flushed()
         if done.written or done.deleted:
-            people = [person for _, person in sorted(self.people.items())]
-            files.write(FOLDER, FILE, json.dumps(people, ensure_ascii=False, indent=1).encode())
+            text = json.dumps([person for _, person in sorted(self.people.items())], ensure_ascii=False, indent=1)
+            files.write(FOLDER, FILE, text.encode())
         return done
+
+
+def people():
+    return stream("people", Person, write="upsert,delete", empty="false" if load() else "true")
 
 
 def load():
     if all(entry.path != FILE for entry in files.list(FOLDER)):
         return {}
     try:
-        return {person["id"]: person for person in json.loads(files.read(FOLDER, FILE))}
+        return {person["id"]: person for person in json.loads(files.read(FOLDER, FILE).decode())}
     except (ValueError, KeyError, TypeError) as error:
         raise PluginError("permanent", f"`{FILE}` is not what this plugin wrote: {error}") from error

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use lockstep_plugin_sdk::capabilities::files;
+use lockstep_plugin_sdk::lookup::Lookup;
 use lockstep_plugin_sdk::prelude::*;
 use lockstep_plugin_sdk::rows::{Done, Tally};
 use lockstep_plugin_sdk::sink::{PrepareOptions, Prepared};
+use lockstep_plugin_sdk::source;
 use serde::{Deserialize, Serialize};
 
 use crate::Plugin;
@@ -21,6 +23,29 @@ pub struct Person {
     email: Option<String>,
 }
 
+/// What a page may hold of a person: what it says nothing about stays as it is.
+#[derive(Record)]
+struct Edit {
+    id: i64,
+    name: Maybe<String>,
+    email: Maybe<String>,
+}
+
+impl Edit {
+    fn of(self, known: Option<&Person>) -> Person {
+        let kept = |edit: Maybe<String>, now: fn(&Person) -> &Option<String>| match edit {
+            Maybe::Absent => known.and_then(|person| now(person).clone()),
+            said => said.value(),
+        };
+        Person { id: self.id, name: kept(self.name, |person| &person.name), email: kept(self.email, |person| &person.email) }
+    }
+}
+
+#[derive(Record)]
+struct Key {
+    id: i64,
+}
+
 type People = BTreeMap<i64, Person>;
 
 pub struct PeopleWriter {
@@ -33,15 +58,11 @@ impl Sink for Plugin {
     type Writer = PeopleWriter;
 
     fn describe(_config: NoConfig, name: String) -> Result<Option<Stream>> {
-        if name != "people" {
-            return Ok(None);
-        }
-        let empty = load()?.is_empty().to_string();
-        Ok(Some(Person::stream(name).property("write", "upsert,delete").property("empty", empty)))
+        if name == "people" { stream().map(Some) } else { Ok(None) }
     }
 
     fn prepare(config: NoConfig, wanted: Stream, _options: PrepareOptions) -> Result<Prepared> {
-        Person::check_fields(&wanted.fields)?;
+        Edit::check_fields(&wanted.fields)?;
         let stream = Self::describe(config, wanted.name)?.ok_or_else(|| Error::not_found("the only stream is `people`"))?;
         Ok(Prepared { stream, actions: Vec::new() })
     }
@@ -55,14 +76,17 @@ impl Writer for PeopleWriter {
     fn write(&mut self, changes: Changes) -> Result<WriteResults> {
         let people = &mut self.people;
         // An error here would be the answer for this row alone: `Error::invalid_data("…")` for one that nobody can write.
-        self.tally.write::<Person>(&changes, |row| match row.is_delete {
-            true if people.remove(&row.values.id).is_some() => Ok(Done::Deleted),
-            true => Ok(Done::Unchanged),
-            false if people.get(&row.values.id) == Some(&row.values) => Ok(Done::Unchanged),
-            false => {
-                people.insert(row.values.id, row.values);
-                Ok(Done::Written)
+        self.tally.write::<Edit>(&changes, |row| {
+            let known = people.get(&row.values.id);
+            if row.is_delete {
+                return Ok(if people.remove(&row.values.id).is_some() { Done::Deleted } else { Done::Unchanged });
             }
+            let person = row.values.of(known);
+            if known == Some(&person) {
+                return Ok(Done::Unchanged);
+            }
+            people.insert(person.id, person);
+            Ok(Done::Written)
         })
     }
 
@@ -80,7 +104,29 @@ impl Writer for PeopleWriter {
     }
 }
 
-fn load() -> Result<People> {
+/// Found by their keys, as the host looks before it writes again what it knows nothing of.
+impl Lookup for Plugin {
+    type Config = NoConfig;
+
+    fn lookup(_config: NoConfig, request: ReadRequest, keys: Batch) -> Result<Changes> {
+        source::expect(&request, ["people"])?;
+        let people = load()?;
+        let mut found = Records::<Person>::for_fields(&request.fields)?;
+        for key in Key::read(&keys) {
+            if let Some(person) = people.get(&key?.id) {
+                found.push(person)?;
+            }
+        }
+        Ok(Changes::upserts(found.finish()?))
+    }
+}
+
+pub fn stream() -> Result<Stream> {
+    let empty = load()?.is_empty().to_string();
+    Ok(Person::stream("people").property("write", "upsert,delete").property("empty", empty))
+}
+
+pub fn load() -> Result<People> {
     let Some(entry) = files::list_files(FOLDER)?.into_iter().find(|entry| entry.path == FILE) else {
         return Ok(People::new());
     };
