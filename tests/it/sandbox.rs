@@ -225,6 +225,29 @@ async fn an_instance_that_has_grown_is_replaced_before_it_fails() {
     }
 }
 
+/// Nor do pages, where the next may go to another instance: behind a flush, and in a transform always.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_that_takes_pages_is_replaced_before_it_fails() {
+    let (connector, _folder) = faulty("leak-memory");
+    let stream = Sink::describe(&connector, "rows").await.unwrap().unwrap();
+    let page = Changes::upserts(batch_from_json(&fields(), &[json!({"id": 1, "text": "bad"})]).unwrap());
+    let config = json!({ "behaviour": "leak-memory" });
+    let crooked = PluginConnector::transform(&RUNTIME, &load("crooked"), &config, limits()).unwrap();
+    let mut transformer = Transform::open(&crooked, &stream).await.unwrap();
+    let request = WriteRequest { stream, mode: WriteMode::Upsert, options: Properties::default() };
+    let mut writer = Sink::open(&connector, request).await.unwrap();
+    let mut written = 0;
+    for number in 0..100 {
+        let outcome = transformer.apply(&page).await;
+        assert_eq!(outcome.unwrap_or_else(|failure| panic!("page {number}: {failure}")).changes.rows(), 1);
+        writer.write(&page).await.unwrap_or_else(|failure| panic!("page {number}: {failure}"));
+        if number % 5 == 4 {
+            written += writer.flush().await.unwrap().written;
+        }
+    }
+    assert_eq!(written, 100);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transform_is_believed_no_more_than_a_source() {
     assert_eq!(transform("none").await.unwrap().len(), 2);

@@ -17,8 +17,7 @@ fn records_and_verdicts_are_shown() {
     bench.lockstep("plugin build mine --install", 0);
     let shown = bench.lockstep("plugin dev mine --once", 0);
     contains(&shown, "built mine@0.1.0, 1.8 MB");
-    contains(&shown, "reads greetings: 2 fields, key id");
-    contains(&shown, "1   hello");
+    contains(&shown, "reads people: 3 fields, key id");
     contains(&shown, "nothing is written");
     assert!(!bench.path("mine/out/people.json").exists());
 
@@ -31,6 +30,7 @@ fn records_and_verdicts_are_shown() {
     contains(&shown, "2 written, 0 unchanged");
     contains(&shown, "\"Bo\"");
     contains(&std::fs::read_to_string(bench.path("mine/out/people.json")).unwrap(), "\"Ann\"");
+    contains(&bench.lockstep("plugin dev mine --once", 0), "2   Bo");
     let events = bench.lockstep("--json plugin dev mine --once --stream people --write rows.jsonl", 0);
     contains(&events, "\"event\":\"verdict\"");
 

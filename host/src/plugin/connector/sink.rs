@@ -3,7 +3,8 @@ use wasmtime::component::ResourceAny;
 
 use super::PluginConnector;
 use crate::connector::{
-    Effect, Evolve, Flushed, PrepareOptions, Prepared, Result, Sink, WriteRequest, WriteResults, WriteStatus, Writer,
+    Effect, Evolve, Flushed, PrepareOptions, Prepared, Result, Sink, WriteMode, WriteRequest, WriteResults,
+    WriteStatus, Writer,
 };
 use crate::plugin::bindings::convert::{self, ChangesParts, FieldParts};
 use crate::plugin::bindings::exports;
@@ -55,6 +56,13 @@ impl Sink for PluginConnector {
     }
 
     async fn open(&self, request: WriteRequest) -> Result<Box<dyn Writer>> {
+        let opened = self.open_writer(&request).await?;
+        Ok(Box::new(PluginWriter { connector: self.clone(), request, opened, is_flushed: true }))
+    }
+}
+
+impl PluginConnector {
+    async fn open_writer(&self, request: &WriteRequest) -> Result<Opened> {
         let indices = self.inner.interfaces.sink.as_ref().ok_or_else(|| self.missing("sink"))?;
         let mut guest = self.checkout().await?;
         let parts = StreamParts::new(&request.stream);
@@ -70,7 +78,7 @@ impl Sink for PluginConnector {
             })
             .await?;
         let handle = self.answer(answer)?;
-        Ok(Box::new(PluginWriter { connector: self.clone(), guest, exports, handle }))
+        Ok(Opened { guest, exports, handle })
     }
 }
 
@@ -97,34 +105,47 @@ impl<'a> StreamParts<'a> {
     }
 }
 
-struct PluginWriter {
-    connector: PluginConnector,
+/// A writer and the instance it lives in.
+struct Opened {
     guest: Guest,
     exports: exports::sink::Guest,
     handle: ResourceAny,
 }
 
+struct PluginWriter {
+    connector: PluginConnector,
+    request: WriteRequest,
+    opened: Opened,
+    /// Nothing has been written since the last flush.
+    is_flushed: bool,
+}
+
 #[async_trait]
 impl Writer for PluginWriter {
     async fn write(&mut self, changes: &Changes) -> Result<WriteResults> {
-        let (exports, handle) = (&self.exports, self.handle);
+        // Where all is durable another may go on; but a load begins with what is empty.
+        if self.is_flushed && self.opened.guest.is_worn() && self.request.mode != WriteMode::Load {
+            self.opened = self.connector.open_writer(&self.request).await?;
+        }
+        self.is_flushed = false;
+        let Opened { guest, exports, handle } = &mut self.opened;
         let parts = ChangesParts::new(changes);
         let columns = parts.data.columns();
-        let answer = self
-            .guest
+        let answer = guest
             .call(WRITE, async |store, _| {
-                exports.writer().call_write(&mut *store, handle, parts.changes(&columns)).await
+                exports.writer().call_write(&mut *store, *handle, parts.changes(&columns)).await
             })
             .await?;
         let results = self.connector.answer(answer)?;
-        self.results(results, changes.rows()).map_err(|reason| self.guest.breach(WRITE, "results", reason))
+        self.results(results, changes.rows()).map_err(|reason| self.opened.guest.breach(WRITE, "results", reason))
     }
 
     async fn flush(&mut self) -> Result<Flushed> {
-        let (exports, handle) = (&self.exports, self.handle);
+        let Opened { guest, exports, handle } = &mut self.opened;
         let answer =
-            self.guest.call(FLUSH, async |store, _| exports.writer().call_flush(&mut *store, handle).await).await?;
+            guest.call(FLUSH, async |store, _| exports.writer().call_flush(&mut *store, *handle).await).await?;
         let flushed = self.connector.answer(answer)?;
+        self.is_flushed = true;
         Ok(Flushed { written: flushed.written, unchanged: flushed.unchanged, deleted: flushed.deleted })
     }
 }

@@ -35,6 +35,18 @@ impl Transform for PluginConnector {
 
     async fn open(&self, input: &Stream) -> Result<Box<dyn Transformer>> {
         let output = self.describe(input).await?;
+        let opened = self.open_transformer(input).await?;
+        Ok(Box::new(PluginTransformer {
+            connector: self.clone(),
+            input: input.clone(),
+            opened,
+            fields: output.fields.into(),
+        }))
+    }
+}
+
+impl PluginConnector {
+    async fn open_transformer(&self, input: &Stream) -> Result<Opened> {
         let indices = self.inner.interfaces.transform.as_ref().ok_or_else(|| self.missing("transform"))?;
         let mut guest = self.checkout().await?;
         let parts = StreamParts::new(input);
@@ -47,21 +59,21 @@ impl Transform for PluginConnector {
             })
             .await?;
         let handle = self.answer(answer)?;
-        Ok(Box::new(PluginTransformer {
-            connector: self.clone(),
-            guest,
-            exports,
-            handle,
-            fields: output.fields.into(),
-        }))
+        Ok(Opened { guest, exports, handle })
     }
+}
+
+/// A transformer and the instance it lives in.
+struct Opened {
+    guest: Guest,
+    exports: exports::transform::Guest,
+    handle: ResourceAny,
 }
 
 struct PluginTransformer {
     connector: PluginConnector,
-    guest: Guest,
-    exports: exports::transform::Guest,
-    handle: ResourceAny,
+    input: Stream,
+    opened: Opened,
     /// Of the output.
     fields: Arc<[Field]>,
 }
@@ -69,17 +81,20 @@ struct PluginTransformer {
 #[async_trait]
 impl Transformer for PluginTransformer {
     async fn apply(&mut self, changes: &Changes) -> Result<Transformed> {
-        let (exports, handle) = (&self.exports, self.handle);
+        // It is a function: what it has been told before changes nothing.
+        if self.opened.guest.is_worn() {
+            self.opened = self.connector.open_transformer(&self.input).await?;
+        }
+        let Opened { guest, exports, handle } = &mut self.opened;
         let parts = ChangesParts::new(changes);
         let columns = parts.data.columns();
-        let answer = self
-            .guest
+        let answer = guest
             .call(APPLY, async |store, _| {
-                exports.transformer().call_apply(&mut *store, handle, parts.changes(&columns)).await
+                exports.transformer().call_apply(&mut *store, *handle, parts.changes(&columns)).await
             })
             .await?;
         let output = self.connector.answer(answer)?;
-        self.check(output, changes.rows()).map_err(|reason| self.guest.breach(APPLY, "transformed", reason))
+        self.check(output, changes.rows()).map_err(|reason| self.opened.guest.breach(APPLY, "transformed", reason))
     }
 }
 

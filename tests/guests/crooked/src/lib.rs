@@ -66,6 +66,7 @@ impl CrookedTransformer {
                 black_box(());
             },
             "sleep" => std::thread::sleep(std::time::Duration::from_secs(3600)),
+            "leak-memory" => std::mem::forget(black_box(vec![1u8; 4 << 20])),
             "fill-memory" => {
                 let mut hoard = Vec::new();
                 loop {

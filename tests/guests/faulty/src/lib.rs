@@ -212,6 +212,7 @@ impl Writer for FaultyWriter {
         let bad = ids.is_some_and(|ids| (0..changes.data.rows as usize).any(|row| ids.int64(row) == Some(BAD_ID)));
         match self.behaviour.as_str() {
             "panic-at-one-row" => assert!(!bad, "row {BAD_ID} is cursed"),
+            "leak-memory" => std::mem::forget(black_box(vec![1u8; 4 << 20])),
             "reject-one-row" if bad => return Err(Error::invalid_data("one of these rows is cursed")),
             "too-many-statuses" => {
                 return Ok(WriteResults {
