@@ -38,6 +38,7 @@ pub struct Pinned {
 }
 
 /// With what it is called.
+#[derive(Clone)]
 pub struct Setup {
     pub runtime: Runtime,
     pub config: serde_json::Value,
@@ -112,7 +113,7 @@ impl Lab {
     }
 
     /// A connector that shares nothing with any other.
-    pub(super) fn fresh(&self) -> Result<PluginConnector, PluginError> {
+    pub fn fresh(&self) -> Result<PluginConnector, PluginError> {
         let setup = &self.setup;
         let Ok(binary) = &self.subject.binary else {
             return Err(PluginError::Unknown { name: self.subject.name.clone(), known: Vec::new() });

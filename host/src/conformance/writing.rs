@@ -50,7 +50,7 @@ pub async fn write_again(connector: &PluginConnector, writes: &Writes, trouble: 
     let target = match Target::prepare(connector, &writes.stream, &writes.key, rows).await {
         Ok(target) => target,
         Err(failure) => {
-            wrote.fail(&writes.stream, &failure);
+            wrote.keep(&writes.stream, Err(&failure));
             return wrote;
         }
     };
@@ -86,10 +86,6 @@ impl Wrote {
             members.extend(answer);
         }
         self.gave.push(given);
-    }
-
-    fn fail(&mut self, stream: &str, failure: &Failure) {
-        self.keep(stream, Err(failure));
     }
 }
 
@@ -173,7 +169,7 @@ impl<'a> Plan<'a> {
         let target = match Target::prepare(connector, &stream.name, &stream.key, self.records.iter()).await {
             Ok(target) => target,
             Err(failure) => {
-                wrote.fail(&stream.name, &failure);
+                wrote.keep(&stream.name, Err(&failure));
                 return (writes, wrote);
             }
         };

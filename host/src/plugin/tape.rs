@@ -82,11 +82,7 @@ impl<L> Way<L> {
     ) -> Result<T, Failure> {
         match self {
             Self::Live(real) => live(real).await,
-            Self::Recorded(real, track) => {
-                let answer = live(real).await;
-                track.keep(request(), answer.as_ref().map(T::to_json).map_err(failure_to_json))?;
-                answer
-            }
+            Self::Recorded(real, track) => track.kept(live(real).await, request),
             Self::Replayed(track) => track.answer(&request()),
         }
     }
@@ -99,11 +95,7 @@ impl<L> Way<L> {
     ) -> Result<T, Failure> {
         match self {
             Self::Live(real) => live(real).await,
-            Self::Recorded(real, track) => {
-                let answer = live(real).await;
-                track.keep(request(), answer.as_ref().map(T::to_json).map_err(failure_to_json))?;
-                answer
-            }
+            Self::Recorded(real, track) => track.kept(live(real).await, request),
             Self::Replayed(track) => track.answer(&request()),
         }
     }
@@ -139,6 +131,12 @@ impl<L> Way<L> {
 }
 
 impl Track {
+    /// Keeps what was answered, and hands it on.
+    fn kept<T: Taped>(&self, answer: Result<T, Failure>, request: impl FnOnce() -> Value) -> Result<T, Failure> {
+        self.keep(request(), answer.as_ref().map(T::to_json).map_err(failure_to_json))?;
+        answer
+    }
+
     /// Keeps what was answered, or how it failed.
     pub fn keep(&self, request: Value, answer: Result<Value, Value>) -> Result<(), Failure> {
         let answer = answer.unwrap_or_else(|error| json!({ "error": error }));

@@ -287,13 +287,17 @@ impl Side {
     }
 
     fn late_value(&self, field: usize, now: i64) -> Option<&Value> {
-        self.late.as_ref().filter(|late| late.may_arrive(now))?.value(field)
+        self.still_late(now)?.value(field)
+    }
+
+    /// A write that was given up, and may arrive all the same.
+    fn still_late(&self, now: i64) -> Option<&Sent> {
+        self.late.as_deref().filter(|late| late.may_arrive(now))
     }
 
     /// Whether a copy may have been made of which nobody has heard.
     pub fn may_be_made(&self, now: i64) -> bool {
-        let late = self.late.as_ref().filter(|late| late.may_arrive(now));
-        self.sent.iter().chain(late).any(|made| made.kind == SentKind::Create)
+        self.sent.as_deref().into_iter().chain(self.still_late(now)).any(|made| made.kind == SentKind::Create)
     }
 
     /// Whether a value is our own write, which arrived after all. Written again meanwhile, or long ago, it is not.

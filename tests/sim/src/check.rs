@@ -279,13 +279,15 @@ fn owners_rule(core: &mut Core, (system, key): (usize, i64), before: &Values, af
     let is_late = |field: &usize| plan.fields[*field].kind == Kind::Boss && before[*field].is_null();
     // What can only be upserted may have been made there since we looked.
     let lately = core.now - race_window(core, system)..=core.now;
-    let is_new = core.ledger.changes.iter().any(|change| {
-        let is_it = (change.system, change.key) == (system, key) && change.before.is_none();
-        is_it && change.author == Author::User && lately.contains(&change.at)
-    });
-    let is_raced = |field: &usize| is_new && !plan.systems[system].guards(&[*field]);
-    let owned = (0..plan.fields.len()).filter(|field| is_own(field) && !is_late(field) && !is_raced(field));
-    for field in owned.filter(|field| before[*field] != after[*field]) {
+    let is_new = || {
+        core.ledger.changes.iter().any(|change| {
+            let is_it = (change.system, change.key) == (system, key) && change.before.is_none();
+            is_it && change.author == Author::User && lately.contains(&change.at)
+        })
+    };
+    let is_raced = |field: &usize| !plan.systems[system].guards(&[*field]) && is_new();
+    let owned = (0..plan.fields.len()).filter(|field| is_own(field) && before[*field] != after[*field]);
+    for field in owned.filter(|field| !is_late(field) && !is_raced(field)).collect::<Vec<_>>() {
         let said = core.ledger.changes.iter().rev().filter(by_user).find_map(|change| change.after.as_ref());
         if said.is_some_and(|said| said[field] == before[field]) && !core.is_hand_decided(class) {
             let (name, kind) = (plan.systems[system].name, plan.fields[field].kind.name());

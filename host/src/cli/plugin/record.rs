@@ -126,13 +126,7 @@ fn head(args: &RecordArgs, binary: &PluginBinary, setup: &Setup, context: &Conte
 
 /// Asks for everything the battery asks for, so that it can be asked again without the system.
 async fn run_battery(lab: &Lab, binary: &PluginBinary, tape: &Tape) -> Vec<CheckResult> {
-    let setup = Setup {
-        runtime: lab.setup.runtime.clone(),
-        config: lab.setup.config.clone(),
-        grants: lab.setup.grants.clone().recorded(tape),
-        limits: lab.setup.limits.clone(),
-        clock: lab.setup.clock.clone(),
-    };
+    let setup = Setup { grants: lab.setup.grants.clone().recorded(tape), ..lab.setup.clone() };
     let subject = Subject { name: lab.subject.name.clone(), binary: Ok(binary.clone()), pinned: None };
     let lab = Lab::new(subject, setup, lab.wishes.clone());
     conformance::run(&lab, &[], |_| {}).await

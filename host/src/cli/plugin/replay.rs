@@ -123,17 +123,17 @@ impl Stage {
 
 /// What was done before the battery was recorded, so that what changed meanwhile has changed here, too.
 pub(super) async fn perform(lab: &Lab, recording: &Recording) -> Result<()> {
-    let (setup, head) = (&lab.setup, &recording.head);
-    let Ok(binary) = &lab.subject.binary else { return Ok(()) };
-    let (grants, limits) = (setup.grants.clone(), setup.limits.clone());
-    let connector =
-        PluginConnector::system(&setup.runtime, binary, &setup.config, grants, limits, setup.clock.clone())?;
+    let head = &recording.head;
+    if lab.subject.binary.is_err() {
+        return Ok(());
+    }
+    let connector = lab.fresh()?;
     if reads(true, &connector)? {
         let limits = PageLimits { rows: head.page_rows, bytes: head.page_bytes };
         conformance::perform(&connector, &head.streams, limits, After::Stop).await;
     }
     if let Some(writes) = &head.writes {
-        conformance::write_again(&connector, writes, &setup.grants.trouble).await;
+        conformance::write_again(&connector, writes, &lab.setup.grants.trouble).await;
     }
     Ok(())
 }

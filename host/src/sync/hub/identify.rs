@@ -148,8 +148,8 @@ impl Work<'_> {
         }
         // A record that was deleted and is still somewhere comes back; what is nowhere any more begins anew. A copy that was being made
         // when it was deleted is its own.
-        let is_made = || state.side(endpoint).is_some_and(|side| side.may_be_made(self.now()));
-        let is_somewhere = state.is_live() || state.sides.iter().any(|side| side.link.is_linked()) || is_made();
+        let may_be_made = || state.side(endpoint).is_some_and(|side| side.may_be_made(self.now()));
+        let is_somewhere = state.is_live() || state.sides.iter().any(|side| side.link.is_linked()) || may_be_made();
         Some(match state.side(endpoint).map(|side| &side.link) {
             _ if !is_somewhere => Candidate::Dead,
             // A second copy is not the first one come back.

@@ -16,7 +16,7 @@ use crate::sync::error::SyncError;
 const WAIT_FOR_PERSON: i64 = 3_600_000_000;
 
 impl Work<'_> {
-    /// What waits for a person when a run begins.
+    /// What waits for a person.
     pub fn note_open(&mut self, open: Vec<Conflict>) {
         for open in open {
             self.disputed.insert(open.conflict.record);
@@ -33,9 +33,7 @@ impl Work<'_> {
                 ConflictChange::Put(new) if new.state == ConflictState::Open => {
                     self.disputed.insert(new.record);
                     if is_question(new.kind) {
-                        let open = self.open_conflicts(new.record)?.into_iter();
-                        let asked = open.filter(|open| is_question(open.conflict.kind));
-                        self.questions.extend(asked.map(|asked| (asked.conflict.subject.clone(), asked)));
+                        self.note_open(self.open_conflicts(new.record)?);
                     }
                 }
                 ConflictChange::Put(_) => {}
@@ -225,10 +223,15 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// What a person was asked about a remote record.
+    fn asked_about(&self, endpoint: usize, remote: &[u8]) -> Option<&Conflict> {
+        // Mostly there is none, and the text costs more than that.
+        (!self.questions.is_empty()).then(|| self.questions.get(&self.letter_text(endpoint, remote)))?
+    }
+
     /// Whether a remote record was a second copy of one, and nobody has said anything else.
     pub fn is_spare(&self, endpoint: usize, row: &Incoming) -> bool {
-        let asked = (!self.questions.is_empty()).then(|| self.questions.get(&self.letter_text(endpoint, &row.remote)));
-        asked.flatten().is_some_and(|asked| asked.conflict.kind == ConflictKind::Duplicate)
+        self.asked_about(endpoint, &row.remote).is_some_and(|asked| asked.conflict.kind == ConflictKind::Duplicate)
     }
 
     /// Whether an endpoint has a second copy of a record, and nobody has said anything else.
@@ -243,10 +246,7 @@ impl Work<'_> {
 
     /// The remote record is known, gone or another: nobody has to answer any more what was asked about it.
     pub fn close_question(&self, endpoint: usize, remote: &[u8], unit: &mut Unit) {
-        if self.questions.is_empty() {
-            return;
-        }
-        let Some(Conflict { id, .. }) = self.questions.get(&self.letter_text(endpoint, remote)) else { return };
+        let Some(Conflict { id, .. }) = self.asked_about(endpoint, remote) else { return };
         if !closed(unit).any(|closed| closed == *id) {
             unit.conflicts.push(outdated(*id));
         }
