@@ -280,9 +280,11 @@ fn shopify_carries_out_the_queries_for_products_and_refuses_what_its_schema_does
             bad: json!({"status": "NO_SUCH_STATUS"}),
             is_strict: false,
         };
-        life.live().await;
+        // Which of the three got the number 1 is not known: they are made side by side.
+        let [first, ..] = &life.live().await[..] else { panic!("nothing is left") };
+        let edit = json!({ first.as_str().unwrap(): {"title": "edited"} });
         let names = changed(&plugin, "products", "title", || {
-            server.change(&json!({"type": "Product", "time": "2099-01-01T00:00:00Z", "edit": {"gid://shopify/Product/1": {"title": "edited"}}}).to_string());
+            server.change(&json!({"type": "Product", "time": "2099-01-01T00:00:00Z", "edit": edit}).to_string());
         });
         assert!(names.await.contains(&json!("edited")));
         // A field that there is not ends the reading with the API's own words.
