@@ -184,10 +184,11 @@ fn has_unseen(state: &RecordState, event: &Event<'_>, rules: &Rules) -> bool {
     })
 }
 
-/// Whether somebody has the record from whom it cannot be taken.
+/// Whether somebody has the record from whom it cannot be taken. Who no longer shows it has none, though its delete may wait for a yes.
 fn has_fixed_copy(state: &RecordState, endpoint: usize, rules: &Rules) -> bool {
     let others = state.sides.iter().zip(&rules.endpoints).enumerate().filter(|(other, _)| *other != endpoint);
-    others.into_iter().any(|(_, (side, rule))| side.link.is_linked() && rule.is_read && !rule.is_written)
+    let has_it = |side: &Side| side.link.is_linked() && side.missing.is_none();
+    others.into_iter().any(|(_, (side, rule))| has_it(side) && rule.is_read && !rule.is_written)
 }
 
 fn bury(state: &mut RecordState, event: &Event<'_>) {
@@ -256,6 +257,9 @@ fn relink(state: &mut RecordState, event: &Event<'_>, rules: &Rules, facts: &mut
         found_late(&late, side, event, rules);
         facts.is_found = true;
     }
+    if facts.is_found {
+        see_empty(side, event);
+    }
     if std::mem::take(&mut side.delete_held) {
         side.held.clear();
     }
@@ -307,6 +311,15 @@ fn found_late(late: &Sent, side: &mut Side, event: &Event<'_>, rules: &Rules) {
             None => Shadow::Value(given.clone()),
         };
         side.set_shadow(*field, shadow);
+    }
+}
+
+/// What we made without a value has none: nobody has emptied it.
+fn see_empty(side: &mut Side, event: &Event<'_>) {
+    for (field, _) in event.values.iter().enumerate().filter(|(_, value)| **value == Some(Value::Null)) {
+        if *side.shadow(field) == Shadow::Absent && side.sent_value(field).is_none() {
+            side.set_shadow(field, Shadow::Value(Value::Null));
+        }
     }
 }
 

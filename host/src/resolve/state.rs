@@ -152,8 +152,8 @@ pub struct Missing {
     pub last: i64,
 }
 
-/// How late a write may arrive: an hour in microseconds.
-const LATE_MAX: i64 = 3_600_000_000;
+/// How late a write may arrive: a day in microseconds. A machine that was put to sleep goes on in the morning.
+const LATE_MAX: i64 = 86_400_000_000;
 
 /// A write that has left, or was about to when the process died.
 #[derive(Clone, Debug, PartialEq, Eq)]

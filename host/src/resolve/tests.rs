@@ -62,14 +62,17 @@ impl Lab {
     }
 
     fn event(&mut self, endpoint: usize, kind: EventKind, texts: [Option<&str>; 3], at: Option<i64>) -> Facts {
+        self.shows(endpoint, kind, &values(texts), at)
+    }
+
+    fn shows(&mut self, endpoint: usize, kind: EventKind, values: &[Option<Value>], at: Option<i64>) -> Facts {
         self.now += SECOND;
-        let values = values(texts);
         let remote = [endpoint as u8];
         let event = Event {
             endpoint,
             kind,
             remote: &remote,
-            values: &values,
+            values,
             void: &[],
             at,
             now: self.now,
@@ -144,20 +147,7 @@ fn what_is_absent_is_no_statement_and_null_is_one() {
     let mut lab = Lab::agreed(Policy::Manual);
     lab.says(1, [None, Some("A 1"), Some("10")]);
     assert_eq!(lab.text(0), "Ann");
-    let null = vec![Some(Value::Null), None, None];
-    let event = Event {
-        endpoint: 1,
-        kind: EventKind::Upsert,
-        remote: &[1],
-        values: &null,
-        void: &[],
-        at: None,
-        now: lab.now,
-        read_before: 0,
-        is_double: false,
-        lineage: 9,
-    };
-    apply(&mut lab.state, &event, &lab.rules, &|_| None);
+    lab.shows(1, EventKind::Upsert, &[Some(Value::Null), None, None], None);
     assert_eq!(lab.state.value(0), Some(&Value::Null));
 }
 

@@ -1,6 +1,8 @@
 //! Records that are gone from one system.
 
-use super::systems::{Customer, Lab, figures};
+use lockstep::store::ConflictState;
+
+use super::systems::{CRM, Customer, ERP, Lab, figures};
 
 const ROWS: [&str; 3] = ["1, 'ann@x', 'Ann', '1'", "2, 'bob@x', 'Bob', '2'", "3, 'cy@x', 'Cy', '3'"];
 
@@ -96,6 +98,33 @@ fn an_edit_against_a_delete_waits_for_a_person() {
     // The edit that collided can be read.
     let bodies: String = conflicts.iter().map(|conflict| conflict.conflict.body.clone()).collect();
     assert!(bodies.contains("\"22\"") && bodies.contains("\"11\""), "{bodies}");
+}
+
+#[test]
+fn who_gets_the_record_meanwhile_does_not_answer_for_who_deleted_it() {
+    const HUB: &str = "[sync.customer]\nmode = \"hub\"\nmatch = [\"email\"]\nconflict = [\"crm\", \"erp\", \"shop\"]\n\
+        endpoints.crm = { stream = \"contacts\" }\nendpoints.erp = { stream = \"customer\" }\n\
+        endpoints.shop = { stream = \"customer\", direction = \"read\" }\n[sync.customer.fields]\n\
+        email = { crm = \"email\", erp = \"mail\", shop = \"mail\" }\n\
+        phone = { crm = \"phone\", erp = \"tel\", shop = \"tel\" }\n";
+    let lab = Lab::databases(&[], &["crm", "erp", "shop"], HUB);
+    for (system, schema) in [("crm", CRM), ("erp", ERP), ("shop", ERP)] {
+        lab.sql(system, schema);
+    }
+    lab.sql("crm", "insert into contacts (id, email, full_name, phone) values (1, 'ann@x', 'Ann', '1')");
+    lab.sync(0);
+    lab.sql("crm", "update contacts set phone = '11'");
+    lab.sql("erp", "delete from customer");
+    lab.sync(1);
+    let open = || lab.conflicts().iter().filter(|conflict| conflict.conflict.state == ConflictState::Open).count();
+    assert_eq!(open(), 1);
+    lab.sql("shop", "insert into customer (mail, tel) values ('ann@x', '11')");
+    lab.sync(1);
+    assert_eq!((open(), lab.sql("erp", "select count(*) from customer").as_str()), (1, "0"));
+    // Who has deleted it and makes it again has answered.
+    lab.sql("erp", "insert into customer (mail, tel) values ('ann@x', '11')");
+    lab.sync(0);
+    assert_eq!(open(), 0);
 }
 
 #[test]

@@ -104,27 +104,38 @@ fn reborn_fairly(core: &mut Core, system: usize, after: &Values) {
     if core.is_forgotten(deletion.at) {
         return;
     }
-    let has_reason = |deletion: &crate::ledger::Change| {
-        changes.iter().any(|change| {
-            let is_of_class = change.after.as_ref().is_some_and(|values| core.ledger.class(values) == class);
-            let is_unseen =
-                change.at > deletion.at || (change.system != deletion.system && !seen_by(core, change, deletion));
-            change.author == Author::User && is_of_class && is_unseen
-        })
-    };
     // Of a later delete elsewhere nobody may have heard yet.
-    let is_fair = has_reason(deletion) || (gone.author == Author::User && has_reason(gone));
+    let is_fair =
+        has_objection(core, class, deletion) || (gone.author == Author::User && has_objection(core, class, gone));
     if !is_fair && !core.is_hand_decided(class) && !has_fixed_copy(core, class) {
         let (name, at) = (core.plan.systems[system].name, crate::trace::time(gone.at));
         core.fail("4 no resurrection", format!("{name}: {:?} was deleted at {at} and made again", after[serial]));
     }
 }
 
-/// Whether the record is where the hub may not delete it, and edits count more than deletes.
+/// Whether a user did something with a record that a delete does not undo: changed it without the deleter's having seen that, where edits
+/// count more; made it, wherever they do not.
+fn has_objection(core: &Core, class: usize, deletion: &crate::ledger::Change) -> bool {
+    let edits_count = core.plan.def.delete_conflict == DeleteConflict::EditWins;
+    core.ledger.changes.iter().any(|change| {
+        let is_of_class = change.after.as_ref().is_some_and(|values| core.ledger.class(values) == class);
+        let is_unseen =
+            change.at >= deletion.at || (change.system != deletion.system && !seen_by(core, change, deletion));
+        change.author == Author::User && is_of_class && is_unseen && (edits_count || change.before.is_none())
+    })
+}
+
+/// Whether the record is where the hub may not delete it, as far as it knows, and edits count more than deletes.
 fn has_fixed_copy(core: &Core, class: usize) -> bool {
-    let fixed = core.systems.iter().filter(|system| !system.profile().writes);
-    let is_there = fixed.flat_map(|system| system.live()).any(|(_, values)| core.ledger.class(values) == class);
-    is_there && core.plan.def.delete_conflict == DeleteConflict::EditWins
+    let is_fixed = |system: usize| !core.plan.systems[system].writes;
+    let fixed = (0..core.systems.len()).filter(|system| is_fixed(*system));
+    let is_there = |system: usize| core.systems[system].live().any(|(_, values)| core.ledger.class(values) == class);
+    // Of a delete there that was just made it may not have heard.
+    let was_there =
+        core.ledger.changes.iter().any(|change| {
+            is_fixed(change.system) && is_delete_of(core, change, class) && change.at + 12 * HOUR > core.now
+        });
+    (was_there || fixed.into_iter().any(is_there)) && core.plan.def.delete_conflict == DeleteConflict::EditWins
 }
 
 fn is_delete_of(core: &Core, change: &crate::ledger::Change, class: usize) -> bool {

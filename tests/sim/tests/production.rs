@@ -42,6 +42,14 @@ const FOUND: &[(u64, u64, u64, usize, u64)] = &[
     (15821, 4, 0x10_1000_0000, 2, 4),
     // A second copy, which a person had been asked about, became the only one and brought back what was older.
     (11549, 7, 0x65b4_a81c_216f, 4, 165),
+    // A copy made without the record it points to was said to point nowhere by who owns that.
+    (16034, 1, 0x4_3000_1200_0046, 2, 12),
+    // Who got a record answered for who had deleted it.
+    (18173, 1, 0x14_0000_0400, 4, 5),
+    // A process that had stood still for hours wrote what was then taken for somebody's.
+    (17601, 7, 0x4_8840_3022_2083, 2, 57),
+    // A copy that cannot be deleted, and whose own delete waited for approval, brought the record back.
+    (18143, 5, 0xd_0000_0000, 3, 157),
 ];
 
 fn check(first: u64, last: u64, quirks: Quirks) {

@@ -47,21 +47,7 @@ fn a_record_made_anew_by_what_was_just_written_is_filled_again() {
     lab.rules.group_of.push(2);
     let values = ["Anna", "B 2"].map(|text| Some(Value::text(text))).into_iter();
     let values: Vec<Option<Value>> = values.chain([Some(Value::Null), Some(Value::Null)]).collect();
-    lab.now += SECOND;
-    let (now, kind) = (lab.now, EventKind::Upsert);
-    let event = Event {
-        endpoint: 1,
-        kind,
-        remote: &[1],
-        values: &values,
-        void: &[],
-        at: None,
-        now,
-        read_before: now,
-        is_double: false,
-        lineage: now,
-    };
-    let facts = apply(&mut lab.state, &event, &lab.rules, &|_| None);
+    let facts = lab.shows(1, EventKind::Upsert, &values, None);
     let verdicts: Vec<Verdict> = facts.verdicts.iter().map(|why| why.verdict).collect();
     assert!(verdicts.contains(&Verdict::Restored), "{verdicts:?}");
     assert_eq!((lab.text(2), lab.text(3)), ("10".into(), "Rome".into()));
@@ -102,4 +88,28 @@ fn dates_and_references_have_no_form_of_an_endpoints_own() {
     rules.exact[0] = true;
     assert!(!rules.is_form(0, &shown, &given));
     assert!(rules.is_form(0, &given, &given));
+}
+
+#[test]
+fn who_was_made_without_a_value_has_not_emptied_it() {
+    let empty = |kind: Option<SentKind>, is_late: bool| {
+        let mut lab = Lab::agreed(Policy::Manual);
+        lab.rules.groups[0].owner = Some((1, Others::Restore));
+        forget_copy(&mut lab.state, 1);
+        let made = kind.and_then(|kind| sent(kind, &[(1, "A 1"), (2, "10")], lab.now));
+        let side = &mut lab.state.sides[1];
+        if is_late {
+            side.late = made
+        } else {
+            side.sent = made
+        }
+        let values = [Some(Value::Null), Some(Value::text("A 1")), Some(Value::text("10"))];
+        lab.shows(1, EventKind::Upsert, &values, None);
+        lab.state.sides[1].sent = None;
+        (lab.text(0), lab.owed(1))
+    };
+    let stays = ("Ann".to_owned(), Owed::Update(vec![0]));
+    assert_eq!(empty(Some(SentKind::Create), false), stays);
+    assert_eq!(empty(Some(SentKind::Create), true), stays);
+    assert_eq!(empty(None, false), ("Some(Null)".to_owned(), Owed::Nothing), "the owner's own record has none");
 }

@@ -251,3 +251,15 @@ fn what_others_show_of_an_owners_field_is_not_agreed_on_because_the_record_lives
     assert!(lab.says(1, [Some("Bert"), Some("B 2"), Some("10")]).revived);
     assert_eq!((lab.text(1), lab.owed(0)), ("B 2".into(), Owed::Update(vec![1])));
 }
+
+#[test]
+fn a_copy_that_cannot_be_deleted_objects_only_while_it_is_shown() {
+    let delete = |missing: Option<Missing>| {
+        let mut lab = Lab::agreed(Policy::Manual);
+        lab.rules.endpoints[1].is_written = false;
+        lab.state.sides[1].missing = missing;
+        lab.deletes(0).deleted
+    };
+    assert_eq!(delete(None), Some(Deletion::Held));
+    assert_eq!(delete(Some(Missing { before: 0, since: 1, last: 2 })), Some(Deletion::Everywhere));
+}

@@ -91,7 +91,10 @@ impl Work<'_> {
                     applied = Some(hold);
                     self.approved.extend(gone.iter().map(|link| link.record));
                 }
-                Err(held) => return Ok(Some(held)),
+                Err(held) => {
+                    self.note_missing(endpoint, &gone, now.timestamp_micros())?;
+                    return Ok(Some(held));
+                }
             }
         }
         let silent: crate::record::Row = vec![None; self.settled.entity.len()].into();
@@ -157,6 +160,23 @@ impl Work<'_> {
             }
         }
         self.commit(unit)
+    }
+
+    /// Remembers of records that are not shown, and whose delete waits for approval, that they are not there.
+    fn note_missing(&mut self, endpoint: usize, gone: &[StoredLink], now: i64) -> Result<(), SyncError> {
+        for chunk in gone.chunks(CHUNK as usize) {
+            let mut unit = self.load_unit(chunk.iter().map(|link| link.record))?;
+            for link in chunk {
+                let Some(touched) = unit.get(link.record) else { continue };
+                let Some(side) = touched.state.sides.get_mut(endpoint).filter(|side| side.missing.is_none()) else {
+                    continue;
+                };
+                side.missing = Some(Missing { before: i64::MAX, since: now, last: now });
+                touched.is_dirty = true;
+            }
+            self.commit(unit)?;
+        }
+        Ok(())
     }
 
     /// The hold that approves these deletes, or the one that now waits for approval.

@@ -57,7 +57,7 @@ impl Work<'_> {
             return Ok(());
         }
         let is_dead = unit.peek(record).is_some_and(|touched| !touched.state.is_live());
-        let is_linked = unit.has_linked(record);
+        let is_linked = unit.has_linked(self.endpoint_id(endpoint), record);
         let name = &self.end(endpoint)?.name;
         let is_forgotten = |open: &NewConflict| {
             // Who was to be decided about is gone: whatever it showed, it does not show any more.
@@ -74,7 +74,7 @@ impl Work<'_> {
             Some(Deletion::Held | Deletion::Here) => false,
             Some(Deletion::EditWins) => open.kind == ConflictKind::Delete,
             None if is_dead => kind == EventKind::Delete && open.kind == ConflictKind::Delete && open.subject == *name,
-            None => (facts.revived || is_linked) && open.kind == ConflictKind::Delete,
+            None => (facts.revived || (is_linked && open.subject == *name)) && open.kind == ConflictKind::Delete,
         };
         let open = self.open_conflicts(record)?.into_iter().filter(|open| is_moot(&open.conflict));
         let moot: Vec<ConflictId> =

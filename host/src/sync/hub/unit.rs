@@ -87,8 +87,9 @@ impl Unit {
         self.links.get(&endpoint)?.get(remote).copied()
     }
 
-    pub fn has_linked(&self, record: RecordId) -> bool {
-        self.links.values().flat_map(BTreeMap::values).any(|linked| *linked == Some(record))
+    /// Whether the record has a copy at this endpoint that it did not have before.
+    pub fn has_linked(&self, endpoint: EndpointId, record: RecordId) -> bool {
+        self.links.get(&endpoint).into_iter().flat_map(BTreeMap::values).any(|linked| *linked == Some(record))
     }
 
     pub fn is_empty(&self) -> bool {

@@ -3,10 +3,9 @@
 use lockstep::project::HubDeletes;
 
 use super::equal::{Open, differences, records};
-use super::{amplification, clocks, has_fixed_copy, is_delete_of, lost, seen_by, sums};
+use super::{amplification, clocks, has_fixed_copy, has_objection, is_delete_of, lost, sums};
 use crate::connect::BATCH_REFUSED;
 use crate::field::has_poison;
-use crate::ledger::Author;
 use crate::view::{Letter, View};
 use crate::world::Core;
 
@@ -73,18 +72,12 @@ fn undead(core: &Core, view: &View) -> Vec<String> {
         let mut deletes = core.ledger.changes.iter().rev().filter(|change| is_delete_of(core, change, class));
         let last = deletes.find(is_same);
         let Some(deletion) = last.filter(|change| core.plan.systems[change.system].reads) else { continue };
-        let objects = core.ledger.changes.iter().any(|change| {
-            let is_of_class = change.after.as_ref().is_some_and(|values| core.ledger.class(values) == class);
-            change.author == Author::User
-                && is_of_class
-                && (change.at >= deletion.at || (change.system != deletion.system && !seen_by(core, change, deletion)))
-        });
         let is_open = open.names(record, &first[core.plan.serial()])
             || core.is_hand_decided(class)
             || has_fixed_copy(core, class);
         let is_open = is_open || core.is_forgotten(deletion.at);
         let is_anywhere = copies.iter().any(|(system, ..)| core.plan.systems[*system].writes);
-        if !objects && !is_open && is_anywhere {
+        if !has_objection(core, class, deletion) && !is_open && is_anywhere {
             let at = crate::trace::time(deletion.at);
             let serial = &first[core.plan.serial()];
             found.push(format!("record {record} ({serial:?}) is still there, but was deleted at {at}"));
