@@ -83,6 +83,8 @@ pub struct Ledger {
     pub token: u32,
     /// Fields of records about which a program has an opinion of its own.
     pub bots: BTreeMap<(usize, i64, usize), Value>,
+    /// When each of them had to put it right.
+    pub insisted: BTreeMap<(usize, i64, usize), Vec<i64>>,
     pub fought_over: BTreeSet<(usize, usize)>,
     /// The serials the hub has made records of, which are there, by system.
     pub run: u32,
@@ -136,6 +138,7 @@ impl Ledger {
             classes: Classes::default(),
             token: 0,
             bots: BTreeMap::new(),
+            insisted: BTreeMap::new(),
             fought_over: BTreeSet::new(),
             run: 0,
         }

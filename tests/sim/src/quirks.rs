@@ -95,6 +95,8 @@ quirks! {
     References = "references",
     /// The hub soon forgets what was deleted.
     Forgetting = "forgetting",
+    /// Full readings may not show what has just been changed, while stale reads go on.
+    Reindexing = "reindexing",
 }
 
 /// A set of quirks.

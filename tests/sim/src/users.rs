@@ -285,6 +285,8 @@ pub fn react(core: &mut Core, system: usize, key: i64, author: Author) {
         .map(|((_, _, field), value)| (*field, value.clone()))
         .collect();
     for (field, value) in held {
+        let now = core.now;
+        core.ledger.insisted.entry((system, key, field)).or_default().push(now);
         put(core, system, Some(key), &[(field, value)], "insists on");
     }
 }

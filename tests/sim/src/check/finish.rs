@@ -3,7 +3,8 @@
 use lockstep::project::HubDeletes;
 
 use super::equal::{Open, differences, records};
-use super::{amplification, clocks, has_fixed_copy, has_objection, is_delete_of, lost, sums};
+use super::termination::{amplification, fights};
+use super::{clocks, has_fixed_copy, has_objection, is_delete_of, lost, sums};
 use crate::connect::BATCH_REFUSED;
 use crate::field::has_poison;
 use crate::view::{Letter, View};
@@ -36,6 +37,9 @@ pub fn finish(core: &mut Core, view: &View) {
     }
     for what in blameless(core, view) {
         core.fail("1 convergence", what);
+    }
+    for what in fights(core) {
+        core.fail("2 termination", what);
     }
     amplification(core);
 }

@@ -148,6 +148,9 @@ impl PageReader {
         if is_partial_scan {
             shown.retain(|_| !chance.permille(250));
         }
+        if self.is_full && profile.reindexes && !is_calm {
+            shown.retain(|shown| !table.is_reindexed(shown.key, now) || chance.coin());
+        }
         let mut marks = self.disturb(table, &mut shown, chance, is_calm);
         let behind = (profile.partial && !self.is_full && !self.from_the_beginning).then_some(self.behind);
         let changes = changes(table, &shown, &self.request.fields, behind);

@@ -101,6 +101,8 @@ pub struct Profile {
     pub partial: bool,
     pub duplicates: bool,
     pub shuffled: bool,
+    /// Full readings may not show what has just been changed.
+    pub reindexes: bool,
     pub skew: i64,
     /// What it makes of values, by field.
     pub normal: Vec<Vec<Normal>>,
@@ -132,7 +134,7 @@ pub fn profiles(seed: u64, quirks: Quirks, fields: &[FieldPlan], count: usize) -
 fn profile(chance: &mut Chance, at: usize, quirks: Quirks, fields: &[FieldPlan]) -> Profile {
     // What the seed has, a system has or not.
     let mut own = Quirks::default();
-    for quirk in Quirk::ALL {
+    for quirk in Quirk::ALL.iter().filter(|quirk| **quirk != Quirk::Reindexing) {
         let is_on = chance.permille(600);
         if is_on && quirks.has(*quirk) {
             own = own.with(*quirk);
@@ -180,6 +182,8 @@ fn profile(chance: &mut Chance, at: usize, quirks: Quirks, fields: &[FieldPlan])
         eager: chance.coin(),
         page_rows: chance.pick(&[1, 3, 7, 30, 30]),
         latency: chance.scaled(1_000, 200_000),
+        // Drawn last, so that seeds which are kept stay what they are.
+        reindexes: own.has(Quirk::StaleReads) && quirks.has(Quirk::Reindexing) && chance.coin(),
         faults: own,
     }
 }

@@ -77,6 +77,13 @@ impl System {
         })
     }
 
+    /// Whether a record is being put into the index again, after its first change: more often, and it would be missed twice.
+    pub fn is_reindexed(&self, key: i64, now: i64) -> bool {
+        let Some([made, changed]) = self.records.get(&key).map(Vec::as_slice) else { return false };
+        let lag = self.profile().lag;
+        made.since < now - 2 * lag && changed.since > now - lag && changed.values.is_some()
+    }
+
     /// All records behind a key, in the order of their keys.
     pub fn full_page(&self, behind: i64, rows: usize, now: i64, chance: &mut Chance) -> Vec<Shown> {
         let rest = self.records.range(behind.saturating_add(1)..);

@@ -1,0 +1,36 @@
+//! What the hub does comes to an end (invariant 2).
+
+use crate::ledger::Author;
+use crate::plan::HOUR;
+use crate::world::Core;
+
+/// Invariant 2: edits cause so many writes and no more.
+pub fn amplification(core: &mut Core) {
+    let by_user = |change: &&crate::ledger::Change| change.author == Author::User;
+    let edits = core.ledger.changes.iter().filter(by_user).count();
+    let writes = core.ledger.changes.len() - edits;
+    let allowed = 4 * edits * (core.systems.len() - 1) + 20;
+    if writes > allowed {
+        core.fail(
+            "2 termination",
+            format!("{edits} edits caused {writes} writes; {allowed} would have been much already"),
+        );
+    }
+}
+
+/// How often within an hour a program may have to insist on a value of its own before the hub gives in.
+const FIGHTS_MAX: usize = 16;
+
+/// Invariant 2: what goes back and forth is left alone.
+pub fn fights(core: &Core) -> Vec<String> {
+    let mut found = Vec::new();
+    for ((system, key, field), times) in &core.ledger.insisted {
+        let within = |from: &i64| times.iter().filter(|at| (*from..*from + HOUR).contains(at)).count();
+        let most = times.iter().map(within).max().unwrap_or_default();
+        if most > FIGHTS_MAX {
+            let (name, field) = (core.plan.systems[*system].name, core.plan.fields[*field].kind.name());
+            found.push(format!("{name}: `{field}` of {key} was fought over {most} times within an hour"));
+        }
+    }
+    found
+}
