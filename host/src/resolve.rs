@@ -9,6 +9,7 @@
 //! that tests can show what it is good for (16).
 
 mod apply;
+mod breaker;
 mod codec;
 mod forget;
 mod held;

@@ -109,14 +109,14 @@ fn write_canon(out: &mut Vec<u8>, canon: &Canon, endpoints: &[i64], newest: i64)
         write_int(out, at);
     }
     if has_changed(canon) {
-        write_count(out, u64::from(canon.before));
+        write_count(out, u64::from(canon.recent));
         out.push(canon.flips);
         write_int(out, canon.changed_at);
     }
 }
 
 fn has_changed(canon: &Canon) -> bool {
-    canon.before != 0 || canon.flips != 0 || canon.changed_at != 0
+    canon.recent != 0 || canon.flips != 0 || canon.changed_at != 0
 }
 
 fn read_canon(bytes: &mut &[u8], endpoints: &[i64], newest: i64) -> Option<Canon> {
@@ -130,7 +130,7 @@ fn read_canon(bytes: &mut &[u8], endpoints: &[i64], newest: i64) -> Option<Canon
         canon.at = Some(read_int(bytes)?);
     }
     if flags & HAS_CHANGED != 0 {
-        canon.before = u32::try_from(read_count(bytes)?).ok()?;
+        canon.recent = u32::try_from(read_count(bytes)?).ok()?;
         canon.flips = read_byte(bytes)?;
         canon.changed_at = read_int(bytes)?;
     }

@@ -1,20 +1,11 @@
 //! One group of fields of one event: is it a change, may it be made, does it collide.
 
+use super::breaker;
 use super::held::{holds, is_held, release, release_agreeing};
 use super::news::{News, news, says_nothing_new, stated, unsettled};
 use super::policy::{self, Dispute, Policy, Ruling};
 use super::{Canon, Group, Link, Mechanism, Others, RecordState, Rules, Shadow, Source};
 use crate::record::Value;
-
-/// How much a field may go back and forth before it is left alone. A value that comes back within [`FLIP_WINDOW`] counts four,
-/// another endpoint's change within [`QUICK_WINDOW`] counts one: several who insist need not show the same value twice in a row.
-const FLIPS_MAX: u8 = 15;
-const FLIP: u8 = 4;
-const QUICK: u8 = 1;
-/// Ten seconds in microseconds.
-const QUICK_WINDOW: i64 = 10_000_000;
-/// An hour in microseconds: people change their minds more slowly.
-const FLIP_WINDOW: i64 = 3_600_000_000;
 
 /// What became of a group of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -428,32 +419,16 @@ fn carry_out(
     why
 }
 
-/// Gives a field a value. Answers whether it has come back too often.
+/// Gives a field a value. Answers whether it has gone back and forth too often.
 fn set(canon: &mut Canon, value: Value, source: Source, statement: &Statement<'_>, rules: &Rules) -> bool {
-    let after = short_digest(&value);
-    let is_flip = canon.before != 0 && canon.before == after && statement.now - canon.changed_at < FLIP_WINDOW;
-    let is_quick = canon.source != source && canon.changed_at != 0 && statement.now - canon.changed_at < QUICK_WINDOW;
-    canon.flips = match (is_flip, is_quick) {
-        (true, _) => canon.flips.saturating_add(FLIP),
-        (false, true) => canon.flips.saturating_add(QUICK),
-        (false, false) => 0,
-    };
+    breaker::count(canon, &value, source, statement.now);
+    breaker::remember(canon);
     canon.changed_at = statement.now;
-    canon.before = canon.value.as_ref().map_or(0, short_digest);
     canon.value = Some(value);
     canon.source = source;
     canon.at = statement.at;
     canon.lineage = statement.lineage;
-    canon.flips > FLIPS_MAX && rules.safety.has(Mechanism::Breaker)
-}
-
-/// Only to see whether a value has come back: a rare mistake makes a person look at a field.
-fn short_digest(value: &Value) -> u32 {
-    use std::hash::{Hash as _, Hasher as _};
-    let mut hasher = siphasher::sip::SipHasher13::new();
-    value.hash(&mut hasher);
-    // Zero means that there was none.
-    (hasher.finish() as u32).max(1)
+    breaker::is_over(canon) && rules.safety.has(Mechanism::Breaker)
 }
 
 /// The endpoint shows these values now.
@@ -471,18 +446,13 @@ pub fn set_by_person(state: &mut RecordState, values: &[(usize, Value)], now: i6
     let mut changes = Vec::new();
     for (field, value) in values {
         let Some(canon) = state.canon.get_mut(*field) else { continue };
+        breaker::remember(canon);
         let before = canon.value.replace(value.clone());
-        let (quarantined, flips) = (false, 0);
-        *canon = Canon {
-            source: Source::Person,
-            at: Some(now),
-            lineage,
-            before: before.as_ref().map_or(0, short_digest),
-            flips,
-            changed_at: if before.is_some() { now } else { 0 },
-            quarantined,
-            value: canon.value.take(),
-        };
+        canon.source = Source::Person;
+        canon.at = Some(now);
+        canon.lineage = lineage;
+        canon.changed_at = if before.is_some() { now } else { 0 };
+        (canon.quarantined, canon.flips) = (false, 0);
         for side in &mut state.sides {
             side.held.retain(|held| held != field);
         }

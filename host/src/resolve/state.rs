@@ -44,8 +44,8 @@ pub struct Canon {
     pub at: Option<i64>,
     /// The entry of the lineage that set it; 0 = none.
     pub lineage: i64,
-    /// A digest of the value before, and the number of times in a row that it came back.
-    pub before: u32,
+    /// Digests of the last four values before, a byte each, and how much it has gone back and forth.
+    pub recent: u32,
     pub flips: u8,
     /// When the value changed last, by our clock: microseconds since 1970; 0 = it is what the record was made with.
     pub changed_at: i64,
@@ -60,7 +60,7 @@ impl Default for Canon {
             source: Source::Person,
             at: None,
             lineage: 0,
-            before: 0,
+            recent: 0,
             flips: 0,
             changed_at: 0,
             quarantined: false,
