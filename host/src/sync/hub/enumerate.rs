@@ -74,11 +74,12 @@ impl Work<'_> {
         self.enumerated.insert(endpoint);
         let now = self.run.world.clock.now();
         let Unseen { gone, open, total } = self.unseen(endpoint, seen, now.timestamp_micros())?;
-        if self.settled.rules.lag(endpoint) > 0 {
+        let scanned_at = (self.settled.rules.lag(endpoint) > 0).then_some(now);
+        if scanned_at.is_some() && !gone.is_empty() {
             // What this one shows was not missing since the last, whatever becomes of what it does not show.
             let mut unit = Unit::default();
             let update = EndpointUpdate::new(self.endpoint_id(endpoint));
-            unit.endpoints.push(EndpointUpdate { scanned_at: Some(now), ..update });
+            unit.endpoints.push(EndpointUpdate { scanned_at, ..update });
             self.commit(unit)?;
         }
         let mut applied = None;
@@ -116,6 +117,7 @@ impl Work<'_> {
         let mut unit = Unit::default();
         let mut update = EndpointUpdate::new(self.endpoint_id(endpoint));
         update.enumerated_at = Some(now);
+        update.scanned_at = scanned_at;
         // What may be gone is asked about once more, by somebody who will not tell of it again.
         update.baselined = (open == 0).then_some(true);
         unit.endpoints.push(update);

@@ -101,6 +101,7 @@ impl Unit {
             && self.letters.is_empty()
             && self.intents.is_empty()
             && self.resolved.is_empty()
+            && self.written_keys.is_empty()
             && self.hold_applied.is_none()
             && self.records.values().all(|touched| !touched.is_dirty)
     }

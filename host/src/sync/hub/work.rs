@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+
 use super::ahead::{Fetching, Listing};
 use super::seen::Digester;
 use super::setup::{End, Settled};
@@ -37,6 +39,9 @@ pub(super) struct Work<'a> {
     pub caution: Caution,
     /// Whether the entity's fields are pinned as they are now.
     pub is_pinned: bool,
+    /// Pages whose progress is not durable yet, because nothing else of them is to be, and when anything was made durable last.
+    pub unsaved_pages: u32,
+    pub saved_at: DateTime<Utc>,
     /// Dead letters of this run.
     pub letters: u64,
     /// Deletes this run has let pass, by endpoint.
@@ -83,6 +88,8 @@ impl<'a> Work<'a> {
             rows: vec![EndRows::default(); hub.ends.len()],
             caution: Caution::of(hub.def.name.as_str(), &run.world, &run.observer, &run.interrupt),
             is_pinned,
+            unsaved_pages: 0,
+            saved_at: run.world.clock.now(),
             letters: 0,
             deleted: HashMap::new(),
             held: Vec::new(),
@@ -249,6 +256,7 @@ impl<'a> Work<'a> {
         self.warm.keep(durable);
         self.next_lineage += told;
         self.is_pinned = true;
+        (self.unsaved_pages, self.saved_at) = (0, at);
         Ok(())
     }
 

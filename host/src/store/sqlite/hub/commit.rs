@@ -25,8 +25,10 @@ pub fn commit(transaction: &Transaction<'_>, commit: &HubCommit) -> Stored<()> {
     let endpoints = state::endpoints(transaction, sync.id)?;
     let change = Change { transaction, commit, sync: &sync, endpoints: &endpoints, new: new_ids(commit) };
     let next = change.store(hub.next)?;
-    let pin = commit.pin.clone().or(hub.pin);
-    update(transaction, &HubRow { next, pin, ..hub })?;
+    if next != hub.next || commit.pin.is_some() {
+        let pin = commit.pin.clone().or(hub.pin);
+        update(transaction, &HubRow { next, pin, ..hub })?;
+    }
     sync.phase = update_endpoints(transaction, endpoints, &commit.endpoints)?;
     run.progress(transaction, &commit.counters, commit.at)?;
     changes::save(transaction, &mut sync)
