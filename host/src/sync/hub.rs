@@ -204,6 +204,8 @@ async fn perform(hub: &Hub, run: &HubRun, task: Task<'_>) -> Result<HubReport, S
                 Task::All => work.run(&mut report.held).await,
                 Task::Letters(letters) => work.retry(letters, &mut report.held).await,
             };
+            let saved = work.save_progress();
+            let outcome = outcome.and(saved);
             report.compared = outcome.is_ok() && work.has_seen_everything();
             report.counters = work.counters;
             report.rows.clone_from(&work.rows);

@@ -114,15 +114,17 @@ impl Work<'_> {
                 .collect();
             self.take_rows(endpoint, &rows, Vec::new(), None).await?;
         }
-        let mut unit = Unit::default();
-        let mut update = EndpointUpdate::new(self.endpoint_id(endpoint));
-        update.enumerated_at = Some(now);
-        update.scanned_at = scanned_at;
-        // What may be gone is asked about once more, by somebody who will not tell of it again.
-        update.baselined = (open == 0).then_some(true);
-        unit.endpoints.push(update);
-        unit.hold_applied = applied;
-        self.commit(unit)?;
+        let update = EndpointUpdate {
+            enumerated_at: Some(now),
+            scanned_at,
+            // What may be gone is asked about once more, by somebody who will not tell of it again.
+            baselined: (open == 0).then_some(true),
+            ..EndpointUpdate::new(self.endpoint_id(endpoint))
+        };
+        match applied {
+            None => self.progress(update)?,
+            Some(_) => self.commit(Unit { endpoints: vec![update], hold_applied: applied, ..Unit::default() })?,
+        }
         Ok(None)
     }
 

@@ -1,7 +1,5 @@
 //! Reading an endpoint: its pages become events, each page is decided about and durable with its cursor before the next.
 
-use chrono::TimeDelta;
-
 use super::decide::{Answers, Incoming};
 use super::letters::name_origin;
 use super::seen::Seen;
@@ -17,17 +15,6 @@ use crate::store::{
 };
 use crate::sync::error::SyncError;
 use crate::sync::letters;
-
-/// Pages without news that are read at most before how far they go is durable, and for how long.
-const UNSAVED_PAGES: u32 = 16;
-const UNSAVED_TIME: TimeDelta = TimeDelta::seconds(5);
-
-/// How far a page goes.
-pub(super) struct Progress {
-    update: EndpointUpdate,
-    /// More pages follow.
-    goes_on: bool,
-}
 
 impl Work<'_> {
     /// Takes in what an endpoint has to say since it was last asked. Answers what it has shown.
@@ -112,13 +99,7 @@ impl Work<'_> {
             early.endpoints.push(update.clone());
             self.commit(early)?;
         }
-        self.take_rows(endpoint, &rows, letters, Some(Progress { update, goes_on: !is_last })).await
-    }
-
-    /// Whether what is known of a page can become durable with the next: read once more, it says nothing new either.
-    fn may_wait(&self, progress: &Progress, unit: &Unit) -> bool {
-        let is_recent = self.run.world.clock.now() - self.saved_at < UNSAVED_TIME;
-        progress.goes_on && self.is_pinned && self.unsaved_pages < UNSAVED_PAGES && is_recent && unit.is_empty()
+        self.take_rows(endpoint, &rows, letters, Some(update)).await
     }
 
     /// After an endpoint has shown all of its records: those that could not be taken in before and were not refused again are gone
@@ -151,7 +132,7 @@ impl Work<'_> {
         endpoint: usize,
         rows: &[Incoming],
         letters: Vec<NewDeadLetter>,
-        progress: Option<Progress>,
+        progress: Option<EndpointUpdate>,
     ) -> Result<(), SyncError> {
         let mut answers = Answers::new();
         let decided = loop {
@@ -168,12 +149,11 @@ impl Work<'_> {
         self.counters.rejected += (letters.len() + unit.letters.len()) as u64;
         unit.letters.extend(letters);
         unit.written_keys = self.written_keys(endpoint, rows)?;
-        if progress.as_ref().is_some_and(|progress| self.may_wait(progress, &unit)) {
+        if unit.is_empty() {
             self.put_back(unit);
-            self.unsaved_pages += 1;
-            return Ok(());
+            return progress.map_or(Ok(()), |progress| self.progress(progress));
         }
-        unit.endpoints.extend(progress.map(|progress| progress.update));
+        unit.endpoints.extend(progress);
         let asked = unit.conflicts.clone();
         self.commit(unit)?;
         self.note_asked(&asked)?;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::ahead::{Fetching, Listing};
 use super::seen::Digester;
@@ -16,11 +16,15 @@ use crate::lineage::{EndRows, Entry, EntryKind};
 use crate::record::{Field, Value, read_value, write_value};
 use crate::resolve::{Link, Mechanism, Owed, RecordState, Segment, decode, encode, owed};
 use crate::store::{
-    Conflict, Counters, EndpointId, EndpointState, Epoch, HubCommit, HubState, IntentRow, IntentState, KeyDigest,
-    NewLineage, RecordId, RecordQuery, RunId,
+    Conflict, Counters, EndpointId, EndpointState, EndpointUpdate, Epoch, HubCommit, HubState, IntentRow, IntentState,
+    KeyDigest, NewLineage, RecordId, RecordQuery, RunId,
 };
 use crate::sync::error::SyncError;
 use crate::sync::retry::Caution;
+
+/// Pages without news that are read at most before how far they go is durable, and for how long.
+const UNSAVED_PAGES: usize = 16;
+const UNSAVED_TIME: TimeDelta = TimeDelta::seconds(5);
 
 pub(super) struct Work<'a> {
     pub hub: &'a Hub,
@@ -39,9 +43,9 @@ pub(super) struct Work<'a> {
     pub caution: Caution,
     /// Whether the entity's fields are pinned as they are now.
     pub is_pinned: bool,
-    /// Pages whose progress is not durable yet, because nothing else of them is to be, and when anything was made durable last.
-    pub unsaved_pages: u32,
-    pub saved_at: DateTime<Utc>,
+    /// How far endpoints have come without anything else to make durable, and when anything was last.
+    unsaved: Vec<EndpointUpdate>,
+    saved_at: DateTime<Utc>,
     /// Dead letters of this run.
     pub letters: u64,
     /// Deletes this run has let pass, by endpoint.
@@ -88,7 +92,7 @@ impl<'a> Work<'a> {
             rows: vec![EndRows::default(); hub.ends.len()],
             caution: Caution::of(hub.def.name.as_str(), &run.world, &run.observer, &run.interrupt),
             is_pinned,
-            unsaved_pages: 0,
+            unsaved: Vec::new(),
             saved_at: run.world.clock.now(),
             letters: 0,
             deleted: HashMap::new(),
@@ -220,6 +224,19 @@ impl<'a> Work<'a> {
         owed_of(&self.settled, state, endpoint)
     }
 
+    /// How far an endpoint has come becomes durable with whatever is next: what it said since said nothing new, and says nothing new
+    /// when it is read once more.
+    pub fn progress(&mut self, update: EndpointUpdate) -> Result<(), SyncError> {
+        self.unsaved.push(update);
+        let is_recent = self.run.world.clock.now() - self.saved_at < UNSAVED_TIME;
+        if self.is_pinned && is_recent && self.unsaved.len() < UNSAVED_PAGES { Ok(()) } else { self.save_progress() }
+    }
+
+    pub fn save_progress(&mut self) -> Result<(), SyncError> {
+        let endpoints = std::mem::take(&mut self.unsaved);
+        if endpoints.is_empty() { Ok(()) } else { self.commit(Unit { endpoints, ..Unit::default() }) }
+    }
+
     /// Makes a unit durable: records, what everybody is owed, links, lineage and cursors together (Invariant 9).
     pub fn commit(&mut self, mut unit: Unit) -> Result<(), SyncError> {
         if unit.is_empty() && self.is_pinned {
@@ -235,7 +252,8 @@ impl<'a> Work<'a> {
         for id in std::mem::take(&mut unit.order) {
             durable.extend(self.settle_record(&mut unit, id, &mut commit)?.map(|state| (id, state)));
         }
-        commit.endpoints = unit.endpoints;
+        commit.endpoints = std::mem::take(&mut self.unsaved);
+        commit.endpoints.extend(unit.endpoints);
         commit.links = unit.freed.into_iter().map(|(endpoint, remote)| (endpoint, remote, None)).collect();
         let of_endpoint = |(endpoint, links): (EndpointId, BTreeMap<Vec<u8>, Option<RecordId>>)| {
             links.into_iter().map(move |(remote, record)| (endpoint, remote, record))
@@ -256,7 +274,7 @@ impl<'a> Work<'a> {
         self.warm.keep(durable);
         self.next_lineage += told;
         self.is_pinned = true;
-        (self.unsaved_pages, self.saved_at) = (0, at);
+        self.saved_at = at;
         Ok(())
     }
 
