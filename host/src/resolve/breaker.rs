@@ -26,6 +26,22 @@ pub(super) fn count(canon: &mut Canon, value: &Value, source: Source, now: i64) 
     };
 }
 
+/// Counts what somebody shows who has no say, and is given the agreed value again: they may insist.
+pub(super) fn resist(canon: &mut Canon, value: &Value, now: i64) {
+    let (since, digest) = (now - canon.resisted_at, short_digest(value));
+    let is_known = canon.recent.to_le_bytes().contains(&digest);
+    canon.flips = match since < FLIP_WINDOW {
+        true if is_known => canon.flips.saturating_add(FLIP),
+        true if since < QUICK_WINDOW => canon.flips.saturating_add(QUICK),
+        true => canon.flips,
+        false => 0,
+    };
+    if !is_known {
+        canon.recent = canon.recent << 8 | u32::from(digest);
+    }
+    canon.resisted_at = now;
+}
+
 /// Puts the value that is about to be replaced among those that may come back.
 pub(super) fn remember(canon: &mut Canon) {
     if let Some(value) = &canon.value {
@@ -73,6 +89,21 @@ mod tests {
             assert!(flips(&turns(names), 120) > FLIPS_MAX, "{names:?}");
             assert_eq!(flips(&turns(names), 4000), 0, "{names:?}");
         }
+    }
+
+    #[test]
+    fn who_is_overruled_again_and_again_insists() {
+        let flips = |texts: &[&str], seconds: i64| {
+            let (mut canon, mut now) = (Canon::default(), 1_000_000_000);
+            for text in texts {
+                now += seconds * 1_000_000;
+                resist(&mut canon, &Value::text(text), now);
+            }
+            canon.flips
+        };
+        assert!(flips(&["mine"; 5], 600) > FLIPS_MAX);
+        assert_eq!(flips(&["mine"; 5], 4000), 0, "people forget");
+        assert_eq!(flips(&["a", "b", "c", "d", "e"], 600), 0);
     }
 
     #[test]

@@ -90,6 +90,7 @@ const HAS_VALUE: u8 = 1;
 const HAS_TIME: u8 = 2;
 const HAS_CHANGED: u8 = 4;
 const IS_QUARANTINED: u8 = 8;
+const HAS_RESISTED: u8 = 16;
 
 fn write_canon(out: &mut Vec<u8>, canon: &Canon, endpoints: &[i64], newest: i64) {
     let flag = |is: bool, bit: u8| if is { bit } else { 0 };
@@ -97,7 +98,8 @@ fn write_canon(out: &mut Vec<u8>, canon: &Canon, endpoints: &[i64], newest: i64)
         flag(canon.value.is_some(), HAS_VALUE)
             | flag(canon.at.is_some(), HAS_TIME)
             | flag(has_changed(canon), HAS_CHANGED)
-            | flag(canon.quarantined, IS_QUARANTINED),
+            | flag(canon.quarantined, IS_QUARANTINED)
+            | flag(canon.resisted_at != 0, HAS_RESISTED),
     );
     write_source(out, canon.source, endpoints);
     // Mostly the newest entry itself.
@@ -112,6 +114,9 @@ fn write_canon(out: &mut Vec<u8>, canon: &Canon, endpoints: &[i64], newest: i64)
         write_count(out, u64::from(canon.recent));
         out.push(canon.flips);
         write_int(out, canon.changed_at);
+    }
+    if canon.resisted_at != 0 {
+        write_int(out, canon.resisted_at);
     }
 }
 
@@ -133,6 +138,9 @@ fn read_canon(bytes: &mut &[u8], endpoints: &[i64], newest: i64) -> Option<Canon
         canon.recent = u32::try_from(read_count(bytes)?).ok()?;
         canon.flips = read_byte(bytes)?;
         canon.changed_at = read_int(bytes)?;
+    }
+    if flags & HAS_RESISTED != 0 {
+        canon.resisted_at = read_int(bytes)?;
     }
     canon.quarantined = flags & IS_QUARANTINED != 0;
     Some(canon)

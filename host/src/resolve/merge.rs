@@ -76,6 +76,14 @@ pub struct Why {
     pub verdict: Verdict,
     pub dispute: Dispute,
     pub changes: Vec<FieldChange>,
+    /// It has just been quarantined: a person is to be asked.
+    pub is_over: bool,
+}
+
+impl Why {
+    pub fn new(verdict: Verdict, dispute: Dispute) -> Self {
+        Self { verdict, dispute, changes: Vec::new(), is_over: false }
+    }
 }
 
 /// What an event says about one group, and who says so.
@@ -146,16 +154,16 @@ pub fn merge_group(
         see(state, endpoint, &fields);
         return Merged::Agreed { settled: false };
     }
+    if definition.fields.iter().any(|field| state.canon.get(*field).is_some_and(|canon| canon.quarantined)) {
+        see(state, endpoint, &fields);
+        let why = Why::new(Verdict::Quarantined, dispute);
+        return Merged::Decided { why, settled: false };
+    }
     let is_empty = changed.iter().all(|(_, value)| value.is_null());
     let dispute = match overrule(state, definition, statement, (&fields, is_empty), dispute, rules) {
         Ok(why) => return Merged::Decided { why, settled: false },
         Err(dispute) => dispute,
     };
-    if definition.fields.iter().any(|field| state.canon.get(*field).is_some_and(|canon| canon.quarantined)) {
-        see(state, endpoint, &fields);
-        let why = Why { verdict: Verdict::Quarantined, dispute, changes: Vec::new() };
-        return Merged::Decided { why, settled: false };
-    }
     let verdict = match judge(state, &fields, &dispute, rules) {
         Judged::Agreed => {
             see(state, endpoint, &fields);
@@ -194,7 +202,7 @@ fn overrule(
     rules: &Rules,
 ) -> Result<Why, Dispute> {
     if statement.is_remade && is_empty {
-        return Ok(not_allowed(state, fields, statement, dispute, Others::Restore));
+        return Ok(not_allowed(state, fields, statement, dispute, Others::Restore, rules));
     }
     let Some((owner, others)) = owned_by_another(state, group, statement.endpoint, fields, rules) else {
         return Err(dispute);
@@ -202,7 +210,7 @@ fn overrule(
     if others == Others::Restore {
         ask_owner(state, owner, fields, statement);
     }
-    Ok(not_allowed(state, fields, statement, dispute, others))
+    Ok(not_allowed(state, fields, statement, dispute, others, rules))
 }
 
 /// Whether all that is said is null by somebody who was never asked: a record that has no value there has said nothing against
@@ -302,11 +310,13 @@ fn not_allowed(
     statement: &Statement<'_>,
     dispute: Dispute,
     others: Others,
+    rules: &Rules,
 ) -> Why {
     let verdict = match others {
         Others::Restore => Verdict::Restored,
         Others::Ignore => Verdict::Ignored,
     };
+    let mut why = Why::new(verdict, dispute);
     for (field, value) in fields {
         let agreed = state.value(*field).cloned();
         let shadow = match (others, agreed) {
@@ -316,8 +326,13 @@ fn not_allowed(
         if let Some(side) = state.sides.get_mut(statement.endpoint) {
             side.set_shadow(*field, shadow);
         }
+        let Some(canon) = state.canon.get_mut(*field).filter(|_| others == Others::Restore) else { continue };
+        breaker::resist(canon, value, statement.now);
+        if breaker::is_over(canon) && rules.safety.has(Mechanism::Breaker) {
+            (why.verdict, why.is_over, canon.quarantined) = (Verdict::Quarantined, true, true);
+        }
     }
-    Why { verdict, dispute, changes: Vec::new() }
+    why
 }
 
 enum Judged {
@@ -396,7 +411,7 @@ fn carry_out(
             members.iter().zip(values).filter_map(|(field, value)| Some((*field, value?))).collect()
         }
     };
-    let mut why = Why { verdict, dispute, changes: Vec::new() };
+    let mut why = Why::new(verdict, dispute);
     for (field, value) in values {
         let Some(canon) = state.canon.get_mut(field) else { continue };
         if canon.value.as_ref() == Some(&value) {
@@ -405,8 +420,7 @@ fn carry_out(
         let before = canon.value.clone();
         let is_first = state.lineage == 0 && canon.value.is_none();
         if set(canon, value.clone(), Source::Endpoint(endpoint), statement, rules) {
-            why.verdict = Verdict::Quarantined;
-            canon.quarantined = true;
+            (why.verdict, why.is_over, canon.quarantined) = (Verdict::Quarantined, true, true);
         }
         if is_first {
             canon.changed_at = 0;

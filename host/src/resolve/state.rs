@@ -49,6 +49,8 @@ pub struct Canon {
     pub flips: u8,
     /// When the value changed last, by our clock: microseconds since 1970; 0 = it is what the record was made with.
     pub changed_at: i64,
+    /// When somebody was last overruled who has no say about it, by our clock: microseconds since 1970; 0 = nobody was.
+    pub resisted_at: i64,
     /// It goes back and forth, or somebody has to decide: nobody is written this field.
     pub quarantined: bool,
 }
@@ -63,6 +65,7 @@ impl Default for Canon {
             recent: 0,
             flips: 0,
             changed_at: 0,
+            resisted_at: 0,
             quarantined: false,
         }
     }

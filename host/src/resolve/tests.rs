@@ -321,6 +321,23 @@ fn what_goes_back_and_forth_is_left_alone() {
     assert!(quarantined > 0 && lab.state.canon[0].quarantined);
 }
 
+#[test]
+fn who_insists_on_what_another_owns_is_left_alone_in_the_end() {
+    let insists = |pause: i64| {
+        let mut lab = Lab::agreed(Policy::Manual);
+        lab.rules.groups[0].owner = Some((1, Others::Restore));
+        let verdicts = (0..8).flat_map(|_| {
+            lab.now += pause;
+            let why = lab.says(0, [Some("MINE"), None, None]).verdicts;
+            lab.deliver(0);
+            why.into_iter().map(|why| (why.verdict, why.is_over))
+        });
+        verdicts.collect::<Vec<_>>()
+    };
+    assert!(insists(600 * SECOND)[..5].contains(&(Verdict::Quarantined, true)));
+    assert_eq!(insists(4000 * SECOND), vec![(Verdict::Restored, false); 8]);
+}
+
 /// A record that `crm` has said and that is on its way to `erp`, which has not answered.
 fn under_way(policy: Policy) -> Lab {
     let mut lab = Lab::new(policy);

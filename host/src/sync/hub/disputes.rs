@@ -22,7 +22,7 @@ impl Work<'_> {
         for why in &facts.verdicts {
             let (kind, state) = match why.verdict {
                 Verdict::Held => (ConflictKind::Field, ConflictState::Open),
-                Verdict::Quarantined if !why.changes.is_empty() => (ConflictKind::Oscillation, ConflictState::Open),
+                Verdict::Quarantined if why.is_over => (ConflictKind::Oscillation, ConflictState::Open),
                 Verdict::Won
                 | Verdict::Lost
                 | Verdict::Merged

@@ -160,7 +160,7 @@ impl Work<'_> {
                     has_waited: false,
                     points_nowhere: false,
                 };
-                let held = Why { verdict: Verdict::Held, dispute, changes: Vec::new() };
+                let held = Why::new(Verdict::Held, dispute);
                 let conflict =
                     self.field_conflict(other, &row, record, &held, ConflictKind::Field, ConflictState::Open);
                 renewed.push(ConflictChange::Put(conflict));

@@ -21,11 +21,10 @@ pub fn amplification(core: &mut Core) {
 /// How often within an hour a program may have to insist on a value of its own before the hub gives in.
 const FIGHTS_MAX: usize = 16;
 
-/// Invariant 2: what goes back and forth is left alone. What somebody owns does not: it is restored as often as it is changed.
+/// Invariant 2: what goes back and forth is left alone.
 pub fn fights(core: &Core) -> Vec<String> {
     let mut found = Vec::new();
-    let is_owned = |field: usize| core.plan.fields[field].owner.is_some();
-    for ((system, key, field), times) in core.ledger.insisted.iter().filter(|((.., field), _)| !is_owned(*field)) {
+    for ((system, key, field), times) in &core.ledger.insisted {
         let within = |from: &i64| times.iter().filter(|at| (*from..*from + HOUR).contains(at)).count();
         let most = times.iter().map(within).max().unwrap_or_default();
         if most > FIGHTS_MAX {
