@@ -370,8 +370,9 @@ fn adds_up(state: &RecordState, dispute: &Dispute, rules: &Rules) -> bool {
 fn is_written(state: &RecordState, dispute: &Dispute, rules: &Rules) -> bool {
     let Source::Endpoint(endpoint) = dispute.incoming_source else { return false };
     let fields = rules.groups.get(dispute.group).map(|group| group.fields.as_slice()).unwrap_or_default();
-    let late = state.side(endpoint).and_then(|side| side.late.as_ref());
-    late.is_some_and(|late| late.patch.iter().any(|(field, _)| fields.contains(field)))
+    let Some(late) = state.side(endpoint).and_then(|side| side.late.as_ref()) else { return false };
+    let mut shown = fields.iter().zip(&dispute.incoming);
+    shown.any(|(field, value)| value.as_ref().zip(late.value(*field)).is_some_and(|(value, sent)| value == sent))
 }
 
 fn verdict_of(ruling: &Ruling) -> Verdict {

@@ -108,7 +108,9 @@ fn reborn_fairly(core: &mut Core, system: usize, after: &Values) {
     // Of a later delete elsewhere nobody may have heard yet.
     let is_fair =
         has_objection(core, class, deletion) || (gone.author == Author::User && has_objection(core, class, gone));
-    if !is_fair && !core.is_hand_decided(class) && !has_fixed_copy(core, class) {
+    // What can only be upserted may have been deleted since we looked.
+    let is_raced = !core.plan.systems[system].conditional && gone.at + race_window(core, system) > core.now;
+    if !is_fair && !is_raced && !core.is_hand_decided(class) && !has_fixed_copy(core, class) {
         let (name, at) = (core.plan.systems[system].name, crate::trace::time(gone.at));
         core.fail("4 no resurrection", format!("{name}: {:?} was deleted at {at} and made again", after[serial]));
     }

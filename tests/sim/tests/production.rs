@@ -50,6 +50,8 @@ const FOUND: &[(u64, u64, u64, usize, u64)] = &[
     (17601, 7, 0x4_8840_3022_2083, 2, 57),
     // A copy that cannot be deleted, and whose own delete waited for approval, brought the record back.
     (18143, 5, 0xd_0000_0000, 3, 157),
+    // Somebody counted to what had just been agreed, and an older write of ours that had other values was taken for it.
+    (949, 7, 0x6_68a4_1002_27c0, 2, 173),
 ];
 
 fn check(first: u64, last: u64, quirks: Quirks) {

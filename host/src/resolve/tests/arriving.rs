@@ -113,3 +113,21 @@ fn who_was_made_without_a_value_has_not_emptied_it() {
     assert_eq!(empty(Some(SentKind::Create), true), stays);
     assert_eq!(empty(None, false), ("Some(Null)".to_owned(), Owed::Nothing), "the owner's own record has none");
 }
+
+#[test]
+fn what_a_late_write_did_not_have_is_counted_though_it_is_what_is_agreed() {
+    let counted = |late: i64| {
+        let mut lab = Lab::agreed(Policy::Counter);
+        let canon = &mut lab.state.canon[0];
+        (canon.value, canon.source) = (Some(Value::Int(16)), Source::Endpoint(1));
+        let now = lab.now;
+        let side = &mut lab.state.sides[1];
+        side.set_shadow(0, Shadow::Value(Value::Int(15)));
+        let patch = vec![(0, Value::Int(late))];
+        side.late = Some(Box::new(Sent { kind: SentKind::Update, patch, at: now, shown: Vec::new(), shown_at: None }));
+        lab.shows(1, EventKind::Upsert, &[Some(Value::Int(16)), None, None], None);
+        lab.text(0)
+    };
+    assert_eq!(counted(12), "Some(Int(17))");
+    assert_eq!(counted(16), "Some(Int(16))", "that is our own write");
+}
