@@ -1,6 +1,6 @@
 //! When a field that endpoints set to values of their own, over and over, is left alone.
 
-use super::{Canon, Source};
+use super::{Canon, Mechanism, Rules, Source};
 use crate::record::Value;
 
 /// How much a field may go back and forth. What another endpoint changes counts four if the value is one of the last four and
@@ -13,23 +13,24 @@ const QUICK_WINDOW: i64 = 10_000_000;
 /// An hour in microseconds: people change their minds more slowly.
 const FLIP_WINDOW: i64 = 3_600_000_000;
 
-/// Counts a change, before it is made. Who changes what they said themselves fights nobody.
+/// Counts a change that is about to be made. Who changes what they said themselves fights nobody.
 pub(super) fn count(canon: &mut Canon, value: &Value, source: Source, now: i64) {
     let since = now - canon.changed_at;
     let is_another = canon.source != source && canon.changed_at != 0;
-    let comes_back = since < FLIP_WINDOW && canon.recent.to_le_bytes().contains(&short_digest(value));
+    let comes_back = since < FLIP_WINDOW && is_recent(canon, short_digest(value));
     canon.flips = match (is_another, comes_back) {
         (true, true) => canon.flips.saturating_add(FLIP),
         (true, false) if since < QUICK_WINDOW => canon.flips.saturating_add(QUICK),
         (false, _) if since < FLIP_WINDOW => canon.flips,
         _ => 0,
     };
+    remember(canon);
 }
 
 /// Counts what somebody shows who has no say, and is given the agreed value again: they may insist.
 pub(super) fn resist(canon: &mut Canon, value: &Value, now: i64) {
     let (since, digest) = (now - canon.resisted_at, short_digest(value));
-    let is_known = canon.recent.to_le_bytes().contains(&digest);
+    let is_known = is_recent(canon, digest);
     canon.flips = match since < FLIP_WINDOW {
         true if is_known => canon.flips.saturating_add(FLIP),
         true if since < QUICK_WINDOW => canon.flips.saturating_add(QUICK),
@@ -37,20 +38,29 @@ pub(super) fn resist(canon: &mut Canon, value: &Value, now: i64) {
         false => 0,
     };
     if !is_known {
-        canon.recent = canon.recent << 8 | u32::from(digest);
+        keep(canon, digest);
     }
     canon.resisted_at = now;
 }
 
 /// Puts the value that is about to be replaced among those that may come back.
 pub(super) fn remember(canon: &mut Canon) {
-    if let Some(value) = &canon.value {
-        canon.recent = canon.recent << 8 | u32::from(short_digest(value));
+    if let Some(digest) = canon.value.as_ref().map(short_digest) {
+        keep(canon, digest);
     }
 }
 
-pub(super) fn is_over(canon: &Canon) -> bool {
-    canon.flips > FLIPS_MAX
+/// Whether it has gone back and forth too often.
+pub(super) fn is_over(canon: &Canon, rules: &Rules) -> bool {
+    canon.flips > FLIPS_MAX && rules.safety.has(Mechanism::Breaker)
+}
+
+fn is_recent(canon: &Canon, digest: u8) -> bool {
+    canon.recent.to_le_bytes().contains(&digest)
+}
+
+fn keep(canon: &mut Canon, digest: u8) {
+    canon.recent = canon.recent << 8 | u32::from(digest);
 }
 
 /// Only to see whether a value has come back: four rare mistakes in a row make a person look at a field.
@@ -74,7 +84,6 @@ mod tests {
             now += seconds * 1_000_000;
             let (value, source) = (Value::text(text), Source::Endpoint(*endpoint));
             count(&mut canon, &value, source, now);
-            remember(&mut canon);
             (canon.value, canon.source, canon.changed_at) = (Some(value), source, now);
         }
         canon.flips

@@ -84,6 +84,12 @@ impl Why {
     pub fn new(verdict: Verdict, dispute: Dispute) -> Self {
         Self { verdict, dispute, changes: Vec::new(), is_over: false }
     }
+
+    fn quarantine(&mut self, canon: &mut Canon) {
+        canon.quarantined = true;
+        self.verdict = Verdict::Quarantined;
+        self.is_over = true;
+    }
 }
 
 /// What an event says about one group, and who says so.
@@ -328,8 +334,8 @@ fn not_allowed(
         }
         let Some(canon) = state.canon.get_mut(*field).filter(|_| others == Others::Restore) else { continue };
         breaker::resist(canon, value, statement.now);
-        if breaker::is_over(canon) && rules.safety.has(Mechanism::Breaker) {
-            (why.verdict, why.is_over, canon.quarantined) = (Verdict::Quarantined, true, true);
+        if breaker::is_over(canon, rules) {
+            why.quarantine(canon);
         }
     }
     why
@@ -420,8 +426,9 @@ fn carry_out(
         }
         let before = canon.value.clone();
         let is_first = state.lineage == 0 && canon.value.is_none();
-        if set(canon, value.clone(), Source::Endpoint(endpoint), statement, rules) {
-            (why.verdict, why.is_over, canon.quarantined) = (Verdict::Quarantined, true, true);
+        set(canon, value.clone(), Source::Endpoint(endpoint), statement);
+        if breaker::is_over(canon, rules) {
+            why.quarantine(canon);
         }
         if is_first {
             canon.changed_at = 0;
@@ -434,16 +441,14 @@ fn carry_out(
     why
 }
 
-/// Gives a field a value. Answers whether it has gone back and forth too often.
-fn set(canon: &mut Canon, value: Value, source: Source, statement: &Statement<'_>, rules: &Rules) -> bool {
+/// Gives a field a value.
+fn set(canon: &mut Canon, value: Value, source: Source, statement: &Statement<'_>) {
     breaker::count(canon, &value, source, statement.now);
-    breaker::remember(canon);
     canon.changed_at = statement.now;
     canon.value = Some(value);
     canon.source = source;
     canon.at = statement.at;
     canon.lineage = statement.lineage;
-    breaker::is_over(canon) && rules.safety.has(Mechanism::Breaker)
 }
 
 /// The endpoint shows these values now.

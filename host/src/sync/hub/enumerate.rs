@@ -77,10 +77,8 @@ impl Work<'_> {
         let scanned_at = (self.settled.rules.lag(endpoint) > 0).then_some(now);
         if scanned_at.is_some() && !gone.is_empty() {
             // What this one shows was not missing since the last, whatever becomes of what it does not show.
-            let mut unit = Unit::default();
-            let update = EndpointUpdate::new(self.endpoint_id(endpoint));
-            unit.endpoints.push(EndpointUpdate { scanned_at, ..update });
-            self.commit(unit)?;
+            let update = EndpointUpdate { scanned_at, ..EndpointUpdate::new(self.endpoint_id(endpoint)) };
+            self.commit(Unit { endpoints: vec![update], ..Unit::default() })?;
         }
         let mut applied = None;
         // A system that shows nothing at all is more likely to be ill than empty.

@@ -3,8 +3,7 @@
 use lockstep::project::HubDeletes;
 
 use super::equal::{Open, differences, records};
-use super::termination::{amplification, fights};
-use super::{clocks, has_fixed_copy, has_objection, is_delete_of, lost, sums};
+use super::{clocks, has_fixed_copy, has_objection, is_delete_of, lost, sums, termination};
 use crate::connect::BATCH_REFUSED;
 use crate::field::has_poison;
 use crate::view::{Letter, View};
@@ -38,10 +37,9 @@ pub fn finish(core: &mut Core, view: &View) {
     for what in blameless(core, view) {
         core.fail("1 convergence", what);
     }
-    for what in fights(core) {
+    for what in termination::wrong(core) {
         core.fail("2 termination", what);
     }
-    amplification(core);
 }
 
 /// Writes that were refused though nothing is wrong with them: they were in a batch with one that is.
