@@ -8,6 +8,7 @@
 //! events decides nothing it should not (8), absent is not null (14). Each safety mechanism can be switched off by [`Safety`], so
 //! that tests can show what it is good for (16).
 
+mod answer;
 mod apply;
 mod breaker;
 mod codec;
@@ -25,6 +26,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+pub use answer::{Answer, Shows};
 pub use apply::{Deletion, Event, EventKind, Facts, apply};
 pub use codec::{decode, encode};
 pub use forget::is_forgettable;

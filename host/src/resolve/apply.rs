@@ -1,6 +1,7 @@
 //! One event of one endpoint, applied to one record.
 
 use super::merge::{Merged, Statement, merge_group};
+use super::news::fenced;
 use super::policy::{Dispute, Ruling};
 use super::revive::{forget_values, revive};
 use super::{
@@ -170,14 +171,15 @@ fn decide_delete(state: &mut RecordState, event: &Event<'_>, rules: &Rules) -> D
 }
 
 /// Whether the record holds something the endpoint had not seen when it deleted it: another value than it showed, or of a field it
-/// does not have one that was changed since it was read last.
+/// does not have, or where its own value was overruled, one that was changed since it was read last.
 fn has_unseen(state: &RecordState, event: &Event<'_>, rules: &Rules) -> bool {
     let endpoint = event.endpoint;
     state.canon.iter().enumerate().any(|(field, canon)| {
         let seen = state.seen(endpoint, field);
         // What leads nowhere is nothing to who has never been told where.
         let is_void = event.void.contains(&field) && seen.is_none_or(Value::is_null);
-        match rules.reads(endpoint, field) || rules.writes(endpoint, field) {
+        let is_overruled = canon.resisted_at > canon.changed_at && rules.owner(field).is_some_and(|at| at != endpoint);
+        match !is_overruled && (rules.reads(endpoint, field) || rules.writes(endpoint, field)) {
             true => canon.value.is_some() && seen != canon.value.as_ref() && !is_void,
             false => canon.changed_at > event.read_before,
         }
@@ -344,14 +346,20 @@ fn edit_of_deleted(state: &mut RecordState, event: &Event<'_>, rules: &Rules, fa
             && !side.is_in_question(field, value)
     };
     let values = event.values.iter().enumerate();
-    let news = values.filter(|(field, value)| value.as_ref().is_some_and(|value| is_news(*field, value)));
-    let news: Vec<usize> = news.map(|(field, _)| field).collect();
+    let said = values.filter_map(|(field, value)| Some((field, value.as_ref()?)));
+    let news: Vec<(usize, &Value)> = said.filter(|(field, value)| is_news(*field, value)).collect();
     // That it was made again is said as often as it is read; it says something if our delete may have been there before.
     let was_gone = side.sent.as_ref().is_some_and(|sent| sent.kind == SentKind::Delete);
     let is_undelete = event.kind == EventKind::Undelete && was_gone && !facts.is_found;
     if news.is_empty() && !is_undelete {
         return false;
     }
+    if !is_undelete && let Some(until) = fenced(state, event.endpoint, &news, event.now, rules) {
+        // A list may still show what was there before we wrote.
+        facts.unsettled = Some(until);
+        return false;
+    }
+    let news: Vec<usize> = news.into_iter().map(|(field, _)| field).collect();
     facts.is_touched = true;
     if !rules.safety.has(Mechanism::TombstoneCheck) {
         revive(state, event.lineage, |field| rules.owner(field));

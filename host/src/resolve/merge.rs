@@ -143,12 +143,13 @@ pub fn merge_group(
     }
     let fields = stated(state, &definition.fields, statement, rules);
     let mut echoes = false;
-    let is_change = |(field, value): &&(usize, Value)| {
+    let is_change = |(field, value): &(usize, &Value)| {
         let news = news(state, (endpoint, statement.now), *field, value, rules);
         echoes |= matches!(news, News::Echo);
         matches!(news, News::Change)
     };
-    let changed: Vec<&(usize, Value)> = fields.iter().filter(is_change).collect();
+    let said = fields.iter().map(|(field, value)| (*field, value));
+    let changed: Vec<(usize, &Value)> = said.filter(is_change).collect();
     if changed.is_empty() {
         return if echoes { Merged::Echo } else { Merged::Nothing };
     }

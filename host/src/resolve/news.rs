@@ -92,7 +92,7 @@ pub(super) fn news(
 pub(super) fn unsettled(
     state: &RecordState,
     endpoint: usize,
-    changed: &[&(usize, Value)],
+    changed: &[(usize, &Value)],
     now: i64,
     rules: &Rules,
 ) -> Option<i64> {
@@ -105,7 +105,13 @@ pub(super) fn unsettled(
 
 /// Invariant 7: if everything that differs may be from before our own writes, or from before what the endpoint said last, nothing
 /// is decided before their time is over.
-fn fenced(state: &RecordState, endpoint: usize, changed: &[&(usize, Value)], now: i64, rules: &Rules) -> Option<i64> {
+pub(super) fn fenced(
+    state: &RecordState,
+    endpoint: usize,
+    changed: &[(usize, &Value)],
+    now: i64,
+    rules: &Rules,
+) -> Option<i64> {
     if !rules.safety.has(Mechanism::SettleFence) {
         return None;
     }

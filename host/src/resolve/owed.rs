@@ -1,7 +1,7 @@
 //! What an endpoint is owed: always computed from the state, never remembered, so that nothing that was lost, repeated or put in
 //! another order on the way can make it wrong.
 
-use super::{Deletes, ExitRule, Life, Link, RecordState, Rules, Shadow};
+use super::{Deletes, ExitRule, Life, Link, RecordState, Rules, Shadow, Side};
 use crate::record::Value;
 
 /// What has to be written to one endpoint so that it agrees.
@@ -47,12 +47,25 @@ pub fn owed(state: &RecordState, endpoint: usize, rules: &Rules, segment: Segmen
         (Link::Left(_), Segment::Inside) => Owed::Relink,
         (Link::Linked(_), Segment::Inside) if rule.is_written => update(state, endpoint, rules),
         (Link::Linked(_), Segment::Outside) => match rule.on_exit {
-            ExitRule::Delete if rule.is_written => Owed::Delete,
+            ExitRule::Delete if rule.is_written => match may_be_taken(state, endpoint) {
+                true => Owed::Delete,
+                false => Owed::Nothing,
+            },
             ExitRule::Archive if rule.is_written => Owed::Archive,
             _ => Owed::Unlink,
         },
         _ => Owed::Nothing,
     }
+}
+
+/// Whether a copy may be deleted though the record lives: nobody has to decide about it, and all it has is elsewhere as well.
+fn may_be_taken(state: &RecordState, endpoint: usize) -> bool {
+    let Some(side) = state.side(endpoint).filter(|side| side.held.is_empty()) else { return false };
+    let others = state.sides.iter().enumerate().filter(|(other, _)| *other != endpoint);
+    let others: Vec<&Side> = others.map(|(_, other)| other).filter(|other| other.link.is_linked()).collect();
+    let is_elsewhere = |field: usize| others.iter().any(|other| other.shadow(field).shown().is_some());
+    let is_filled = |field: &usize| side.shadow(*field).shown().is_some_and(|shown| !shown.is_null());
+    !others.is_empty() && (0..side.shadow.len()).filter(is_filled).all(is_elsewhere)
 }
 
 fn create(state: &RecordState, endpoint: usize, rules: &Rules) -> Owed {

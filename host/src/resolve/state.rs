@@ -165,8 +165,8 @@ pub struct Sent {
     /// Fields and the values they were given.
     pub patch: Vec<(usize, Value)>,
     pub at: i64,
-    /// Of a question: what the record showed instead of the patch when it was asked, and when that was written by the
-    /// endpoint's clock.
+    /// Of a question: what the record showed instead of the patch when it was asked, one per field of it, then what it had shown
+    /// before earlier questions of the same; and when the former was written by the endpoint's clock.
     pub shown: Vec<(usize, Value)>,
     pub shown_at: Option<i64>,
 }
@@ -187,9 +187,30 @@ pub enum SentKind {
 }
 
 impl Sent {
+    /// Nothing: the record is to be looked at.
+    pub fn look(now: i64) -> Self {
+        Self { kind: SentKind::Unseen, patch: Vec::new(), at: now, shown: Vec::new(), shown_at: None }
+    }
+
+    pub fn is_look(&self) -> bool {
+        self.kind == SentKind::Unseen && self.patch.is_empty()
+    }
+
     /// What a field was given.
     pub fn value(&self, field: usize) -> Option<&Value> {
         self.patch.iter().find(|(sent, _)| *sent == field).map(|(_, value)| value)
+    }
+
+    /// What a field showed before earlier questions, the last one at the end.
+    pub fn shown_earlier(&self, field: usize) -> impl Iterator<Item = &Value> {
+        let earlier = self.shown.get(self.patch.len()..).unwrap_or_default();
+        earlier.iter().filter(move |(known, _)| *known == field).map(|(_, value)| value)
+    }
+
+    /// Leaves out what else was sent.
+    pub fn narrow(&mut self, is_kept: impl Fn(usize) -> bool) {
+        self.patch.retain(|(field, _)| is_kept(*field));
+        self.shown.retain(|(field, _)| is_kept(*field));
     }
 
     /// Whether a write nobody has seen arrive may still do so.
@@ -273,6 +294,13 @@ impl Side {
             let shown = std::mem::take(shadow).shown().cloned();
             self.fences.extend(shown.map(|before| Fence { field, before, until: self.fenced_until }));
         }
+    }
+
+    /// A copy that was left alone is one of ours again. Answers whether it was.
+    pub fn come_back(&mut self) -> bool {
+        let Link::Left(remote) = &mut self.link else { return false };
+        self.link = Link::Linked(std::mem::take(remote));
+        true
     }
 
     pub fn is_held(&self, field: usize) -> bool {

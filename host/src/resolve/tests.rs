@@ -12,7 +12,7 @@ use crate::record::Value;
 const SECOND: i64 = 1_000_000;
 
 /// A hub of two endpoints with the fields `name`, `street` and `zip`, the last two of which move together.
-fn rules(policy: Policy) -> Rules {
+pub(super) fn rules(policy: Policy) -> Rules {
     let endpoint = |name: &str| EndpointRule {
         name: name.into(),
         reads: vec![true; 3],

@@ -55,6 +55,54 @@ fn who_leaves_is_left_alone() {
 }
 
 #[test]
+fn what_is_changed_while_it_is_out_counts_when_it_comes_back() {
+    let lab = countries("");
+    lab.sql("crm", "update contacts set country = 'FR' where id = 1");
+    lab.sync(0);
+    lab.sql("erp", "update customer set name = 'Annette'");
+    lab.sync(0);
+    assert_eq!(lab.sql("crm", "select name from contacts where id = 1"), "Ann");
+    come_back(&lab);
+    assert_eq!(erp(&lab), "ann@x|Annette|DE|NULL");
+    assert_eq!(lab.sql("crm", "select name from contacts where id = 1"), "Annette");
+    // Both have changed it: that is a conflict like any other, and the loser can be read.
+    lab.sql("crm", "update contacts set country = 'FR', name = 'Anne' where id = 1");
+    lab.sync(0);
+    lab.sql("erp", "update customer set name = 'Nobody'");
+    lab.sync(0);
+    let conflicts = lab.conflicts().len();
+    come_back(&lab);
+    assert_eq!(erp(&lab), "ann@x|Anne|DE|NULL");
+    assert_eq!(lab.conflicts().len(), conflicts + 1);
+}
+
+#[test]
+fn who_sends_its_own_record_away_can_bring_it_back() {
+    let lab = countries("");
+    lab.sql("erp", "update customer set country = 'FR'");
+    lab.sync(0);
+    lab.rests();
+    lab.sql("erp", "update customer set country = 'DE', name = 'Anne'");
+    lab.sync(0);
+    assert_eq!(lab.sql("crm", "select name, country from contacts where id = 1"), "Anne|DE");
+    lab.rests();
+}
+
+#[test]
+fn what_was_deleted_while_it_was_out_comes_back_all_the_same() {
+    let lab = countries("");
+    lab.sql("crm", "update contacts set country = 'FR' where id = 1");
+    lab.sync(0);
+    lab.sql("erp", "delete from customer");
+    lab.sync(0);
+    lab.rests();
+    assert_eq!(lab.sql("crm", "select count(*) from contacts"), "2");
+    lab.sql("crm", "update contacts set country = 'DE' where id = 1");
+    lab.run(&["run"]);
+    assert_eq!(lab.sql("crm", "select count(*) from contacts"), "2");
+}
+
+#[test]
 fn who_leaves_is_deleted() {
     let lab = countries(", on_exit = \"delete\"");
     leave(&lab);

@@ -11,13 +11,13 @@ mod termination;
 use std::collections::{BTreeSet, HashSet};
 use std::ops::RangeInclusive;
 
-use lockstep::project::{DeleteConflict, HubDeletes};
+use lockstep::project::{DeleteConflict, HubDeletes, OnExit};
 use lockstep::record::Value;
 use serde_json::json;
 
 use crate::desk::Decided;
 use crate::field::{Kind, email_key};
-use crate::ledger::{Author, Tokens};
+use crate::ledger::{Author, Change, Tokens};
 use crate::plan::{Decides, HOUR, MINUTE, Restores};
 use crate::system::Values;
 use crate::view::View;
@@ -62,7 +62,7 @@ fn one_record_only(core: &mut Core, system: usize, key: i64, after: &Values) {
         // A person has said that there are two.
         return;
     }
-    let by_us = |change: &&crate::ledger::Change| {
+    let by_us = |change: &&Change| {
         change.system == system
             && change.author != Author::User
             && change.before.is_none()
@@ -76,7 +76,7 @@ fn one_record_only(core: &mut Core, system: usize, key: i64, after: &Values) {
     // Whom a user has just brought back nobody can see yet.
     let since = core.now - core.plan.systems[system].lag;
     let is_hidden = |key: i64| {
-        let of_it = |change: &&crate::ledger::Change| change.system == system && change.key == key;
+        let of_it = |change: &&Change| change.system == system && change.key == key;
         let mut births = core.ledger.changes.iter().filter(of_it).filter(|change| change.before.is_none());
         births.next_back().is_some_and(|birth| birth.author == Author::User && birth.at > since)
     };
@@ -100,9 +100,9 @@ fn reborn_fairly(core: &mut Core, system: usize, after: &Values) {
     let gone = changes.iter().rev().find(|change| change.system == system && of_this(&change.before));
     let Some(gone) = gone.filter(|change| change.after.is_none()) else { return };
     let class = core.ledger.class(after);
-    let deletes: Vec<&crate::ledger::Change> = changes.iter().filter(|c| is_delete_of(core, c, class)).collect();
+    let deletes: Vec<&Change> = changes.iter().filter(|c| is_delete_of(core, c, class)).collect();
     let Some(deletion) = deletes.last() else { return };
-    if core.is_forgotten(deletion.at) {
+    if core.is_forgotten(deletion.at) || core.may_be_out(system, class) {
         return;
     }
     // Of a later delete elsewhere nobody may have heard yet.
@@ -118,7 +118,7 @@ fn reborn_fairly(core: &mut Core, system: usize, after: &Values) {
 
 /// Whether a user did something with a record that a delete does not undo: changed it without the deleter's having seen that, where edits
 /// count more; made it, wherever they do not. A delete of one of two copies takes nothing with it.
-fn has_objection(core: &Core, class: usize, deletion: &crate::ledger::Change) -> bool {
+fn has_objection(core: &Core, class: usize, deletion: &Change) -> bool {
     let edits_count = core.plan.def.delete_conflict == DeleteConflict::EditWins;
     let is_of_class = |values: &Values| core.ledger.class(values) == class;
     let others = core.systems[deletion.system].records.iter().filter(|(key, _)| **key != deletion.key);
@@ -147,14 +147,14 @@ fn has_fixed_copy(core: &Core, class: usize) -> bool {
     (was_there || fixed.into_iter().any(is_there)) && core.plan.def.delete_conflict == DeleteConflict::EditWins
 }
 
-fn is_delete_of(core: &Core, change: &crate::ledger::Change, class: usize) -> bool {
+fn is_delete_of(core: &Core, change: &Change, class: usize) -> bool {
     change.author == Author::User
         && change.after.is_none()
         && change.before.as_ref().is_some_and(|values| core.ledger.class(values) == class)
 }
 
 /// Whether whoever deleted a record had seen this change of it.
-fn seen_by(core: &Core, change: &crate::ledger::Change, deletion: &crate::ledger::Change) -> bool {
+fn seen_by(core: &Core, change: &Change, deletion: &Change) -> bool {
     let (Some(after), Some(last)) = (&change.after, &deletion.before) else { return false };
     (0..core.plan.units.len()).all(|unit| {
         let field = core.plan.units[unit][0];
@@ -163,12 +163,24 @@ fn seen_by(core: &Core, change: &crate::ledger::Change, deletion: &crate::ledger
             return is_same || (change.at + 12 * HOUR < deletion.at && !points_elsewhere(core, deletion, field));
         }
         let (wrote, saw) = (core.ledger.unit_tokens(unit, after), core.ledger.unit_tokens(unit, last));
+        // Of what was made twice, who spells it otherwise has not seen the other's: nobody has said that it is the same.
+        let is_spelled = wrote == saw && core.plan.units[unit].iter().any(|at| after[*at] != last[*at]);
+        if is_spelled && is_twin(core, deletion) {
+            return false;
+        }
         match core.ledger.is_traced(unit) && !core.ledger.is_ambiguous(unit, &wrote) {
             true => core.ledger.had_seen(unit, &saw, &wrote),
             // Counters and sets do not tell: what is long ago was seen, unless somebody still has to decide about it.
             false => change.at + 12 * HOUR < deletion.at && !is_disputed(core, unit, last),
         }
     })
+}
+
+/// Whether users made what was deleted there, and not the hub.
+fn is_twin(core: &Core, deletion: &Change) -> bool {
+    let of_it = |change: &&Change| change.system == deletion.system && change.key == deletion.key;
+    let mut births = core.ledger.changes.iter().filter(of_it).filter(|change| change.before.is_none());
+    births.any(|birth| birth.author == Author::User)
 }
 
 /// Whether somebody shows something else.
@@ -181,7 +193,7 @@ fn is_disputed(core: &Core, unit: usize, last: &Values) -> bool {
 }
 
 /// Whether somebody's copy points to another record than the one that was deleted did.
-fn points_elsewhere(core: &Core, deletion: &crate::ledger::Change, field: usize) -> bool {
+fn points_elsewhere(core: &Core, deletion: &Change, field: usize) -> bool {
     let Some(last) = &deletion.before else { return false };
     let (class, target) = (core.ledger.class(last), core.target(deletion.system, &last[field]));
     let mut copies = (0..core.systems.len()).flat_map(|at| core.systems[at].live().map(move |copy| (at, copy)));
@@ -198,7 +210,7 @@ fn nothing_invented(
 ) {
     let plan = core.plan.clone();
     let class = core.ledger.class(after);
-    let by_user = |author| author == Author::User;
+    let by_user = |change: &Change| change.author == Author::User;
     let lately = core.now - race_window(core, system)..=core.now;
     for (unit, fields) in plan.units.iter().enumerate() {
         if !fields.iter().any(|field| patch.iter().any(|(patched, _)| patched == field)) {
@@ -218,7 +230,7 @@ fn nothing_invented(
             () if !is_whole => true,
             () if values[0].is_null() && points_to_dead(core, class, fields[0]) => true,
             () if is_owners_null(core, class, fields, &values) => true,
-            () if fields.len() > 1 && was_raced(core, (system, key), unit, lately.clone(), by_user) => true,
+            () if fields.len() > 1 && was_raced(core, (system, key), unit, lately.clone(), &by_user) => true,
             () => {
                 (is_merged && values.iter().all(|value| !value.is_null())) || core.ledger.is_known(class, unit, &values)
             }
@@ -245,7 +257,7 @@ fn points_to_dead(core: &Core, class: usize, field: usize) -> bool {
     if core.plan.fields[field].kind != Kind::Boss {
         return false;
     }
-    let class_of = |change: &crate::ledger::Change| change.values().map(|values| core.ledger.class(values));
+    let class_of = |change: &Change| change.values().map(|values| core.ledger.class(values));
     let own = core.ledger.changes.iter().filter(|change| class_of(change) == Some(class));
     let targets: Vec<(usize, i64)> = own
         .filter_map(|change| match change.values()?.get(field) {
@@ -271,11 +283,10 @@ fn was_raced(
     (system, key): (usize, i64),
     unit: usize,
     time: RangeInclusive<i64>,
-    other: impl Fn(Author) -> bool,
+    other: &dyn Fn(&Change) -> bool,
 ) -> bool {
-    let is_race = |change: &crate::ledger::Change| {
-        change.system == system && change.key == key && other(change.author) && time.contains(&change.at)
-    };
+    let is_race =
+        |change: &Change| change.system == system && change.key == key && other(change) && time.contains(&change.at);
     !core.plan.systems[system].guards(&core.plan.units[unit]) && core.ledger.changes.iter().any(is_race)
 }
 
@@ -291,7 +302,7 @@ fn is_owners_null(core: &Core, class: usize, fields: &[usize], values: &[Value])
 fn owners_rule(core: &mut Core, (system, key): (usize, i64), before: &Values, after: &Values) {
     let plan = core.plan.clone();
     let is_own = |field: &usize| plan.fields[*field].owner.is_some_and(|(owner, _)| owner == system);
-    let by_user = |change: &&crate::ledger::Change| {
+    let by_user = |change: &&Change| {
         change.system == system && change.key == key && change.author == Author::User && change.after.is_some()
     };
     let class = core.ledger.class(after);
@@ -366,7 +377,7 @@ fn may_be_asked(core: &Core, (system, key): (usize, i64), unit: usize, before: &
         _ => false,
     };
     let tokens = |values: &Values| core.ledger.unit_tokens(unit, values);
-    let is_ours = |change: &&crate::ledger::Change| {
+    let is_ours = |change: &&Change| {
         let place = change.system == system && change.key == key && change.author != Author::User;
         place && change.before.as_ref().map(tokens) != change.after.as_ref().map(tokens)
     };
@@ -379,6 +390,9 @@ fn delete_was_asked_for(core: &mut Core, system: usize, key: i64, before: &Value
     let class = core.ledger.class(before);
     let is_asked = core.ledger.changes.iter().any(|change| is_delete_of(core, change, class));
     let name = core.plan.systems[system].name;
+    if core.may_be_out(system, class) && core.plan.def.endpoints[system].on_exit == OnExit::Delete {
+        return;
+    }
     if !is_asked {
         core.fail("5 no inferred delete", format!("{name}: {key} was deleted, and nobody had deleted it anywhere"));
     } else if core.plan.def.deletes == HubDeletes::Ignore {
@@ -389,11 +403,11 @@ fn delete_was_asked_for(core: &mut Core, system: usize, key: i64, before: &Value
 /// All copies there ever were of records that a user has deleted somewhere, as holds name them.
 pub fn wanted_deletes(core: &Core) -> HashSet<String> {
     let changes = &core.ledger.changes;
-    let class = |change: &crate::ledger::Change| change.values().map(|values| core.ledger.class(values));
-    let by_user = |change: &&crate::ledger::Change| change.author == Author::User && change.after.is_none();
+    let class = |change: &Change| change.values().map(|values| core.ledger.class(values));
+    let by_user = |change: &&Change| change.author == Author::User && change.after.is_none();
     let deleted: HashSet<usize> = changes.iter().filter(by_user).filter_map(class).collect();
     let copies = changes.iter().filter(|change| class(change).is_some_and(|class| deleted.contains(&class)));
-    let serial = |change: &crate::ledger::Change| {
+    let serial = |change: &Change| {
         let serial = core.plan.serial();
         Some(change.values()?[serial].to_json(core.plan.fields[serial].kind.logical()))
     };
@@ -432,12 +446,12 @@ pub fn after_run(core: &mut Core, approved: bool) -> bool {
     let mut needed = false;
     let (run, guard) = (core.ledger.run, core.plan.def.guard);
     for system in 0..core.systems.len() {
-        let is_ours = |change: &&crate::ledger::Change| {
+        let is_ours = |change: &&Change| {
             change.run == run && change.system == system && change.author != Author::User && change.after.is_none()
         };
         let deletes = core.ledger.changes.iter().rev().take_while(|change| change.run == run).filter(is_ours).count();
         // The hub remembers deleted records for as long as they may come back.
-        let is_here = |change: &&crate::ledger::Change| change.system == system && change.before.is_none();
+        let is_here = |change: &&Change| change.system == system && change.before.is_none();
         let known = core.ledger.changes.iter().filter(is_here).map(|change| change.key).collect::<BTreeSet<_>>().len();
         let allowed = guard.deletes_max(known as u64);
         needed |= deletes as u64 > allowed;
@@ -460,6 +474,11 @@ impl Core {
     pub fn target(&self, system: usize, value: &Value) -> Option<usize> {
         let Value::Int(key) = value else { return None };
         self.systems[system].last_values(*key).map(|values| self.ledger.class(values))
+    }
+
+    /// Whether a record may have been one that this system is not to have.
+    pub fn may_be_out(&self, system: usize, class: usize) -> bool {
+        self.plan.segment == Some(system) && self.ledger.has_strayed(class)
     }
 
     /// Whether a person has decided about this record: then older values may come back.

@@ -77,6 +77,8 @@ pub struct Ledger {
     on_its_way: HashMap<(usize, i64), Patch>,
     /// What the hub has sent for a field that was there already, by somebody else.
     foreseen: HashSet<(usize, i64, usize, Value)>,
+    /// Classes of records that were outside a segment once.
+    strayed: BTreeSet<usize>,
     /// Values a unit had through a user, or through what a system made of a value, by record.
     known: HashSet<(usize, usize, Vec<Value>)>,
     classes: Classes,
@@ -134,6 +136,7 @@ impl Ledger {
             ambiguous: HashSet::new(),
             on_its_way: HashMap::new(),
             foreseen: HashSet::new(),
+            strayed: BTreeSet::new(),
             known: HashSet::new(),
             classes: Classes::default(),
             token: 0,
@@ -191,8 +194,12 @@ impl Ledger {
     pub fn user_change(&mut self, system: usize, key: i64, before: Option<Values>, after: Option<Values>, at: i64) {
         let change = self.changes.len();
         self.look_like_the_hub((system, key), before.as_ref(), after.as_ref());
+        self.foresee((system, key), before.as_ref(), after.as_ref());
         if let Some(after) = &after {
             let class = self.learn_class(after);
+            if self.plan.field(Kind::Active).is_some_and(|active| after[active] == Value::Bool(false)) {
+                self.strayed.insert(class);
+            }
             let is_back = before.is_none() && self.is_last_of((system, key), after);
             for unit in 0..self.plan.units.len() {
                 let seen = before.as_ref().map(|before| self.unit_values(unit, before));
@@ -231,6 +238,15 @@ impl Ledger {
         self.ambiguous.extend(units.map(|unit| (unit, self.unit_tokens(unit, &meant))).collect::<Vec<_>>());
     }
 
+    /// Who sets a field to what was on its way to it does what the hub would have done.
+    fn foresee(&mut self, (system, key): (usize, i64), before: Option<&Values>, after: Option<&Values>) {
+        let (Some(patch), Some(after)) = (self.on_its_way.get(&(system, key)), after) else { return };
+        let is_same = |(field, sent): &&(usize, Value)| {
+            after[*field] == *sent && before.is_none_or(|before| before[*field] != *sent)
+        };
+        self.foreseen.extend(patch.iter().filter(is_same).map(|(field, sent)| (system, key, *field, sent.clone())));
+    }
+
     /// The hub sends something for a record, which is like this now.
     pub fn send(&mut self, record: (usize, i64), patch: &Patch, now: &Values) {
         let (system, key) = record;
@@ -248,10 +264,16 @@ impl Ledger {
         self.on_its_way.insert(record, patch.clone());
     }
 
-    /// Whether the hub has sent, without having seen it, what a change had made of a field: nobody can tell one from the other then.
+    /// Whether the hub has sent what a change made of a field, without having seen it or before anybody answered: nobody can tell one from
+    /// the other then.
     pub fn is_foreseen(&self, change: &Change, field: usize) -> bool {
         let value = |after: &Values| (change.system, change.key, field, after[field].clone());
         change.after.as_ref().is_some_and(|after| self.foreseen.contains(&value(after)))
+    }
+
+    /// Whether somebody has sent the record out of a segment.
+    pub fn has_strayed(&self, class: usize) -> bool {
+        self.strayed.iter().any(|strayed| self.class_now(*strayed) == class)
     }
 
     /// What was sent for a record was refused.
@@ -302,10 +324,11 @@ impl Ledger {
         })
     }
 
-    /// A process has noted what it has heard.
-    pub fn note(&mut self, process: u32) {
+    /// A process has noted what it has heard of these systems.
+    pub fn note(&mut self, process: u32, systems: &BTreeSet<usize>) {
         let (changes, author) = (&self.changes, Author::Hub(process));
-        self.confirmed.extend(self.heard.extract_if(.., |change| changes[*change].author == author));
+        let is_noted = |change: &Change| change.author == author && systems.contains(&change.system);
+        self.confirmed.extend(self.heard.extract_if(.., |change| is_noted(&changes[*change])));
     }
 
     /// Whether the hub knows that a change it made was made.

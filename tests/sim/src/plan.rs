@@ -98,6 +98,8 @@ pub struct Plan {
     /// Whether twins have the same serial; else they are found by their e-mail addresses.
     pub serial_matches: bool,
     pub email_matches: bool,
+    /// The system that is to have only what is not inactive.
+    pub segment: Option<usize>,
     pub page_rows: u32,
     /// How far the host's own clock is off.
     pub host_skew: i64,
@@ -114,6 +116,7 @@ impl Plan {
         let serial_matches = quirks.has(Quirk::ClientKeys) || chance.coin();
         let email_matches = !serial_matches || chance.coin();
         let systems = profile::profiles(seed, quirks, &fields, count);
+        let segment = definition::segment(&mut Chance::new(seed, "segment"), quirks, &fields, &systems);
         let end = options.days as i64 * DAY;
         let (agenda, runs) = agenda::agenda(options, quirks, &fields, &systems, end);
         let mut plan = Self {
@@ -127,6 +130,7 @@ impl Plan {
             runs,
             serial_matches,
             email_matches,
+            segment,
             page_rows: chance.pick(&[1, 3, 10, 30, 100, 100]),
             host_skew: if quirks.has(Quirk::SkewedClocks) { chance.between(-7 * DAY, 7 * DAY) } else { 0 },
             end,
@@ -151,7 +155,9 @@ fn swarm(seed: u64) -> Quirks {
     for quirk in Quirk::ALL {
         let odds = match quirk {
             Quirk::BlankScans | Quirk::PlainUpserts | Quirk::Bots => 150,
-            Quirk::PartialScans | Quirk::WriteOnlyEnds | Quirk::ReadOnlyEnds | Quirk::MassDeletes => 250,
+            Quirk::Segments | Quirk::PartialScans | Quirk::WriteOnlyEnds | Quirk::ReadOnlyEnds | Quirk::MassDeletes => {
+                250
+            }
             _ => 500,
         };
         if chance.permille(odds) {

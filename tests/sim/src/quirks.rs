@@ -97,6 +97,8 @@ quirks! {
     Forgetting = "forgetting",
     /// Full readings may not show what has just been changed, while stale reads go on.
     Reindexing = "reindexing",
+    /// One system is to have only some of the records.
+    Segments = "segments",
 }
 
 /// A set of quirks.

@@ -1,15 +1,17 @@
 //! The production store as one process sees it: it is gone when the process is, and a process may die before and after anything
 //! becomes durable.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, Utc};
 use lockstep::store::{
     Closing, Conflict, ConflictFilter, ConflictId, DeadLetter, DeadLetterFilter, DeadLetterId, Decision, EndpointId,
-    Hold, HoldFilter, HoldId, HubCommit, HubState, HubStore, Intent, IntentCounts, KeyDigest, LineageEntry, LineageId,
-    Link, LoadedRecords, MatchKey, NewHold, NewRun, PageCommit, PinUpdate, RecordId, RecordQuery, Result, Run, RunEnd,
-    RunFilter, RunId, Store, StoreError, StoreErrorKind, SyncState, SyncSummary, WaitingEvent,
+    Hold, HoldFilter, HoldId, HubCommit, HubState, HubStore, Intent, IntentCounts, IntentRow, IntentState, KeyDigest,
+    LineageEntry, LineageId, Link, LoadedRecords, MatchKey, NewHold, NewRun, PageCommit, PinUpdate, RecordId,
+    RecordQuery, Result, Run, RunEnd, RunFilter, RunId, Store, StoreError, StoreErrorKind, SyncState, SyncSummary,
+    WaitingEvent,
 };
 
 use crate::cover::{Mark, Op};
@@ -23,6 +25,8 @@ pub struct SimStore {
     power: Power,
     /// The lease this process took.
     epoch: AtomicI64,
+    /// By system.
+    endpoints: OnceLock<Vec<EndpointId>>,
 }
 
 fn gone() -> StoreError {
@@ -31,7 +35,7 @@ fn gone() -> StoreError {
 
 impl SimStore {
     pub fn new(inner: Arc<dyn HubStore>, sim: &Sim, power: &Power) -> Self {
-        Self { inner, sim: sim.clone(), power: power.clone(), epoch: AtomicI64::new(0) }
+        Self { inner, sim: sim.clone(), power: power.clone(), epoch: AtomicI64::new(0), endpoints: OnceLock::new() }
     }
 
     fn change<T>(&self, op: Op, change: impl FnOnce(&dyn HubStore) -> Result<T>) -> Result<T> {
@@ -42,15 +46,20 @@ impl SimStore {
         {
             let mut core = self.sim.core();
             core.hit(Mark::Fine, op);
-            if op == Op::Commit {
-                core.ledger.note(self.power.number());
-            }
             let now = core.now;
             core.trace.event(now, "store", &[op as i64, i64::from(self.power.number())], || {
                 format!("process {}: {op:?}", self.power.number())
             });
         }
         if self.power.lives(op, Moment::After) { Ok(changed) } else { Err(gone()) }
+    }
+
+    /// The systems of which a commit says what became of writes.
+    fn settled(&self, commit: &HubCommit) -> BTreeSet<usize> {
+        let is_settled = |row: &Option<IntentRow>| row.is_none_or(|row| row.state != IntentState::Sent);
+        let settled = commit.intents.iter().filter(|(.., row)| is_settled(row));
+        let endpoints = self.endpoints.get().map(Vec::as_slice).unwrap_or_default();
+        settled.filter_map(|(id, ..)| endpoints.iter().position(|endpoint| endpoint == id)).collect()
     }
 
     /// Records as they are from now on, where somebody looks on.
@@ -87,6 +96,7 @@ impl HubStore for SimStore {
         }
         core.epoch = state.epoch.0;
         self.epoch.store(state.epoch.0, Relaxed);
+        self.endpoints.get_or_init(|| state.endpoints.iter().map(|endpoint| endpoint.id).collect());
         Ok(state)
     }
 
@@ -99,7 +109,12 @@ impl HubStore for SimStore {
     }
 
     fn commit_hub(&self, commit: &HubCommit) -> Result<()> {
-        self.change(Op::Commit, |store| store.commit_hub(commit))?;
+        self.change(Op::Commit, |store| {
+            store.commit_hub(commit)?;
+            let settled = self.settled(commit);
+            self.sim.core().ledger.note(self.power.number(), &settled);
+            Ok(())
+        })?;
         let mut core = self.sim.core();
         // Invariant 10.
         let mine = self.epoch.load(Relaxed);

@@ -52,6 +52,21 @@ const FOUND: &[(u64, u64, u64, usize, u64)] = &[
     (18143, 5, 0xd_0000_0000, 3, 157),
     // Somebody counted to what had just been agreed, and an older write of ours that had other values was taken for it.
     (949, 7, 0x6_68a4_1002_27c0, 2, 173),
+    // A list that is behind showed what was there before our write, which was taken for an edit of what had been deleted.
+    (4745, 7, 0x10_200e_2008_07c5, 3, 120),
+    // The answer to a question was another form than the one that was asked about: which of the two is somebody's was guessed.
+    (9918, 7, 0x2_1b10_350a_00c5, 2, 147),
+    // A system that showed nothing was believed, because all its records but one had to be missing once more.
+    (5679, 1, 0x14_0004_1890_2247, 3, 21),
+    // Segments: who was outside was overwritten by what was made under the same key.
+    (1962, 1, 0x24_2000_c000_0000, 3, 4),
+    // A copy that came back was taken for what was agreed, and what was changed there meanwhile lost.
+    (6223, 1, 0x24_2000_0040_0002, 3, 36),
+    // The only copy of some values was deleted because the record left the segment.
+    (4578, 1, 0x20_0008_0000_0000, 2, 36),
+    (14300, 1, 0x20_2030_0000_0000, 3, 20),
+    // What a person had to decide about was deleted with the copy that left.
+    (1870, 1, 0x20_0000_8000_0000, 2, 13),
 ];
 
 fn check(first: u64, last: u64, quirks: Quirks) {

@@ -263,3 +263,50 @@ fn a_copy_that_cannot_be_deleted_objects_only_while_it_is_shown() {
     assert_eq!(delete(None), Some(Deletion::Held));
     assert_eq!(delete(Some(Missing { before: 0, since: 1, last: 2 })), Some(Deletion::Everywhere));
 }
+
+#[test]
+fn what_was_there_before_our_write_is_no_edit_of_what_was_deleted() {
+    let mut lab = Lab::agreed(Policy::Manual);
+    lab.rules.delete_conflict = DeleteConflict::EditWins;
+    lab.says(0, [Some("Anna"), None, None]);
+    lab.deliver(1);
+    let until = lab.now + 10 * SECOND;
+    lab.state.sides[1].fences.push(Fence { field: 0, before: Value::text("Ann"), until });
+    lab.deletes(0);
+    let stale = lab.says(1, [Some("Ann"), Some("A 1"), Some("10")]);
+    assert_eq!((stale.revived, stale.unsettled, lab.owed(1)), (false, Some(until), Owed::Delete));
+    lab.now = until;
+    assert!(lab.says(1, [Some("Ann"), Some("A 1"), Some("10")]).revived);
+}
+
+#[test]
+fn who_was_overruled_has_seen_what_they_delete() {
+    let mut lab = Lab::agreed(Policy::Manual);
+    lab.rules.groups[0].owner = Some((0, Others::Restore));
+    lab.says(1, [Some("Anna"), None, None]);
+    assert_eq!((lab.text(0), lab.owed(1)), ("Ann".into(), Owed::Update(vec![0])));
+    assert_eq!(lab.deletes(1).deleted, Some(Deletion::Everywhere));
+    // What the owner has said since then they have not seen.
+    let mut lab = Lab::agreed(Policy::Manual);
+    lab.rules.groups[0].owner = Some((0, Others::Restore));
+    lab.says(1, [Some("Anna"), None, None]);
+    lab.says(0, [Some("Anne"), None, None]);
+    assert_eq!(lab.deletes(1).deleted, Some(Deletion::Held));
+}
+
+#[test]
+fn a_copy_that_leaves_is_deleted_once_nobody_needs_it() {
+    let mut lab = Lab::agreed(Policy::Manual);
+    lab.rules.endpoints[1].on_exit = ExitRule::Delete;
+    let owed = |lab: &Lab| owed(&lab.state, 1, &lab.rules, Segment::Outside);
+    assert_eq!(owed(&lab), Owed::Delete);
+    lab.state.sides[1].held.push(0);
+    assert_eq!(owed(&lab), Owed::Nothing, "a person has to decide about it");
+    lab.state.sides[1].held.clear();
+    lab.state.sides[0].set_shadow(2, Shadow::Absent);
+    assert_eq!(owed(&lab), Owed::Nothing, "nobody else has that value");
+    lab.state.sides[0].set_shadow(2, Shadow::Value(Value::text("10")));
+    assert_eq!(owed(&lab), Owed::Delete);
+    lab.state.sides[0].link = Link::Gone([0].into());
+    assert_eq!(owed(&lab), Owed::Nothing, "nobody else has the record");
+}

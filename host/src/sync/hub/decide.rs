@@ -12,7 +12,7 @@ use crate::connector::Failure;
 use crate::lineage::{Entry, EntryKind, Item};
 use crate::record::{Row, Value};
 use crate::resolve::{
-    Dispute, Event, EventKind, Facts, Link, Mechanism, RecordState, Ruling, Segment, Verdict, Why, apply,
+    Dispute, Event, EventKind, Facts, Link, Mechanism, RecordState, Ruling, Segment, Side, Verdict, Why, apply,
 };
 use crate::store::{EventChange, MatchKey, RecordId, RecordQuery};
 use crate::sync::error::SyncError;
@@ -189,6 +189,8 @@ impl Work<'_> {
         let segment = self.segment(endpoint, &|field| row.values.get(field).cloned().flatten());
         match segment {
             Ok(Segment::Inside) => {}
+            // Whoever is to have the record would else be given a second one.
+            Ok(Segment::Outside) if self.is_wanted(endpoint, row, keys, &decided.unit) => {}
             Ok(Segment::Outside) => {
                 self.is_done(endpoint, row, &mut decided.unit);
                 return Ok(None);
@@ -212,13 +214,23 @@ impl Work<'_> {
         }
     }
 
+    /// Whether a row that is outside the endpoint's segment is that of a record which is inside.
+    fn is_wanted(&self, endpoint: usize, row: &Incoming, keys: &[Option<MatchKey>], unit: &Unit) -> bool {
+        let Identity::Known(record) = self.identify(endpoint, row, keys, unit) else { return false };
+        let state = unit.peek(record).map(|touched| &touched.state).filter(|state| state.is_live());
+        state.is_some_and(|state| self.segment(endpoint, &|field| state.value(field).cloned()) == Ok(Segment::Inside))
+    }
+
     /// Whether a row says nothing about some fields, and more can be had by looking the record up: who it is, and what else it is to
     /// begin with, is not decided by a part of it.
     fn is_part(&self, endpoint: usize, row: &Incoming) -> Result<bool, SyncError> {
-        let is_silent =
-            |(field, value): (usize, &Option<Value>)| value.is_none() && self.settled.rules.reads(endpoint, field);
-        let is_part = !row.has_waited && row.values.iter().enumerate().any(is_silent);
+        let is_part = !row.has_waited && !self.is_whole(endpoint, row);
         Ok(is_part && self.has(Mechanism::Inbox) && self.can_look(endpoint)?)
+    }
+
+    fn is_whole(&self, endpoint: usize, row: &Incoming) -> bool {
+        let mut values = row.values.iter().enumerate();
+        values.all(|(field, value)| value.is_some() || !self.settled.rules.reads(endpoint, field))
     }
 
     fn make(&mut self, keys: &[Option<MatchKey>], unit: &mut Unit) -> RecordId {
@@ -260,9 +272,18 @@ impl Work<'_> {
             EventKind::Delete => self.has_spare(endpoint, record),
             EventKind::Upsert | EventKind::Undelete => is_new_link && self.is_spare(endpoint, row),
         };
+        let is_back = self.is_sent_back(endpoint, row, record, &decided.unit);
+        if is_back && !row.points_nowhere && !self.is_whole(endpoint, row) && self.is_read_back(endpoint) {
+            return self.look_at_returned(endpoint, row, record, &mut decided.unit);
+        }
+        let is_new_link = is_new_link || is_back;
         let Some(touched) = decided.unit.get(record) else {
             return Err(SyncError::internal(self.hub.def.name.as_str(), "a record was not loaded"));
         };
+        if let Some(side) = touched.state.sides.get_mut(endpoint).filter(|_| is_back) {
+            side.come_back();
+            touched.is_dirty = true;
+        }
         let is_new = touched.state.version == 0 && touched.state.lineage == 0;
         // What is missing for a while was shown before that for the last time.
         let missing = touched.state.side(endpoint).and_then(|side| side.missing).map_or(i64::MAX, |known| known.before);
@@ -303,6 +324,38 @@ impl Work<'_> {
         }
         self.close_moot(endpoint, record, row.kind, &facts, &mut decided.unit)?;
         self.note_conflicts(endpoint, row, record, &facts, decided)
+    }
+
+    /// Whether the endpoint itself makes a copy that had left its segment one of it again.
+    fn is_sent_back(&self, endpoint: usize, row: &Incoming, record: RecordId, unit: &Unit) -> bool {
+        let is_told = row.kind != EventKind::Delete;
+        let state = unit.peek(record).map(|touched| &touched.state);
+        let Some(state) = state.filter(|state| is_told && state.is_live()) else { return false };
+        let is_left = |side: &&Side| matches!(side.link, Link::Left(_)) && side.sent.is_none();
+        let Some(side) = state.side(endpoint).filter(is_left) else { return false };
+        let shown = |field: usize| side.shadow(field).shown().cloned();
+        let shows = |field: usize| row.values.get(field).cloned().flatten().or_else(|| shown(field));
+        self.segment(endpoint, &shown) == Ok(Segment::Outside) && self.segment(endpoint, &shows) == Ok(Segment::Inside)
+    }
+
+    /// What else was changed there meanwhile was not taken in: the whole of it is.
+    fn look_at_returned(
+        &mut self,
+        endpoint: usize,
+        row: &Incoming,
+        record: RecordId,
+        unit: &mut Unit,
+    ) -> Result<(), SyncError> {
+        if let Some(touched) = unit.get(record)
+            && let Some(side) = touched.state.sides.get_mut(endpoint)
+        {
+            let look = self.look_at(endpoint, side);
+            touched.is_dirty = true;
+            unit.intents.insert((record, endpoint), look);
+        }
+        self.is_done(endpoint, row, unit);
+        self.tell(unit, record, Entry::new(EntryKind::Linked, self.ids.get(endpoint).copied().unwrap_or_default(), 0));
+        Ok(())
     }
 
     /// When an endpoint was read before this run, in full if that is how its deletes are found.

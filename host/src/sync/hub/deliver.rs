@@ -59,7 +59,7 @@ pub(super) enum Planned {
 /// What delivering to one endpoint came to.
 #[derive(Debug, Default)]
 pub(super) struct Delivered {
-    /// Writes that were answered.
+    /// Writes that were answered, and copies that were looked at: they may be owed something now.
     pub done: u64,
     /// Why the endpoint gets nothing more in this pass.
     pub failure: Option<Failure>,
@@ -92,7 +92,7 @@ impl Work<'_> {
                 .into_iter()
                 .partition(|intent| matches!(intent.row.state, IntentState::Sent | IntentState::Unknown));
             if !open.is_empty() {
-                self.recover(endpoint, &open).await?;
+                turn.delivered.done += self.recover(endpoint, &open).await?;
             }
             if self.run.interrupt.is_set() {
                 return Ok(Vec::new());

@@ -82,7 +82,7 @@ impl Work<'_> {
         }
         let mut applied = None;
         // A system that shows nothing at all is more likely to be ill than empty.
-        let is_blank = seen.is_empty() && gone.len() > 1;
+        let is_blank = seen.is_empty() && !gone.is_empty() && gone.len() as u64 + open > 1;
         let is_much = is_blank || gone.len() as u64 > self.hub.def.guard.deletes_max(total);
         if is_much && self.has(Mechanism::Guard) {
             match self.approved(endpoint, &gone, total)? {

@@ -11,7 +11,7 @@ use super::work::Work;
 use super::write::{Outcome, write_jobs};
 use crate::lineage::{Entry, EntryKind, Item};
 use crate::record::{Changes, Field, Purpose, Row, Value};
-use crate::resolve::{Mechanism, Sent, SentKind, Shadow, Verdict};
+use crate::resolve::{Answer, Mechanism, Sent, SentKind, Shadow, Shows, Verdict};
 use crate::store::{IntentState, RecordId};
 use crate::sync::error::SyncError;
 
@@ -80,7 +80,8 @@ impl Work<'_> {
             side.sent = Some(Box::new(sent));
             unit.intents.insert((job.record, endpoint), intent);
         }
-        (!fields.is_empty()).then_some(Differing { record: job.record, row: row?, fields })
+        let row = row.filter(|_| !fields.is_empty())?;
+        Some(Differing::new(job.record, row, fields))
     }
 
     /// Writes the same values once more, if the record still shows the others: an endpoint that shows them again has a form of its
@@ -161,11 +162,12 @@ impl Work<'_> {
         let row = self.intent(state, due, attempts, Action::Update);
         let Some(touched) = unit.get(found.record) else { return };
         let Some(side) = touched.state.sides.get_mut(endpoint) else { return };
+        let shown = found.fields.iter().map(|(field, _, shown)| (*field, shown.clone()));
         side.sent = Some(Box::new(Sent {
             kind: SentKind::Question,
             patch: found.fields.iter().map(|(field, sent, _)| (*field, sent.clone())).collect(),
             at: now,
-            shown: found.fields.iter().map(|(field, _, shown)| (*field, shown.clone())).collect(),
+            shown: shown.chain(found.earlier.iter().cloned()).collect(),
             shown_at: found.row.at,
         }));
         touched.is_dirty = true;
@@ -183,11 +185,18 @@ impl Work<'_> {
         let (mut found, letters) = self.look_up_remotes(endpoint, &remotes).await?;
         let mut heard = Heard::default();
         for (record, attempts) in asked {
-            let Some(side) = unit.peek(record).and_then(|touched| touched.state.side(endpoint)) else { continue };
+            let side = unit.get(record).and_then(|touched| touched.state.sides.get_mut(endpoint));
+            let Some(side) = side else { continue };
+            let was_left = side.come_back();
             let (Some(sent), Some(remote)) = (side.sent.as_deref().cloned(), side.link.remote()) else { continue };
             let remote = remote.to_vec();
             match found.remove(&remote) {
                 Some(row) => self.hear(endpoint, (record, attempts), &sent, row, &mut heard, &mut unit),
+                // What was deleted there while it was none of ours is made anew.
+                None if was_left && !self.is_among(endpoint, &remote, &letters) => {
+                    self.plan_again(endpoint, record, &mut unit);
+                    self.drop_copy(endpoint, record, remote, &mut unit);
+                }
                 None => {
                     self.plan_again(endpoint, record, &mut unit);
                     if !self.is_among(endpoint, &remote, &letters) {
@@ -207,7 +216,18 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// One answer. What is shown still is the endpoint's form of what was written, if it was written; what is not was somebody's.
+    fn drop_copy(&self, endpoint: usize, record: RecordId, remote: Vec<u8>, unit: &mut Unit) {
+        if let Some(touched) = unit.get(record)
+            && let Some(side) = touched.state.sides.get_mut(endpoint)
+        {
+            side.forget_copy();
+            touched.is_dirty = true;
+        }
+        unit.link(self.endpoint_id(endpoint), remote, None);
+    }
+
+    /// One answer. What is shown still is the endpoint's form of what was written, if it was written; what is not was somebody's. What
+    /// is shown in yet another form leaves it open which of the two is somebody's: it is asked about once more.
     fn hear(
         &self,
         endpoint: usize,
@@ -217,66 +237,80 @@ impl Work<'_> {
         heard: &mut Heard,
         unit: &mut Unit,
     ) {
-        let now = |field: usize| row.values.get(field).and_then(Option::as_ref);
-        let is_form = |field, shown: &Value, sent: &Value| self.settled.rules.is_form(field, shown, sent);
         if sent.kind == SentKind::Unseen {
-            let differs = |(field, sent): &(usize, Value)| {
-                let shown = now(*field).filter(|shown| *shown != sent && is_form(*field, shown, sent))?;
-                Some((*field, sent.clone(), shown.clone()))
-            };
-            let fields: Vec<_> = sent.patch.iter().filter_map(differs).collect();
-            if fields.is_empty() {
-                self.plan_again(endpoint, record, unit);
-                heard.later.push(row);
-            } else {
-                heard.again.entry(attempts).or_default().push(Differing { record, row, fields });
-            }
-            return;
+            return self.hear_unseen(endpoint, (record, attempts), sent, row, heard, unit);
         }
-        let asked: Vec<(usize, Value, Value)> = sent
-            .patch
-            .iter()
-            .zip(&sent.shown)
-            .map(|((field, sent), (_, shown))| (*field, sent.clone(), shown.clone()))
-            .collect();
-        let (same, other): (Vec<_>, Vec<_>) =
-            asked.into_iter().partition(|(field, _, shown)| now(*field).is_none_or(|now| now == shown));
-        // What is shown now and was not before is what was asked, be it in the endpoint's form: then it was somebody's before.
-        let is_ours =
-            |(field, sent, _): &(usize, Value, Value)| now(*field).is_some_and(|now| is_form(*field, now, sent));
-        let (ours, theirs): (Vec<_>, Vec<_>) = other.into_iter().partition(is_ours);
+        let mut answer = Answer::of(sent, &row.values, &self.settled.rules);
         // A record is written as a whole: one field that shows what was asked tells that all of it arrived.
-        let has_arrived = sent.kind == SentKind::Asked || !ours.is_empty();
-        if !has_arrived && !same.is_empty() {
-            heard.again.entry(attempts).or_default().push(Differing { record, row, fields: same });
-            return;
+        let has_arrived = sent.kind == SentKind::Asked || !answer.ours.is_empty();
+        if !has_arrived {
+            answer.doubt_same(sent);
+            if !answer.doubtful.is_empty() {
+                return heard.ask_again(attempts, record, row, answer);
+            }
         }
-        self.plan_again(endpoint, record, unit);
-        if !same.is_empty() {
-            self.remember_form(endpoint, record, &same, unit);
+        match answer.doubtful.is_empty() {
+            true => self.plan_again(endpoint, record, unit),
+            false => self.keep_asked(endpoint, record, &answer.doubtful, unit),
+        }
+        if !answer.same.is_empty() {
+            self.remember_form(endpoint, record, &answer.same, unit);
         }
         if let Some(side) = unit.get(record).and_then(|touched| touched.state.sides.get_mut(endpoint)) {
-            if !ours.is_empty() {
+            if !answer.ours.is_empty() {
                 side.unsure_until = 0;
             }
             // Who has changed it since then has seen what was written.
-            for (field, written, _) in theirs.iter().filter(|_| has_arrived) {
+            for (field, written, _) in answer.theirs.iter().filter(|_| has_arrived) {
                 side.set_shadow(*field, Shadow::Value(written.clone()));
             }
         }
-        if !ours.is_empty() {
+        let lost = answer.lost(sent);
+        if !lost.is_empty() {
             let mut values: Row = vec![None; self.settled.entity.len()].into();
-            for (field, _, shown) in &ours {
-                values.get_mut(*field).into_iter().for_each(|place| *place = Some(shown.clone()));
+            for (field, _, somebodys) in &lost {
+                values.get_mut(*field).into_iter().for_each(|place| *place = Some(somebodys.clone()));
             }
             heard.overwritten.push(Incoming { values, at: sent.shown_at, ..row.clone() });
-            let shadow = |(field, sent, _): (usize, Value, Value)| match now(field) {
+            let now = |field: usize| row.values.get(field).and_then(Option::as_ref);
+            let shadow = |(field, sent, _): Shows| match now(field) {
                 Some(now) if *now != sent => (field, Shadow::Form { shows: now.clone(), of: sent }),
                 _ => (field, Shadow::Value(sent)),
             };
-            heard.replaced.push((record, ours.into_iter().map(shadow).collect()));
+            heard.replaced.push((record, lost.into_iter().map(shadow).collect()));
         }
-        heard.later.push(row);
+        let mut later = row.clone();
+        for (field, ..) in &answer.doubtful {
+            later.values.get_mut(*field).into_iter().for_each(|place| *place = None);
+        }
+        heard.later.push(later);
+        if !answer.doubtful.is_empty() {
+            heard.ask_again(attempts, record, row, answer);
+        }
+    }
+
+    /// What a record shows of a write that it did not show at first: what may be a form of it is asked about.
+    fn hear_unseen(
+        &self,
+        endpoint: usize,
+        (record, attempts): (RecordId, u32),
+        sent: &Sent,
+        row: Incoming,
+        heard: &mut Heard,
+        unit: &mut Unit,
+    ) {
+        let differs = |(field, sent): &(usize, Value)| {
+            let is_form = |shown: &&Value| *shown != sent && self.settled.rules.is_form(*field, shown, sent);
+            let shown = row.values.get(*field)?.as_ref().filter(is_form)?;
+            Some((*field, sent.clone(), shown.clone()))
+        };
+        let fields: Vec<Shows> = sent.patch.iter().filter_map(differs).collect();
+        if fields.is_empty() {
+            self.plan_again(endpoint, record, unit);
+            heard.later.push(row);
+        } else {
+            heard.ask_again(attempts, record, row, Answer { doubtful: fields, ..Answer::default() });
+        }
     }
 
     /// Somebody's values that asking for the endpoint's form has overwritten: it shows ours, and is given back what is agreed.
@@ -298,9 +332,19 @@ impl Work<'_> {
         self.commit(unit)
     }
 
+    /// What is not answered stays asked until it is asked once more.
+    fn keep_asked(&self, endpoint: usize, record: RecordId, fields: &[Shows], unit: &mut Unit) {
+        let Some(touched) = unit.get(record) else { return };
+        let side = touched.state.sides.get_mut(endpoint);
+        if let Some(sent) = side.and_then(|side| side.sent.as_mut()) {
+            sent.narrow(|field| fields.iter().any(|(open, ..)| *open == field));
+        }
+        touched.is_dirty = true;
+    }
+
     fn question(&self, endpoint: usize, found: &Differing, attempts: u32) -> Option<Job> {
         let end = self.settled.ends.get(endpoint)?;
-        let columns = |values: &dyn Fn(&(usize, Value, Value)) -> Value| {
+        let columns = |values: &dyn Fn(&Shows) -> Value| {
             let mut row: Vec<Option<Value>> = vec![None; self.settled.entity.len()];
             for entry in &found.fields {
                 *row.get_mut(entry.0)? = Some(values(entry));
@@ -328,7 +372,7 @@ impl Work<'_> {
         })
     }
 
-    fn remember_form(&self, endpoint: usize, record: RecordId, forms: &[(usize, Value, Value)], unit: &mut Unit) {
+    fn remember_form(&self, endpoint: usize, record: RecordId, forms: &[Shows], unit: &mut Unit) {
         let (now, lag) = (self.now(), self.settled.rules.lag(endpoint));
         if let Some(touched) = unit.get(record)
             && let Some(side) = touched.state.sides.get_mut(endpoint)
@@ -359,15 +403,30 @@ struct Heard {
     again: BTreeMap<u32, Vec<Differing>>,
 }
 
-/// Fields of a record that an endpoint shows otherwise than they were sent: the field, what was sent, what is shown.
+impl Heard {
+    fn ask_again(&mut self, attempts: u32, record: RecordId, row: Incoming, answer: Answer) {
+        let differing = Differing { record, row, fields: answer.doubtful, earlier: answer.earlier };
+        self.again.entry(attempts).or_default().push(differing);
+    }
+}
+
+/// Fields of a record that an endpoint shows otherwise than they were sent.
 pub(super) struct Differing {
     pub record: RecordId,
     pub row: Incoming,
-    pub fields: Vec<(usize, Value, Value)>,
+    pub fields: Vec<Shows>,
+    /// What was shown before the last question, where its answer left that open.
+    pub earlier: Vec<(usize, Value)>,
+}
+
+impl Differing {
+    pub fn new(record: RecordId, row: Incoming, fields: Vec<Shows>) -> Self {
+        Self { record, row, fields, earlier: Vec::new() }
+    }
 }
 
 /// A form of a value: told like a change, decided by nobody.
-fn form_entry(endpoint: i64, fields: &[(usize, Value, Value)]) -> Entry {
+fn form_entry(endpoint: i64, fields: &[Shows]) -> Entry {
     let mut entry = Entry::new(EntryKind::Form, endpoint, 0);
     entry.items = fields
         .iter()

@@ -83,11 +83,13 @@ impl Work<'_> {
         !letters.is_empty() && letters.iter().any(|letter| letter.key == self.letter_key(endpoint, remote))
     }
 
-    /// Writes whose outcome is not known, because nobody answered or because the process died meanwhile.
-    pub async fn recover(&mut self, endpoint: usize, open: &[Intent]) -> Result<(), SyncError> {
+    /// Writes whose outcome is not known, because nobody answered or because the process died meanwhile. Answers how many of them were no
+    /// writes, but copies to be looked at.
+    pub async fn recover(&mut self, endpoint: usize, open: &[Intent]) -> Result<u64, SyncError> {
         let mut unit = self.load_unit(open.iter().map(|intent| intent.record))?;
         let can_look = self.can_look(endpoint)?;
         let (mut remotes, mut creates, mut questions) = (Vec::new(), Vec::new(), Vec::new());
+        let mut looks = 0;
         for intent in open {
             let Some(side) = unit.peek(intent.record).and_then(|touched| touched.state.side(endpoint)) else {
                 continue;
@@ -97,7 +99,8 @@ impl Work<'_> {
                 (Some(sent), Link::Linked(_)) if sent.kind == SentKind::Create => {
                     self.plan_again(endpoint, intent.record, &mut unit);
                 }
-                (Some(sent), Link::Linked(_)) if sent.kind.is_question() => {
+                (Some(sent), Link::Linked(_) | Link::Left(_)) if sent.kind.is_question() => {
+                    looks += u64::from(sent.is_look());
                     questions.push((intent.record, intent.row.attempts));
                 }
                 (Some(sent), _) if sent.kind == SentKind::Create => creates.push((intent.record, intent.row.attempts)),
@@ -106,12 +109,13 @@ impl Work<'_> {
             }
         }
         if !can_look {
-            return self.recover_blindly(endpoint, open, unit);
+            return self.recover_blindly(endpoint, open, unit).map(|()| 0);
         }
         self.commit(unit)?;
         self.hear_answers(endpoint, questions).await?;
         self.recover_known(endpoint, remotes).await?;
-        self.recover_creates(endpoint, creates).await
+        self.recover_creates(endpoint, creates).await?;
+        Ok(looks)
     }
 
     /// What was sent did not arrive, or nobody will ever know and repeating it does no harm.
@@ -248,7 +252,7 @@ impl Work<'_> {
             }
             row
         });
-        judged.differing = (!forms.is_empty()).then_some(Differing { record: known.record, row, fields: forms });
+        judged.differing = (!forms.is_empty()).then_some(Differing::new(known.record, row, forms));
         judged
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::ahead::{Fetching, Listing};
+use super::deliver::Action;
 use super::seen::Digester;
 use super::setup::{End, Settled};
 use super::unit::{Touched, Unit};
@@ -14,7 +15,7 @@ use super::writing::Lease;
 use super::{Hub, HubRun};
 use crate::lineage::{EndRows, Entry, EntryKind};
 use crate::record::{Field, Value, read_value, write_value};
-use crate::resolve::{Link, Mechanism, Owed, RecordState, Segment, decode, encode, owed};
+use crate::resolve::{Link, Mechanism, Owed, RecordState, Segment, Sent, Shadow, Side, decode, encode, owed};
 use crate::store::{
     Conflict, Counters, EndpointId, EndpointState, EndpointUpdate, Epoch, HubCommit, HubState, IntentRow, IntentState,
     KeyDigest, NewLineage, RecordId, RecordQuery, RunId,
@@ -313,6 +314,7 @@ impl<'a> Work<'a> {
     ) -> bool {
         let fields = touched.state.canon.len();
         let previous = touched.state.lineage;
+        let is_looked_at = *owed == Owed::Relink && self.is_read_back(endpoint);
         let Some(side) = touched.state.sides.get_mut(endpoint) else { return false };
         let kind = match (owed, side.link.remote().map(<[u8]>::to_vec)) {
             (Owed::Unlink, Some(remote)) => {
@@ -320,8 +322,14 @@ impl<'a> Work<'a> {
                 EntryKind::Unlinked
             }
             (Owed::Relink, Some(remote)) => {
-                side.link = Link::Linked(remote.into());
-                side.shadow = vec![crate::resolve::Shadow::Absent; fields];
+                match is_looked_at {
+                    // What was changed there meanwhile is an edit like any other: it is one of ours once it has been looked at.
+                    true => drop(unit.intents.insert((id, endpoint), self.look_at(endpoint, side))),
+                    false => {
+                        side.link = Link::Linked(remote.into());
+                        side.shadow = vec![Shadow::Absent; fields];
+                    }
+                }
                 EntryKind::Linked
             }
             _ => return false,
@@ -331,6 +339,14 @@ impl<'a> Work<'a> {
         unit.lineage.push(NewLineage { record: id, body: entry.encode() });
         touched.is_dirty = true;
         true
+    }
+
+    /// Has a copy looked at as soon as that shows what is there now.
+    pub fn look_at(&self, endpoint: usize, side: &mut Side) -> IntentRow {
+        let now = self.now();
+        side.sent = Some(Box::new(Sent::look(now)));
+        let due = now.saturating_add(self.settled.rules.lag(endpoint));
+        self.intent(IntentState::Unknown, due, 0, Action::Update)
     }
 
     /// At most one intent per record and endpoint, and only while something is owed.

@@ -107,10 +107,12 @@ fn missing(core: &Core, record: i64, copies: &Copies, open: &Open, found: &mut V
     // What was deleted stays where nobody may delete it.
     let is_fixed = copies.iter().all(|(system, ..)| !plan.systems[*system].writes)
         && core.ledger.changes.iter().any(|change| is_delete_of(core, change, class));
-    if may_stay || is_fixed || open.has_holds {
+    // Nor is what no longer concerns the hub.
+    let is_left = copies.iter().all(|(system, ..)| is_out(core, copies, *system));
+    if may_stay || is_fixed || is_left || open.has_holds {
         return;
     }
-    for (system, profile) in plan.systems.iter().enumerate() {
+    for (system, profile) in plan.systems.iter().enumerate().filter(|(system, _)| !is_out(core, copies, *system)) {
         let count = copies.iter().filter(|(copy, ..)| *copy == system).count();
         let name = profile.name;
         if count == 0 && profile.writes {
@@ -120,6 +122,15 @@ fn missing(core: &Core, record: i64, copies: &Copies, open: &Open, found: &mut V
             found.push(format!("record {record} ({:?}) is in {name} {count} times", copies[0].2[serial]));
         }
     }
+}
+
+/// Whether a record is one that this system is not to have, or nobody can tell: the first system shows what is agreed.
+pub fn is_out(core: &Core, copies: &Copies, system: usize) -> bool {
+    let Some(active) = core.plan.field(Kind::Active) else { return false };
+    let Some((_, _, first)) = copies.first() else { return false };
+    let mut agreed = copies.iter().filter(|(system, ..)| *system == 0).map(|(_, _, values)| &values[active]);
+    let is_inside = agreed.next().is_some_and(|active| *active != Value::Bool(false));
+    core.may_be_out(system, core.ledger.class(first)) && !is_inside
 }
 
 /// Whether a system has to say about a unit what the others say.
@@ -145,19 +156,25 @@ fn pointing(core: &Core, record: i64, unit: usize, copies: &Copies, open: &Open,
         return;
     }
     let mut targets: Vec<(usize, Option<(usize, &Value)>)> = Vec::new();
-    for (system, _, values) in copies.iter().filter(|(system, ..)| counts(core, unit, *system)) {
+    let counts = |system: usize| counts(core, unit, system) && !is_out(core, copies, system);
+    for (system, _, values) in copies.iter().filter(|(system, ..)| counts(*system)) {
         match &values[field] {
             Value::Int(key) => match core.systems[*system].get(*key) {
                 Some(target) if open.mentions(&target[serial]) => return,
                 // Who was brought back once nobody knew of them any more is somebody new: no reference from before leads there.
                 Some(target) if was_forgotten(core, core.ledger.class(target)) => {}
+                // What is nobody's business cannot be pointed to elsewhere.
+                Some(target) if core.may_be_out(*system, core.ledger.class(target)) => {}
                 Some(target) => targets.push((*system, Some((core.ledger.class(target), &target[serial])))),
                 None => {}
             },
             _ => targets.push((*system, None)),
         }
     }
-    let has = |system: usize, wanted: &Value| core.systems[system].by_serial(wanted).is_some();
+    let has = |system: usize, wanted: &Value| {
+        let is_there = core.systems[system].by_serial(wanted).is_some();
+        is_there && !core.may_be_out(system, core.ledger.class_of(wanted))
+    };
     let is_it = |wanted: Option<(usize, &Value)>| {
         let class = |target: Option<(usize, &Value)>| target.map(|(class, _)| class);
         targets.iter().all(|(system, target)| {
@@ -184,11 +201,11 @@ fn differing(core: &Core, record: i64, unit: usize, copies: &Copies, found: &mut
     let fields = &plan.units[unit];
     let shown: Vec<(usize, Vec<Value>)> = copies
         .iter()
-        .filter(|(system, ..)| counts(core, unit, *system))
+        .filter(|(system, ..)| counts(core, unit, *system) && !is_out(core, copies, *system))
         .map(|(system, _, values)| (*system, fields.iter().map(|field| values[*field].clone()).collect()))
         .collect();
     let Some((_, first)) = shown.first() else { return };
-    let has_owner = |owner: usize| copies.iter().any(|(system, ..)| *system == owner);
+    let has_owner = |owner: usize| copies.iter().any(|(system, ..)| *system == owner) && !is_out(core, copies, owner);
     let is_empty = |values: &Vec<Value>| values.iter().all(Value::is_null);
     if plan.fields[fields[0]].owner.is_some_and(|(owner, _)| !has_owner(owner))
         && shown.iter().any(|(_, values)| is_empty(values))
@@ -225,7 +242,8 @@ fn unlinked(core: &Core, view: &View, records: &BTreeMap<i64, Copies>, open: &Op
     for (system, profile) in core.plan.systems.iter().enumerate().filter(|(_, profile)| profile.reads) {
         for (key, values) in core.systems[system].live() {
             let serial = &values[core.plan.serial()];
-            if !linked.contains(&(system, key)) && !open.names_remote(profile.name, key, serial) {
+            let is_nobodys = core.may_be_out(system, core.ledger.class(values));
+            if !is_nobodys && !linked.contains(&(system, key)) && !open.names_remote(profile.name, key, serial) {
                 found.push(format!("{} has {key} ({serial:?}), which belongs to no record", profile.name));
             }
         }

@@ -2,10 +2,11 @@
 
 use lockstep::project::HubDeletes;
 
-use super::equal::{Open, differences, records};
+use super::equal::{Open, differences, is_out, records};
 use super::{clocks, has_fixed_copy, has_objection, is_delete_of, lost, sums, termination};
 use crate::connect::BATCH_REFUSED;
 use crate::field::has_poison;
+use crate::ledger::Change;
 use crate::view::{Letter, View};
 use crate::world::Core;
 
@@ -68,17 +69,20 @@ fn undead(core: &Core, view: &View) -> Vec<String> {
         let Some((_, _, first)) = copies.first() else { continue };
         let class = core.ledger.class(first);
         // Who has passed on their e-mail address may not be who was deleted.
-        let is_same = |change: &&crate::ledger::Change| {
+        let is_same = |change: &&Change| {
             change.before.as_ref().is_some_and(|before| before[core.plan.serial()] == first[core.plan.serial()])
         };
-        let mut deletes = core.ledger.changes.iter().rev().filter(|change| is_delete_of(core, change, class));
+        // What a system was not to have it could delete without anybody's caring.
+        let counts = |change: &&Change| is_delete_of(core, change, class) && !core.may_be_out(change.system, class);
+        let mut deletes = core.ledger.changes.iter().rev().filter(counts);
         let last = deletes.find(is_same);
         let Some(deletion) = last.filter(|change| core.plan.systems[change.system].reads) else { continue };
         let is_open = open.names(record, &first[core.plan.serial()])
             || core.is_hand_decided(class)
             || has_fixed_copy(core, class);
         let is_open = is_open || core.is_forgotten(deletion.at);
-        let is_anywhere = copies.iter().any(|(system, ..)| core.plan.systems[*system].writes);
+        let may_delete = |system: usize| core.plan.systems[system].writes && !is_out(core, &copies, system);
+        let is_anywhere = copies.iter().any(|(system, ..)| may_delete(*system));
         if !has_objection(core, class, deletion) && !is_open && is_anywhere {
             let at = crate::trace::time(deletion.at);
             let serial = &first[core.plan.serial()];

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use lockstep::record::Value;
 
 use super::{is_delete_of, race_window, was_raced};
-use crate::ledger::{Author, Tokens, Write};
+use crate::ledger::{Author, Change, Tokens, Write};
 use crate::view::View;
 use crate::world::Core;
 
@@ -71,6 +71,7 @@ fn is_named(core: &Core, view: &View, write: &Write) -> bool {
     let texts: Vec<String> = fields.iter().zip(&write.values).map(text).collect();
     let has = |body: &str| texts.iter().all(|text| body.contains(text.as_str()));
     view.disputes.iter().any(|dispute| has(&dispute.body) || has(&dispute.resolution))
+        || view.letters.iter().any(|letter| letter.is_open && has(&letter.body))
 }
 
 /// The record was deleted by somebody who had seen this, or in a system that has nothing of the kind.
@@ -87,10 +88,14 @@ fn was_deleted_knowingly(core: &Core, write: &Write) -> bool {
     })
 }
 
-/// Whether we wrote without having seen it.
+/// Whether we wrote without having seen it, soon after it or in a process that had stood still.
 fn is_overwritten(core: &Core, write: &Write) -> bool {
     let soon = write.at..=write.at + race_window(core, write.system);
-    was_raced(core, (write.system, write.key), write.unit, soon, |author| author != Author::User)
+    let later = write.at..=i64::MAX;
+    let race =
+        |time, other: &dyn Fn(&Change) -> bool| was_raced(core, (write.system, write.key), write.unit, time, other);
+    let is_outdated = |change: &Change| matches!(change.author, Author::Hub(process) if process < change.run);
+    race(soon, &|change| change.author != Author::User) || race(later, &is_outdated)
 }
 
 /// Whether we wrote a part of it into a group somebody had just changed, where nothing could be expected of the rest.
@@ -103,6 +108,6 @@ fn is_torn(core: &Core, write: &Write) -> bool {
         shares(&tokens)
             && !core.ledger.was_written(write.unit, &tokens)
             && core.ledger.class(after) == core.ledger.class_now(write.class)
-            && was_raced(core, (change.system, change.key), write.unit, lately, |author| author == Author::User)
+            && was_raced(core, (change.system, change.key), write.unit, lately, &|change| change.author == Author::User)
     })
 }

@@ -32,8 +32,10 @@ fn check(core: &Core, view: &View, field: usize, class: usize, changes: &[&Chang
     let inserts = changes.iter().filter(|change| change.before.is_none()).count();
     let deletes = changes.iter().filter(|change| change.after.is_none()).count();
     let all_have_it = core.plan.systems.iter().all(|system| system.has(field) && system.conditional);
-    // Of what a person has said that it is two, each has its own count.
-    if inserts != 1 || deletes > 0 || !all_have_it || core.is_parted(class) {
+    // Of what a person has said that it is two, each has its own count; and a person may say what the count is.
+    let is_decided = core.is_parted(class) || core.is_hand_decided(class);
+    let is_out = core.plan.segment.is_some_and(|system| core.may_be_out(system, class));
+    if inserts != 1 || deletes > 0 || !all_have_it || is_decided || is_out {
         return;
     }
     let open = Open::of(view);

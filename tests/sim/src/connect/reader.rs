@@ -12,7 +12,7 @@ use super::{Conn, failure};
 use crate::cover::{Mark, Op};
 use crate::field::Kind;
 use crate::plan::{Key, ORIGIN, Plan};
-use crate::system::{Cursor, Shown, System};
+use crate::system::{Cursor, Shown, System, Values};
 use crate::world::{Core, written_time};
 
 /// What stands in a column of a system's stream.
@@ -114,8 +114,13 @@ impl PageReader {
             (true, Some(cursor)) => (0, cursor.key),
             (false, cursor) => table.begin(cursor, lookback * 1000),
         };
-        // A single record may well be the last.
-        let is_blank = is_full && cursor.is_none() && std::mem::take(&mut table.is_blank) && table.live().count() > 1;
+        // A single record may well be the last; those that the system is not to have do not count.
+        let active = core.plan.field(Kind::Active).filter(|_| core.plan.segment == Some(system));
+        let has_strayed = |values: &Values| core.ledger.has_strayed(core.ledger.class(values));
+        let is_inside =
+            |values: &Values| active.is_none_or(|field| values[field] != Value::Bool(false) && !has_strayed(values));
+        let known = table.live().filter(|(_, values)| is_inside(values)).count();
+        let is_blank = is_full && cursor.is_none() && std::mem::take(&mut table.is_blank) && known > 1;
         let from_the_beginning = cursor.is_none();
         let conn = conn.clone();
         Ok(Self { conn, request, is_full, from_the_beginning, behind: place.0, place, is_blank, has_ended: false })

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use lockstep::project::{
-    ConflictPolicy, DEAD_LETTERS_MAX_DEFAULT, DeleteConflict, Direction, Guard, HubColumn, HubDef, HubDeletes,
-    HubEndpoint, HubField, MatchField, MatchRule, Matching, Normaliser, OnExit, Others, Owner, Place,
+    ConflictPolicy, DEAD_LETTERS_MAX_DEFAULT, DeleteConflict, Direction, Expression, Guard, HubColumn, HubDef,
+    HubDeletes, HubEndpoint, HubField, MatchField, MatchRule, Matching, Normaliser, OnExit, Others, Owner, Place,
     TOMBSTONES_DEFAULT,
 };
 use lockstep::record::LogicalType;
@@ -39,6 +39,9 @@ pub fn fields(chance: &mut Chance, quirks: Quirks, systems: usize) -> (Vec<Field
     }
     if quirks.has(Quirk::References) {
         kinds.push(Kind::Boss);
+    }
+    if quirks.has(Quirk::Segments) && !kinds.contains(&Kind::Active) {
+        kinds.push(Kind::Active);
     }
     let mut units: Vec<Vec<usize>> = Vec::new();
     let mut fields: Vec<FieldPlan> = Vec::new();
@@ -76,6 +79,14 @@ fn owner(chance: &mut Chance, quirks: Quirks, kind: Kind, systems: usize) -> Opt
     (is_owned && may_be_owned).then_some((system, restores))
 }
 
+/// The system that is to have only what is not inactive. The first one shows what is agreed.
+pub fn segment(chance: &mut Chance, quirks: Quirks, fields: &[FieldPlan], systems: &[Profile]) -> Option<usize> {
+    let active = fields.iter().position(|field| field.kind == Kind::Active && field.owner.is_none())?;
+    let may_be = |system: &usize| systems[*system].reads && systems[*system].writes && systems[*system].has(active);
+    let fitting: Vec<usize> = (1..systems.len()).filter(may_be).collect();
+    (quirks.has(Quirk::Segments) && !fitting.is_empty()).then(|| chance.pick(&fitting))
+}
+
 /// Stands where the plan is not complete yet.
 pub fn empty() -> HubDef {
     HubDef {
@@ -98,8 +109,13 @@ pub fn definition(plan: &Plan, chance: &mut Chance) -> HubDef {
     let deletes = if chance.permille(150) { HubDeletes::Ignore } else { HubDeletes::Propagate };
     let horizon = Duration::from_secs(3600 * chance.pick(&[6, 12, 24, 72]));
     let delete_conflict = chance.pick(&[DeleteConflict::Manual, DeleteConflict::EditWins, DeleteConflict::DeleteWins]);
+    let mut endpoints: Vec<HubEndpoint> = plan.systems.iter().map(endpoint).collect();
+    if let Some(endpoint) = plan.segment.and_then(|system| endpoints.get_mut(system)) {
+        endpoint.filter = Some(Expression { text: "active != false".to_owned(), place: place() });
+        endpoint.on_exit = if plan.options.seed.is_multiple_of(2) { OnExit::Delete } else { OnExit::Unlink };
+    }
     HubDef {
-        endpoints: plan.systems.iter().map(endpoint).collect(),
+        endpoints,
         fields: hub_fields(plan),
         matching: matching(plan),
         deletes,
