@@ -263,6 +263,20 @@ impl RecordState {
         }
     }
 
+    /// A copy that was left alone is one of the record's again; what it shows where nothing is agreed any more is news. Answers whether it
+    /// was left alone.
+    pub fn come_back(&mut self, endpoint: usize) -> bool {
+        let Some(side) = self.sides.get_mut(endpoint) else { return false };
+        let Link::Left(remote) = &mut side.link else { return false };
+        side.link = Link::Linked(std::mem::take(remote));
+        for (shadow, canon) in side.shadow.iter_mut().zip(&self.canon) {
+            if canon.value.is_none() {
+                *shadow = Shadow::Absent;
+            }
+        }
+        true
+    }
+
     pub fn side(&self, endpoint: usize) -> Option<&Side> {
         self.sides.get(endpoint)
     }
@@ -294,13 +308,6 @@ impl Side {
             let shown = std::mem::take(shadow).shown().cloned();
             self.fences.extend(shown.map(|before| Fence { field, before, until: self.fenced_until }));
         }
-    }
-
-    /// A copy that was left alone is one of ours again. Answers whether it was.
-    pub fn come_back(&mut self) -> bool {
-        let Link::Left(remote) = &mut self.link else { return false };
-        self.link = Link::Linked(std::mem::take(remote));
-        true
     }
 
     pub fn is_held(&self, field: usize) -> bool {

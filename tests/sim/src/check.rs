@@ -406,7 +406,9 @@ pub fn wanted_deletes(core: &Core) -> HashSet<String> {
     let class = |change: &Change| change.values().map(|values| core.ledger.class(values));
     let by_user = |change: &&Change| change.author == Author::User && change.after.is_none();
     let deleted: HashSet<usize> = changes.iter().filter(by_user).filter_map(class).collect();
-    let copies = changes.iter().filter(|change| class(change).is_some_and(|class| deleted.contains(&class)));
+    // What left a segment may be deleted there as well.
+    let is_wanted = |system: usize, class: usize| deleted.contains(&class) || core.may_be_out(system, class);
+    let copies = changes.iter().filter(|change| class(change).is_some_and(|class| is_wanted(change.system, class)));
     let serial = |change: &Change| {
         let serial = core.plan.serial();
         Some(change.values()?[serial].to_json(core.plan.fields[serial].kind.logical()))

@@ -280,10 +280,7 @@ impl Work<'_> {
         let Some(touched) = decided.unit.get(record) else {
             return Err(SyncError::internal(self.hub.def.name.as_str(), "a record was not loaded"));
         };
-        if let Some(side) = touched.state.sides.get_mut(endpoint).filter(|_| is_back) {
-            side.come_back();
-            touched.is_dirty = true;
-        }
+        touched.is_dirty |= is_back && touched.state.come_back(endpoint);
         let is_new = touched.state.version == 0 && touched.state.lineage == 0;
         // What is missing for a while was shown before that for the last time.
         let missing = touched.state.side(endpoint).and_then(|side| side.missing).map_or(i64::MAX, |known| known.before);

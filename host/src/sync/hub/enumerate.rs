@@ -74,6 +74,7 @@ impl Work<'_> {
         self.enumerated.insert(endpoint);
         let now = self.run.world.clock.now();
         let Unseen { gone, open, total } = self.unseen(endpoint, seen, now.timestamp_micros())?;
+        let gone = self.unless_there(endpoint, gone).await?;
         let scanned_at = (self.settled.rules.lag(endpoint) > 0).then_some(now);
         if scanned_at.is_some() && !gone.is_empty() {
             // What this one shows was not missing since the last, whatever becomes of what it does not show.
@@ -124,6 +125,18 @@ impl Work<'_> {
             Some(_) => self.commit(Unit { endpoints: vec![update], hold_applied: applied, ..Unit::default() })?,
         }
         Ok(None)
+    }
+
+    /// Those of which an endpoint whose lists may be behind, or leave out what is being changed, says itself that they are gone.
+    async fn unless_there(&self, endpoint: usize, mut gone: Vec<StoredLink>) -> Result<Vec<StoredLink>, SyncError> {
+        let is_behind = self.settled.rules.lag(endpoint) > 0 && self.has(Mechanism::SecondScan);
+        if gone.is_empty() || !is_behind || !self.can_look(endpoint)? {
+            return Ok(gone);
+        }
+        let remotes: Vec<Vec<u8>> = gone.iter().map(|link| link.remote.clone()).collect();
+        let (found, letters) = self.look_up_remotes(endpoint, &remotes).await?;
+        gone.retain(|link| !found.contains_key(&link.remote) && !self.is_among(endpoint, &link.remote, &letters));
+        Ok(gone)
     }
 
     /// The links of an endpoint held against what it shows. Where reads may be stale, a record must have been missing for longer than

@@ -185,9 +185,9 @@ impl Work<'_> {
         let (mut found, letters) = self.look_up_remotes(endpoint, &remotes).await?;
         let mut heard = Heard::default();
         for (record, attempts) in asked {
-            let side = unit.get(record).and_then(|touched| touched.state.sides.get_mut(endpoint));
-            let Some(side) = side else { continue };
-            let was_left = side.come_back();
+            let Some(touched) = unit.get(record) else { continue };
+            let was_left = touched.state.come_back(endpoint);
+            let Some(side) = touched.state.side(endpoint) else { continue };
             let (Some(sent), Some(remote)) = (side.sent.as_deref().cloned(), side.link.remote()) else { continue };
             let remote = remote.to_vec();
             match found.remove(&remote) {

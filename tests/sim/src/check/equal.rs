@@ -105,7 +105,8 @@ fn missing(core: &Core, record: i64, copies: &Copies, open: &Open, found: &mut V
     let may_stay = plan.def.deletes == HubDeletes::Ignore
         && core.ledger.changes.iter().any(|change| is_delete_of(core, change, class));
     // What was deleted stays where nobody may delete it.
-    let is_fixed = copies.iter().all(|(system, ..)| !plan.systems[*system].writes)
+    let is_kept = |system: usize| !plan.systems[system].writes || is_out(core, copies, system);
+    let is_fixed = copies.iter().all(|(system, ..)| is_kept(*system))
         && core.ledger.changes.iter().any(|change| is_delete_of(core, change, class));
     // Nor is what no longer concerns the hub.
     let is_left = copies.iter().all(|(system, ..)| is_out(core, copies, *system));
@@ -151,7 +152,7 @@ fn pointing(core: &Core, record: i64, unit: usize, copies: &Copies, open: &Open,
         _ => true,
     };
     let says = |owner: usize| copies.iter().any(|(system, _, values)| *system == owner && leads(owner, values));
-    if core.plan.fields[field].owner.is_some_and(|(owner, _)| !says(owner)) {
+    if core.plan.fields[field].owner.is_some_and(|(owner, _)| !says(owner) || is_out(core, copies, owner)) {
         // Nobody is left who could say where it leads.
         return;
     }

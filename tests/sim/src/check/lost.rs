@@ -28,6 +28,7 @@ pub fn lost(core: &Core, view: &View) -> Vec<String> {
             || is_named(core, view, write)
             || was_deleted_knowingly(core, write)
             || is_overwritten(core, write)
+            || was_taken(core, write)
             || is_torn(core, write);
         if is_fine {
             accounted.insert(name);
@@ -86,6 +87,12 @@ fn was_deleted_knowingly(core: &Core, write: &Write) -> bool {
                 false => write.at <= change.at,
             })
     })
+}
+
+/// Whether it was in a copy that left a segment while somebody deleted another copy: nobody can tell that the one is the last.
+fn was_taken(core: &Core, write: &Write) -> bool {
+    let class = core.ledger.class_now(write.class);
+    core.may_be_out(write.system, class) && core.ledger.changes.iter().any(|change| is_delete_of(core, change, class))
 }
 
 /// Whether we wrote without having seen it, soon after it or in a process that had stood still.
