@@ -304,16 +304,7 @@ impl Work<'_> {
         if !self.undecided.is_empty() {
             self.undecided.remove(&(endpoint, record));
         }
-        match facts.unsettled {
-            Some(until) => {
-                self.undecided.insert((endpoint, record), until);
-                self.wait(endpoint, row, until, "unsettled", &mut decided.unit);
-            }
-            None if row.points_nowhere => {
-                self.wait(endpoint, row, now + WAIT_FOR_PARENT, "its parent is not known yet", &mut decided.unit);
-            }
-            None => self.is_done(endpoint, row, &mut decided.unit),
-        }
+        self.keep_or_drop(endpoint, row, record, facts.unsettled, &mut decided.unit);
         if facts.is_news() || is_new_link {
             let kind = entry_kind(&facts, is_new, is_new_link);
             let entry = self.entry(kind, endpoint, row, &facts);
@@ -363,6 +354,27 @@ impl Work<'_> {
             .get(endpoint)
             .and_then(|state| if reports { state.progress_at } else { state.enumerated_at });
         read.map_or(i64::MAX, |at| at.timestamp_micros())
+    }
+
+    /// Keeps an event that is not decided about, or only in part; any other has had its effect.
+    fn keep_or_drop(
+        &mut self,
+        endpoint: usize,
+        row: &Incoming,
+        record: RecordId,
+        unsettled: Option<i64>,
+        unit: &mut Unit,
+    ) {
+        match unsettled {
+            Some(until) => {
+                self.undecided.insert((endpoint, record), until);
+                self.wait(endpoint, row, until, "unsettled", unit);
+            }
+            None if row.points_nowhere => {
+                self.wait(endpoint, row, self.now() + WAIT_FOR_PARENT, "its parent is not known yet", unit);
+            }
+            None => self.is_done(endpoint, row, unit),
+        }
     }
 
     /// Nothing waits any more, if anything did.

@@ -148,7 +148,10 @@ fn pointing(core: &Core, record: i64, unit: usize, copies: &Copies, open: &Open,
     let field = core.plan.units[unit][0];
     let serial = core.plan.serial();
     let leads = |owner: usize, values: &Values| match &values[field] {
-        Value::Int(key) => core.systems[owner].get(*key).is_some_and(|to| !was_forgotten(core, core.ledger.class(to))),
+        Value::Int(key) => core.systems[owner].get(*key).is_some_and(|to| {
+            let class = core.ledger.class(to);
+            !was_forgotten(core, class) && !core.may_be_out(owner, class)
+        }),
         _ => true,
     };
     let says = |owner: usize| copies.iter().any(|(system, _, values)| *system == owner && leads(owner, values));
