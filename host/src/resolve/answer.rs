@@ -1,6 +1,6 @@
 //! What an endpoint shows after it was given the same values once more: the form it keeps them in, or what somebody made of them.
 
-use super::{Rules, Sent};
+use super::{Rules, Sent, SentKind};
 use crate::record::Value;
 
 /// A field, what was sent for it and what is shown instead.
@@ -9,7 +9,7 @@ pub type Shows = (usize, Value, Value);
 /// How often in a row it may be left open what a field shows: an endpoint may never show the same.
 const DOUBTS_MAX: usize = 3;
 
-/// What a record shows after a question.
+/// What a record shows after a question, or of a write that it did not show at first.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Answer {
     /// As before it: the endpoint's form, if the question has arrived.
@@ -18,7 +18,7 @@ pub struct Answer {
     pub ours: Vec<Shows>,
     /// Nothing like it: somebody has changed it since.
     pub theirs: Vec<Shows>,
-    /// Another form than before it: one of the two is somebody's. With what it shows now.
+    /// Another form than before it: one of the two is somebody's. Or a form that was not asked about yet. With what it shows now.
     pub doubtful: Vec<Shows>,
     /// What the doubtful ones showed before, the last one at the end.
     pub earlier: Vec<(usize, Value)>,
@@ -26,6 +26,9 @@ pub struct Answer {
 
 impl Answer {
     pub fn of(sent: &Sent, values: &[Option<Value>], rules: &Rules) -> Self {
+        if sent.kind == SentKind::Unseen {
+            return Self { doubtful: differing(sent, values, rules), ..Self::default() };
+        }
         let mut answer = Self::default();
         for ((field, asked), (_, before)) in sent.patch.iter().zip(&sent.shown) {
             let shows = (*field, asked.clone(), before.clone());
@@ -70,11 +73,21 @@ impl Answer {
     }
 }
 
+/// What is shown of a write in what may be a form of it. Nothing was asked yet.
+fn differing(sent: &Sent, values: &[Option<Value>], rules: &Rules) -> Vec<Shows> {
+    let differs = |(field, given): &(usize, Value)| {
+        let is_form = |shown: &&Value| *shown != given && rules.is_form(*field, shown, given);
+        let shown = values.get(*field)?.as_ref().filter(is_form)?;
+        Some((*field, given.clone(), shown.clone()))
+    };
+    sent.patch.iter().filter_map(differs).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::resolve::Policy;
     use crate::resolve::tests::rules;
-    use crate::resolve::{Policy, SentKind};
 
     /// Answers to questions for 27148, which is shown rounded one way or the other: what is shown after each of them. Ends with the form
     /// it is found to have, and what was somebody's.

@@ -168,13 +168,7 @@ impl Work<'_> {
         if matches!(self.identify(endpoint, row, keys, &decided.unit), Identity::New) {
             return Some(dead);
         }
-        if let Some(touched) = decided.unit.get(dead)
-            && let Some(side) = touched.state.sides.get_mut(endpoint)
-        {
-            side.forget_copy();
-            touched.is_dirty = true;
-        }
-        decided.unit.link(self.endpoint_id(endpoint), row.remote.clone(), None);
+        self.drop_copy(endpoint, dead, row.remote.clone(), &mut decided.unit);
         None
     }
 
@@ -272,14 +266,14 @@ impl Work<'_> {
             EventKind::Delete => self.has_spare(endpoint, record),
             EventKind::Upsert | EventKind::Undelete => is_new_link && self.is_spare(endpoint, row),
         };
-        let is_back = self.is_sent_back(endpoint, row, record, &decided.unit);
+        let Some(touched) = decided.unit.get(record) else {
+            return Err(SyncError::internal(self.hub.def.name.as_str(), "a record was not loaded"));
+        };
+        let is_back = self.is_sent_back(endpoint, row, &touched.state);
         if is_back && !row.points_nowhere && !self.is_whole(endpoint, row) && self.is_read_back(endpoint) {
             return self.look_at_returned(endpoint, row, record, &mut decided.unit);
         }
         let is_new_link = is_new_link || is_back;
-        let Some(touched) = decided.unit.get(record) else {
-            return Err(SyncError::internal(self.hub.def.name.as_str(), "a record was not loaded"));
-        };
         touched.is_dirty |= is_back && touched.state.come_back(endpoint);
         let is_new = touched.state.version == 0 && touched.state.lineage == 0;
         // What is missing for a while was shown before that for the last time.
@@ -315,12 +309,12 @@ impl Work<'_> {
     }
 
     /// Whether the endpoint itself makes a copy that had left its segment one of it again.
-    fn is_sent_back(&self, endpoint: usize, row: &Incoming, record: RecordId, unit: &Unit) -> bool {
-        let is_told = row.kind != EventKind::Delete;
-        let state = unit.peek(record).map(|touched| &touched.state);
-        let Some(state) = state.filter(|state| is_told && state.is_live()) else { return false };
+    fn is_sent_back(&self, endpoint: usize, row: &Incoming, state: &RecordState) -> bool {
         let is_left = |side: &&Side| matches!(side.link, Link::Left(_)) && side.sent.is_none();
         let Some(side) = state.side(endpoint).filter(is_left) else { return false };
+        if row.kind == EventKind::Delete || !state.is_live() {
+            return false;
+        }
         let shown = |field: usize| side.shadow(field).shown().cloned();
         let shows = |field: usize| row.values.get(field).cloned().flatten().or_else(|| shown(field));
         self.segment(endpoint, &shown) == Ok(Segment::Outside) && self.segment(endpoint, &shows) == Ok(Segment::Inside)

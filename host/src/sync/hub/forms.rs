@@ -192,15 +192,13 @@ impl Work<'_> {
             let remote = remote.to_vec();
             match found.remove(&remote) {
                 Some(row) => self.hear(endpoint, (record, attempts), &sent, row, &mut heard, &mut unit),
-                // What was deleted there while it was none of ours is made anew.
-                None if was_left && !self.is_among(endpoint, &remote, &letters) => {
-                    self.plan_again(endpoint, record, &mut unit);
-                    self.drop_copy(endpoint, record, remote, &mut unit);
-                }
                 None => {
                     self.plan_again(endpoint, record, &mut unit);
-                    if !self.is_among(endpoint, &remote, &letters) {
-                        heard.gone.push(remote);
+                    match self.is_among(endpoint, &remote, &letters) {
+                        true => {}
+                        // What was deleted there while it was none of ours is made anew.
+                        false if was_left => self.drop_copy(endpoint, record, remote, &mut unit),
+                        false => heard.gone.push(remote),
                     }
                 }
             }
@@ -216,7 +214,8 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn drop_copy(&self, endpoint: usize, record: RecordId, remote: Vec<u8>, unit: &mut Unit) {
+    /// The copy is no longer the record's.
+    pub fn drop_copy(&self, endpoint: usize, record: RecordId, remote: Vec<u8>, unit: &mut Unit) {
         if let Some(touched) = unit.get(record)
             && let Some(side) = touched.state.sides.get_mut(endpoint)
         {
@@ -237,9 +236,6 @@ impl Work<'_> {
         heard: &mut Heard,
         unit: &mut Unit,
     ) {
-        if sent.kind == SentKind::Unseen {
-            return self.hear_unseen(endpoint, (record, attempts), sent, row, heard, unit);
-        }
         let mut answer = Answer::of(sent, &row.values, &self.settled.rules);
         // A record is written as a whole: one field that shows what was asked tells that all of it arrived.
         let has_arrived = sent.kind == SentKind::Asked || !answer.ours.is_empty();
@@ -279,38 +275,15 @@ impl Work<'_> {
             };
             heard.replaced.push((record, lost.into_iter().map(shadow).collect()));
         }
+        if answer.doubtful.is_empty() {
+            return heard.later.push(row);
+        }
         let mut later = row.clone();
         for (field, ..) in &answer.doubtful {
             later.values.get_mut(*field).into_iter().for_each(|place| *place = None);
         }
         heard.later.push(later);
-        if !answer.doubtful.is_empty() {
-            heard.ask_again(attempts, record, row, answer);
-        }
-    }
-
-    /// What a record shows of a write that it did not show at first: what may be a form of it is asked about.
-    fn hear_unseen(
-        &self,
-        endpoint: usize,
-        (record, attempts): (RecordId, u32),
-        sent: &Sent,
-        row: Incoming,
-        heard: &mut Heard,
-        unit: &mut Unit,
-    ) {
-        let differs = |(field, sent): &(usize, Value)| {
-            let is_form = |shown: &&Value| *shown != sent && self.settled.rules.is_form(*field, shown, sent);
-            let shown = row.values.get(*field)?.as_ref().filter(is_form)?;
-            Some((*field, sent.clone(), shown.clone()))
-        };
-        let fields: Vec<Shows> = sent.patch.iter().filter_map(differs).collect();
-        if fields.is_empty() {
-            self.plan_again(endpoint, record, unit);
-            heard.later.push(row);
-        } else {
-            heard.ask_again(attempts, record, row, Answer { doubtful: fields, ..Answer::default() });
-        }
+        heard.ask_again(attempts, record, row, answer);
     }
 
     /// Somebody's values that asking for the endpoint's form has overwritten: it shows ours, and is given back what is agreed.

@@ -135,11 +135,14 @@ pub fn is_out(core: &Core, copies: &Copies, system: usize) -> bool {
 }
 
 /// Whether a system has to say about a unit what the others say.
-fn counts(core: &Core, unit: usize, system: usize) -> bool {
+fn counts(core: &Core, copies: &Copies, unit: usize, system: usize) -> bool {
     let (plan, fields) = (&core.plan, &core.plan.units[unit]);
     let owner = plan.fields[fields[0]].owner;
     let keeps_own = owner.is_some_and(|(owner, restores)| owner != system && restores == Restores::No);
-    plan.systems[system].writes && fields.iter().all(|field| plan.systems[system].has(*field)) && !keeps_own
+    plan.systems[system].writes
+        && fields.iter().all(|field| plan.systems[system].has(*field))
+        && !keeps_own
+        && !is_out(core, copies, system)
 }
 
 /// Copies whose references lead to different records. What leads to something that is gone says nothing, nor does what a system
@@ -160,8 +163,7 @@ fn pointing(core: &Core, record: i64, unit: usize, copies: &Copies, open: &Open,
         return;
     }
     let mut targets: Vec<(usize, Option<(usize, &Value)>)> = Vec::new();
-    let counts = |system: usize| counts(core, unit, system) && !is_out(core, copies, system);
-    for (system, _, values) in copies.iter().filter(|(system, ..)| counts(*system)) {
+    for (system, _, values) in copies.iter().filter(|(system, ..)| counts(core, copies, unit, *system)) {
         match &values[field] {
             Value::Int(key) => match core.systems[*system].get(*key) {
                 Some(target) if open.mentions(&target[serial]) => return,
@@ -205,7 +207,7 @@ fn differing(core: &Core, record: i64, unit: usize, copies: &Copies, found: &mut
     let fields = &plan.units[unit];
     let shown: Vec<(usize, Vec<Value>)> = copies
         .iter()
-        .filter(|(system, ..)| counts(core, unit, *system) && !is_out(core, copies, *system))
+        .filter(|(system, ..)| counts(core, copies, unit, *system))
         .map(|(system, _, values)| (*system, fields.iter().map(|field| values[*field].clone()).collect()))
         .collect();
     let Some((_, first)) = shown.first() else { return };

@@ -119,8 +119,10 @@ impl PageReader {
         let has_strayed = |values: &Values| core.ledger.has_strayed(core.ledger.class(values));
         let is_inside =
             |values: &Values| active.is_none_or(|field| values[field] != Value::Bool(false) && !has_strayed(values));
-        let known = table.live().filter(|(_, values)| is_inside(values)).count();
-        let is_blank = is_full && cursor.is_none() && std::mem::take(&mut table.is_blank) && known > 1;
+        let is_blank = is_full
+            && cursor.is_none()
+            && std::mem::take(&mut table.is_blank)
+            && table.live().filter(|(_, values)| is_inside(values)).count() > 1;
         let from_the_beginning = cursor.is_none();
         let conn = conn.clone();
         Ok(Self { conn, request, is_full, from_the_beginning, behind: place.0, place, is_blank, has_ended: false })
