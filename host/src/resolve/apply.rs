@@ -117,7 +117,7 @@ fn delete(state: &mut RecordState, event: &Event<'_>, rules: &Rules) -> Facts {
         // An earlier copy, which was made anew since.
         return facts;
     }
-    let was_ours = side.sent.as_ref().is_some_and(|sent| sent.kind == SentKind::Delete);
+    let was_ours = side.may_be_deleted(event.now);
     // Who does not show it may be behind those who did.
     let until = side.fenced_until.max(side.unsure_until);
     if until > event.now && !was_ours && rules.safety.has(Mechanism::CreateFence) {
@@ -130,7 +130,7 @@ fn delete(state: &mut RecordState, event: &Event<'_>, rules: &Rules) -> Facts {
     side.held.clear();
     side.delete_held = false;
     if was_ours {
-        side.sent = None;
+        (side.sent, side.late) = (None, None);
         side.fenced_until = event.now.saturating_add(rules.lag(event.endpoint));
         if state.is_live() {
             // It came back to life while the delete was under way: it is made anew.
@@ -417,7 +417,7 @@ fn see_written(side: &mut Side, event: &Event<'_>) -> bool {
 }
 
 /// Whether the endpoint seems to have lost the record and got it back with nothing but what was written last: at least half of what it
-/// showed before that is empty at once. Nobody has emptied that.
+/// showed before that is empty at once. Nobody has emptied that. A single field may well be emptied, but hardly just after a write.
 fn is_remade(state: &RecordState, event: &Event<'_>, rules: &Rules) -> bool {
     let remakes = rules.endpoints.get(event.endpoint).is_some_and(|rule| rule.remakes);
     let Some(side) = state.side(event.endpoint).filter(|_| remakes) else { return false };
@@ -428,7 +428,8 @@ fn is_remade(state: &RecordState, event: &Event<'_>, rules: &Rules) -> bool {
     let is_empty = |field: &usize| matches!(event.values.get(*field), Some(Some(value)) if value.is_null());
     let filled: Vec<usize> = (0..side.shadow.len()).filter(is_filled).collect();
     let emptied = filled.iter().filter(|field| is_empty(field)).count();
-    emptied >= 2 && emptied * 2 >= filled.len()
+    let is_just_written = || side.fences.iter().any(|fence| event.now < fence.until);
+    emptied * 2 >= filled.len() && (emptied >= 2 || (emptied == 1 && is_just_written()))
 }
 
 fn merge_all(

@@ -1,6 +1,6 @@
 //! When a field that endpoints set to values of their own, over and over, is left alone.
 
-use super::{Canon, Mechanism, Rules, Source};
+use super::{Canon, Mechanism, RecordState, Rules, Source};
 use crate::record::Value;
 
 /// How much a field may go back and forth. What another endpoint changes counts four if the value is one of the last four and
@@ -41,6 +41,18 @@ pub(super) fn resist(canon: &mut Canon, value: &Value, now: i64) {
         keep(canon, digest);
     }
     canon.resisted_at = now;
+}
+
+/// Whoever may decide has decided: what went back and forth before is over. Answers whether any of it was left alone.
+pub(super) fn forgive(state: &mut RecordState, members: &[usize]) -> bool {
+    let mut was_left_alone = false;
+    for canon in members.iter().filter_map(|field| state.canon.get(*field)) {
+        was_left_alone |= canon.quarantined;
+    }
+    for field in members.iter().filter(|_| was_left_alone) {
+        state.canon.get_mut(*field).into_iter().for_each(|canon| (canon.quarantined, canon.flips) = (false, 0));
+    }
+    was_left_alone
 }
 
 /// Puts the value that is about to be replaced among those that may come back.

@@ -10,10 +10,11 @@ pub(super) fn release(state: &mut RecordState, endpoint: usize, members: &[usize
     side.held.len() < before
 }
 
-/// Endpoints that show what is agreed now, because another came round to it: nobody has to decide about them any more.
-pub(super) fn release_agreeing(state: &mut RecordState, members: &[usize]) -> bool {
+/// Endpoints that show what is agreed now, because another came round to it: nobody has to decide about them any more. But for the one
+/// that somebody has to decide about just now: two sums may be the same by chance.
+pub(super) fn release_agreeing(state: &mut RecordState, members: &[usize], open: Option<usize>) -> bool {
     let mut released = false;
-    for endpoint in 0..state.sides.len() {
+    for endpoint in (0..state.sides.len()).filter(|endpoint| Some(*endpoint) != open) {
         let agrees = |field: &usize| state.seen(endpoint, *field) == state.value(*field);
         if members.iter().all(agrees) {
             released |= release(state, endpoint, members);

@@ -85,8 +85,11 @@ impl Why {
         Self { verdict, dispute, changes: Vec::new(), is_over: false }
     }
 
-    fn quarantine(&mut self, canon: &mut Canon) {
-        canon.quarantined = true;
+    /// A group moves together, so it is left alone together.
+    fn quarantine(&mut self, state: &mut RecordState, members: &[usize]) {
+        for field in members {
+            state.canon.get_mut(*field).into_iter().for_each(|canon| canon.quarantined = true);
+        }
         self.verdict = Verdict::Quarantined;
         self.is_over = true;
     }
@@ -161,7 +164,9 @@ pub fn merge_group(
         see(state, endpoint, &fields);
         return Merged::Agreed { settled: false };
     }
-    if definition.fields.iter().any(|field| state.canon.get(*field).is_some_and(|canon| canon.quarantined)) {
+    let is_owner = is_owners(definition, endpoint, rules);
+    let is_quarantined = |field: &usize| state.canon.get(*field).is_some_and(|canon| canon.quarantined);
+    if !is_owner && definition.fields.iter().any(is_quarantined) {
         see(state, endpoint, &fields);
         let why = Why::new(Verdict::Quarantined, dispute);
         return Merged::Decided { why, settled: false };
@@ -181,7 +186,7 @@ pub fn merge_group(
         Judged::Clear(Verdict::Taken) if statement.is_found => (Verdict::Won, Ruling::Incoming),
         Judged::Clear(verdict) => (verdict, Ruling::Incoming),
         // What others said before the owner was asked stands until the owner says something.
-        Judged::Collision if is_owners(definition, endpoint, rules) => (Verdict::Won, Ruling::Incoming),
+        Judged::Collision if is_owner => (Verdict::Won, Ruling::Incoming),
         // What it added to is still to be decided about: that cannot be told apart from what it adds now.
         Judged::Collision if definition.policy.adds_up() && holds(state, endpoint, &definition.fields) => {
             (Verdict::Held, Ruling::Manual)
@@ -192,9 +197,12 @@ pub fn merge_group(
             Some(ruling) => (verdict_of(&ruling), ruling),
         },
     };
-    let mut released = verdict.0 != Verdict::Held && release(state, endpoint, &definition.fields);
-    let why = carry_out(state, &definition.fields, &fields, statement, dispute, verdict, rules);
-    released |= release_agreeing(state, &definition.fields);
+    let is_open = verdict.0 == Verdict::Held;
+    let mut released = !is_open && release(state, endpoint, &definition.fields);
+    let why = carry_out(state, definition, &fields, statement, dispute, verdict, rules);
+    released |= release_agreeing(state, &definition.fields, is_open.then_some(endpoint));
+    // An owner's word settles what others insist on, as a person's would.
+    released |= is_owner && breaker::forgive(state, &definition.fields);
     Merged::Decided { why, settled: released && !is_held(state, &definition.fields) }
 }
 
@@ -209,7 +217,7 @@ fn overrule(
     rules: &Rules,
 ) -> Result<Why, Dispute> {
     if statement.is_remade && is_empty {
-        return Ok(not_allowed(state, fields, statement, dispute, Others::Restore, rules));
+        return Ok(not_allowed(state, (group, fields), statement, dispute, Others::Restore, rules));
     }
     let Some((owner, others)) = owned_by_another(state, group, statement.endpoint, fields, rules) else {
         return Err(dispute);
@@ -217,7 +225,7 @@ fn overrule(
     if others == Others::Restore {
         ask_owner(state, owner, fields, statement);
     }
-    Ok(not_allowed(state, fields, statement, dispute, others, rules))
+    Ok(not_allowed(state, (group, fields), statement, dispute, others, rules))
 }
 
 /// Whether all that is said is null by somebody who was never asked: a record that has no value there has said nothing against
@@ -313,7 +321,7 @@ fn ask_owner(state: &mut RecordState, owner: usize, fields: &[(usize, Value)], s
 
 fn not_allowed(
     state: &mut RecordState,
-    fields: &[(usize, Value)],
+    (group, fields): (&Group, &[(usize, Value)]),
     statement: &Statement<'_>,
     dispute: Dispute,
     others: Others,
@@ -324,6 +332,7 @@ fn not_allowed(
         Others::Ignore => Verdict::Ignored,
     };
     let mut why = Why::new(verdict, dispute);
+    let mut is_over = false;
     for (field, value) in fields {
         let agreed = state.value(*field).cloned();
         let shadow = match (others, agreed) {
@@ -335,9 +344,10 @@ fn not_allowed(
         }
         let Some(canon) = state.canon.get_mut(*field).filter(|_| others == Others::Restore) else { continue };
         breaker::resist(canon, value, statement.now);
-        if breaker::is_over(canon, rules) {
-            why.quarantine(canon);
-        }
+        is_over |= breaker::is_over(canon, rules);
+    }
+    if is_over {
+        why.quarantine(state, &group.fields);
     }
     why
 }
@@ -393,14 +403,14 @@ fn verdict_of(ruling: &Ruling) -> Verdict {
 
 fn carry_out(
     state: &mut RecordState,
-    members: &[usize],
+    group: &Group,
     fields: &[(usize, Value)],
     statement: &Statement<'_>,
     dispute: Dispute,
     (verdict, ruling): (Verdict, Ruling),
     rules: &Rules,
 ) -> Why {
-    let endpoint = statement.endpoint;
+    let (endpoint, members) = (statement.endpoint, &group.fields);
     see(state, endpoint, fields);
     let values: Vec<(usize, Value)> = match ruling {
         // What nobody has said anything about yet is no part of what wins.
@@ -420,6 +430,7 @@ fn carry_out(
         }
     };
     let mut why = Why::new(verdict, dispute);
+    let mut is_over = false;
     for (field, value) in values {
         let Some(canon) = state.canon.get_mut(field) else { continue };
         if canon.value.as_ref() == Some(&value) {
@@ -428,9 +439,7 @@ fn carry_out(
         let before = canon.value.clone();
         let is_first = state.lineage == 0 && canon.value.is_none();
         set(canon, value.clone(), Source::Endpoint(endpoint), statement);
-        if breaker::is_over(canon, rules) {
-            why.quarantine(canon);
-        }
+        is_over |= breaker::is_over(canon, rules);
         if is_first {
             canon.changed_at = 0;
         }
@@ -438,6 +447,9 @@ fn carry_out(
     }
     if !why.changes.is_empty() {
         state.version += 1;
+    }
+    if is_over && !is_owners(group, endpoint, rules) {
+        why.quarantine(state, members);
     }
     why
 }

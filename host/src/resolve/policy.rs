@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Mechanism, Rules, Source};
+use super::{Mechanism, Rules, Source, is_like};
 use crate::record::Value;
 
 /// How two values of a group are decided about.
@@ -186,6 +186,15 @@ fn items(value: &Value, separator: Option<&str>) -> Option<BTreeSet<String>> {
             Some(list.iter().map(serde_json::Value::to_string).collect())
         }
     }
+}
+
+/// Whether a system may show one set where it was given the other: some of the last items may be cut off, but of the first ones none
+/// is left out.
+pub fn is_cut_at_the_end(shown: &Value, given: &Value, separator: &str) -> bool {
+    let (Value::Text(shown), Value::Text(given)) = (shown, given) else { return true };
+    let items = |text: &str| -> Vec<Value> { text.split(separator).map(Value::text).collect() };
+    let (shown, given) = (items(shown), items(given));
+    shown.len() <= given.len() && shown.iter().zip(&given).all(|(shown, given)| is_like(shown, given))
 }
 
 fn write_items(items: &BTreeSet<&String>, separator: Option<&str>) -> Option<String> {

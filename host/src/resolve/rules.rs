@@ -1,5 +1,6 @@
 //! What the project says about an entity, in numbers.
 
+use super::policy::is_cut_at_the_end;
 use super::{Policy, Safety, is_like};
 use crate::record::Value;
 
@@ -91,7 +92,13 @@ impl Rules {
 
     /// Whether an endpoint may be showing a value of a field in a form of its own.
     pub fn is_form(&self, field: usize, shown: &Value, given: &Value) -> bool {
-        shown == given || (!self.exact.get(field).copied().unwrap_or(false) && is_like(shown, given))
+        let is_exact = || self.exact.get(field).copied().unwrap_or(false);
+        let policy = || self.groups.get(*self.group_of.get(field)?).map(|group| &group.policy);
+        let is_set_form = || match policy() {
+            Some(Policy::Set { separator: Some(separator) }) => is_cut_at_the_end(shown, given, separator),
+            _ => true,
+        };
+        shown == given || (!is_exact() && is_like(shown, given) && is_set_form())
     }
 
     /// Whose field it is.

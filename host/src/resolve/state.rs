@@ -220,6 +220,11 @@ impl Sent {
 }
 
 impl SentKind {
+    /// Whether it changes what is there, if it arrives.
+    pub fn is_write(self) -> bool {
+        matches!(self, Self::Create | Self::Update | Self::Delete)
+    }
+
     /// Whether what the record shows later says something about its form.
     pub fn is_question(self) -> bool {
         matches!(self, Self::Question | Self::Asked | Self::Unseen)
@@ -338,6 +343,11 @@ impl Side {
         self.sent.as_deref().into_iter().chain(self.still_late(now)).any(|made| made.kind == SentKind::Create)
     }
 
+    /// Whether what is missing may have been deleted by us: nobody has heard of it, or it came later than anybody waited.
+    pub fn may_be_deleted(&self, now: i64) -> bool {
+        self.sent.as_deref().into_iter().chain(self.still_late(now)).any(|sent| sent.kind == SentKind::Delete)
+    }
+
     /// Whether a value is our own write, which arrived after all. Written again meanwhile, or long ago, it is not.
     pub fn is_late(&self, field: usize, value: &Value, now: i64) -> bool {
         self.late_value(field, now) == Some(value)
@@ -346,6 +356,13 @@ impl Side {
     /// Whether the endpoint was asked if this value is its form of what was written.
     pub fn is_in_question(&self, field: usize, value: &Value) -> bool {
         self.sent.as_ref().is_some_and(|sent| sent.shown.iter().any(|(asked, shown)| *asked == field && shown == value))
+    }
+
+    /// Until when what a field shows may be from before our own write: what was there before it, or what somebody made of that
+    /// and it has overwritten.
+    pub fn fenced_until(&self, field: usize, now: i64) -> Option<i64> {
+        let hits = |fence: &&Fence| fence.field == field && now < fence.until;
+        self.fences.iter().filter(hits).map(|fence| fence.until).max()
     }
 
     /// Until when this value may be from before our own write; none if it is not.

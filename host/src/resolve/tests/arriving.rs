@@ -91,6 +91,14 @@ fn dates_and_references_have_no_form_of_an_endpoints_own() {
 }
 
 #[test]
+fn a_set_may_be_cut_at_its_end_only() {
+    let rules = rules(Policy::Set { separator: Some(";".into()) });
+    let is_form = |shown: &str| rules.is_form(0, &Value::text(shown), &Value::text("vip; old; east"));
+    assert!(["vip", "VIP;OLD;EAST", "vip; old; ea"].into_iter().all(is_form));
+    assert!(!["east", "old; east", "vip; old; east; new"].into_iter().any(is_form));
+}
+
+#[test]
 fn who_was_made_without_a_value_has_not_emptied_it() {
     let empty = |kind: Option<SentKind>, is_late: bool| {
         let mut lab = Lab::agreed(Policy::Manual);
@@ -130,4 +138,53 @@ fn what_a_late_write_did_not_have_is_counted_though_it_is_what_is_agreed() {
     };
     assert_eq!(counted(12), "Some(Int(17))");
     assert_eq!(counted(16), "Some(Int(16))", "that is our own write");
+}
+
+/// A sum that is the agreed one by chance answers nothing: what is asked about is not settled by the same event.
+#[test]
+fn what_is_added_to_an_open_question_stays_open() {
+    let mut lab = Lab::new(Policy::Counter);
+    let visits = |count: i64| [Some(Value::Int(count)), None, None];
+    lab.shows(0, EventKind::Upsert, &visits(7), None);
+    assert_eq!(lab.shows(1, EventKind::Upsert, &visits(3), None).verdicts[0].verdict, Verdict::Held);
+    let facts = lab.shows(1, EventKind::Upsert, &visits(7), None);
+    assert_eq!((facts.verdicts[0].verdict, facts.settled.as_slice()), (Verdict::Held, &[][..]));
+    assert!(lab.state.sides[1].is_held(0));
+}
+
+/// Others insist on a part of what somebody owns: all of it is left alone until the owner says something.
+#[test]
+fn an_owner_is_heard_though_others_are_left_alone() {
+    let mut lab = Lab::agreed(Policy::Manual);
+    lab.rules.groups[1].owner = Some((1, Others::Restore));
+    for _ in 0..5 {
+        lab.says(0, [None, Some("MINE"), None]);
+        lab.deliver(0);
+    }
+    assert!(lab.state.canon[1].quarantined && lab.state.canon[2].quarantined);
+    assert_eq!(lab.owed(0), Owed::Nothing);
+    assert_eq!(lab.says(1, [None, Some("B 2"), None]).settled, [1]);
+    assert_eq!(lab.text(1), "B 2");
+    assert_eq!((lab.owed(0), lab.owed(1)), (Owed::Update(vec![1]), Owed::Nothing));
+}
+
+/// Of a small record there is only one field to be empty: hardly anybody empties it just when another was written.
+#[test]
+fn a_single_field_is_empty_by_accident_just_after_an_upsert() {
+    let emptied = |fenced: bool| {
+        let mut lab = Lab::new(Policy::Manual);
+        lab.rules.endpoints[1].remakes = true;
+        let row = |name: &str, street: Option<&str>| {
+            [Some(Value::text(name)), Some(street.map_or(Value::Null, Value::text)), None]
+        };
+        lab.shows(0, EventKind::Upsert, &row("Ann", Some("A 1")), None);
+        lab.deliver(1);
+        lab.shows(0, EventKind::Upsert, &row("Anna", Some("A 1")), None);
+        lab.deliver(1);
+        let fence = Fence { field: 0, before: Value::text("Ann"), until: lab.now + 10 * SECOND };
+        lab.state.sides[1].fences.extend(fenced.then_some(fence));
+        lab.shows(1, EventKind::Upsert, &row("Anna", None), None).verdicts[0].verdict
+    };
+    assert_eq!(emptied(true), Verdict::Restored);
+    assert_eq!(emptied(false), Verdict::Taken);
 }

@@ -310,3 +310,19 @@ fn a_copy_that_leaves_is_deleted_once_nobody_needs_it() {
     lab.state.sides[0].link = Link::Gone([0].into());
     assert_eq!(owed(&lab), Owed::Nothing, "nobody else has the record");
 }
+
+/// A process that stood still deletes what had left its segment, after everybody else has given that up: nobody has deleted the record.
+#[test]
+fn a_late_delete_of_ours_is_nobodys() {
+    let mut lab = Lab::agreed(Policy::Manual);
+    let sent = |at| Sent { kind: SentKind::Delete, patch: Vec::new(), at, shown: Vec::new(), shown_at: None };
+    lab.state.sides[1].late = Some(Box::new(sent(lab.now)));
+    let before = lab.state.clone();
+    let facts = lab.deletes(1);
+    assert_eq!((facts.deleted, facts.is_touched), (None, true));
+    assert!(lab.state.is_live() && lab.state.sides[1].late.is_none() && !lab.state.sides[1].link.is_linked());
+    // After so long it is somebody else's.
+    lab.state = before;
+    lab.now += 30 * 24 * 3600 * SECOND;
+    assert_eq!(lab.deletes(1).deleted, Some(Deletion::Everywhere));
+}

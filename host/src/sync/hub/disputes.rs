@@ -7,7 +7,7 @@ use super::unit::Unit;
 use super::work::{Work, remote_text};
 use crate::record::Value;
 use crate::resolve::{Deletion, EventKind, Facts, Mechanism, Source, Verdict, Why};
-use crate::store::{ConflictChange, ConflictKind, ConflictState, NewConflict, RecordId};
+use crate::store::{ConflictKind, ConflictState, NewConflict, RecordId};
 use crate::sync::error::SyncError;
 
 impl Work<'_> {
@@ -36,24 +36,15 @@ impl Work<'_> {
                 _ => continue,
             };
             decided.held += u64::from(state == ConflictState::Open);
-            decided
-                .unit
-                .conflicts
-                .push(ConflictChange::Put(self.field_conflict(endpoint, row, record, why, kind, state)));
+            decided.unit.put_conflict(self.field_conflict(endpoint, row, record, why, kind, state));
         }
         self.renew_conflicts(endpoint, record, facts, decided);
         self.renew_deletes(record, facts, decided)?;
         if let Some(deletion @ (Deletion::Held | Deletion::EditWins | Deletion::DeleteWins)) = facts.deleted {
             let state = if deletion == Deletion::Held { ConflictState::Open } else { ConflictState::Decided };
             decided.held += u64::from(state == ConflictState::Open);
-            decided.unit.conflicts.push(ConflictChange::Put(self.delete_conflict(
-                endpoint,
-                row,
-                record,
-                deletion,
-                state,
-                &decided.unit,
-            )));
+            let conflict = self.delete_conflict(endpoint, row, record, deletion, state, &decided.unit);
+            decided.unit.put_conflict(conflict);
         }
         for group in &facts.settled {
             self.close_open(record, *group, &mut decided.unit)?;

@@ -198,7 +198,7 @@ impl Work<'_> {
                         true => {}
                         // What was deleted there while it was none of ours is made anew.
                         false if was_left => self.drop_copy(endpoint, record, remote, &mut unit),
-                        false => heard.gone.push(remote),
+                        false => heard.later.push(self.missing(remote)),
                     }
                 }
             }
@@ -207,7 +207,6 @@ impl Work<'_> {
         self.take_rows(endpoint, &heard.overwritten, letters, None).await?;
         self.note_overwritten(endpoint, &heard.replaced)?;
         self.take_rows(endpoint, &heard.later, Vec::new(), None).await?;
-        self.look_again(endpoint, &heard.gone).await?;
         for (attempts, again) in heard.again {
             self.ask(endpoint, again, attempts).await?;
         }
@@ -369,9 +368,8 @@ struct Heard {
     overwritten: Vec<Incoming>,
     /// Fields that show what the question wrote, and how.
     replaced: Vec<(RecordId, Vec<(usize, Shadow)>)>,
-    /// The same records as they are now.
+    /// The same records as they are now, or gone.
     later: Vec<Incoming>,
-    gone: Vec<Vec<u8>>,
     /// To be asked once more, by the number of attempts.
     again: BTreeMap<u32, Vec<Differing>>,
 }

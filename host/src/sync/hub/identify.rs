@@ -151,9 +151,10 @@ impl Work<'_> {
         let may_be_made = || state.side(endpoint).is_some_and(|side| side.may_be_made(self.now()));
         let is_somewhere = state.is_live() || state.sides.iter().any(|side| side.link.is_linked()) || may_be_made();
         Some(match state.side(endpoint).map(|side| &side.link) {
-            _ if !is_somewhere => Candidate::Dead,
-            // A second copy is not the first one come back.
+            // A second copy is not the first one come back, nor another record because the first one is gone: whoever was asked about it
+            // is asked still.
             _ if !state.is_live() && self.is_spare(endpoint, row) => Candidate::Taken,
+            _ if !is_somewhere => Candidate::Dead,
             Some(Link::None | Link::Gone(_)) | None => Candidate::Free,
             Some(_) => Candidate::Taken,
         })

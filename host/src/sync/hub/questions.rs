@@ -53,20 +53,23 @@ impl Work<'_> {
         facts: &Facts,
         unit: &mut Unit,
     ) -> Result<(), SyncError> {
-        if !self.disputed.contains(&record) {
+        if !self.disputed.contains(&record) && !unit.asks {
             return Ok(());
         }
-        let is_dead = unit.peek(record).is_some_and(|touched| !touched.state.is_live());
+        let state = unit.peek(record).map(|touched| &touched.state);
+        let is_dead = state.is_some_and(|state| !state.is_live());
         let is_linked = unit.has_linked(self.endpoint_id(endpoint), record);
         let name = &self.end(endpoint)?.name;
+        let holds = |group: &&Group| {
+            let sides = state.map(|state| state.sides.as_slice()).unwrap_or_default();
+            sides.iter().any(|side| group.fields.iter().any(|field| side.is_held(*field)))
+        };
+        let groups = &self.settled.rules.groups;
+        let held: Vec<&str> = groups.iter().filter(holds).map(|group| group.name.as_str()).collect();
         let is_forgotten = |open: &NewConflict| {
             // Who was to be decided about is gone: whatever it showed, it does not show any more.
-            let group = self.settled.rules.groups.iter().find(|group| group.name == open.subject);
-            let is_held = |group: &Group| {
-                let sides = unit.peek(record).map(|touched| touched.state.sides.as_slice()).unwrap_or_default();
-                sides.iter().any(|side| group.fields.iter().any(|field| side.is_held(*field)))
-            };
-            open.kind == ConflictKind::Field && group.is_some_and(|group| !is_held(group))
+            let is_group = groups.iter().any(|group| group.name == open.subject);
+            open.kind == ConflictKind::Field && is_group && !held.contains(&open.subject.as_str())
         };
         let is_moot = |open: &NewConflict| match facts.deleted {
             Some(_) if is_forgotten(open) => true,
@@ -76,10 +79,24 @@ impl Work<'_> {
             None if is_dead => kind == EventKind::Delete && open.kind == ConflictKind::Delete && open.subject == *name,
             None => (facts.revived || (is_linked && open.subject == *name)) && open.kind == ConflictKind::Delete,
         };
-        let open = self.open_conflicts(record)?.into_iter().filter(|open| is_moot(&open.conflict));
-        let moot: Vec<ConflictId> =
-            open.map(|open| open.id).filter(|id| !closed(unit).any(|known| known == *id)).collect();
-        unit.conflicts.extend(moot.into_iter().map(outdated));
+        self.end_open(record, unit, is_moot)
+    }
+
+    /// Ends what a person was to decide about a record, also what they were to be asked by this very unit.
+    fn end_open(
+        &self,
+        record: RecordId,
+        unit: &mut Unit,
+        is_over: impl Fn(&NewConflict) -> bool,
+    ) -> Result<(), SyncError> {
+        if unit.asks {
+            unit.drop_asked(|new| new.record == record && is_over(new));
+        }
+        for open in self.open_conflicts(record)? {
+            if is_over(&open.conflict) && !closed(unit).any(|id| id == open.id) {
+                unit.conflicts.push(outdated(open.id));
+            }
+        }
         Ok(())
     }
 
@@ -114,7 +131,7 @@ impl Work<'_> {
         }
         self.close_question(endpoint, &row.remote, &mut decided.unit);
         decided.held += 1;
-        decided.unit.conflicts.push(ConflictChange::Put(NewConflict {
+        decided.unit.put_conflict(NewConflict {
             sync: self.name().to_owned(),
             record,
             kind,
@@ -122,7 +139,7 @@ impl Work<'_> {
             subject,
             body,
             resolution: None,
-        }));
+        });
     }
 
     /// A conflict somebody has to decide about is told anew when what is agreed changes: nobody decides about what they have not seen.
@@ -163,10 +180,10 @@ impl Work<'_> {
                 let held = Why::new(Verdict::Held, dispute);
                 let conflict =
                     self.field_conflict(other, &row, record, &held, ConflictKind::Field, ConflictState::Open);
-                renewed.push(ConflictChange::Put(conflict));
+                renewed.push(conflict);
             }
         }
-        unit.conflicts.extend(renewed);
+        renewed.into_iter().for_each(|conflict| unit.put_conflict(conflict));
     }
 
     /// The same for a delete somebody has to decide about.
@@ -188,7 +205,7 @@ impl Work<'_> {
                 body.insert("values".to_owned(), values.clone());
             }
             let renewed = NewConflict { body: body.to_string(), ..open.conflict };
-            decided.unit.conflicts.push(ConflictChange::Put(renewed));
+            decided.unit.put_conflict(renewed);
         }
         Ok(())
     }
@@ -211,16 +228,11 @@ impl Work<'_> {
         Ok(self.run.store.conflicts(&filter)?)
     }
 
-    /// Ends the open conflict about a group of a record.
+    /// Ends the open conflicts about a group of a record.
     pub fn close_open(&self, record: RecordId, group: usize, unit: &mut Unit) -> Result<(), SyncError> {
         let Some(group) = self.settled.rules.groups.get(group) else { return Ok(()) };
-        for conflict in self.open_conflicts(record)? {
-            let is_it = conflict.conflict.kind == ConflictKind::Field && conflict.conflict.subject == group.name;
-            if is_it && !closed(unit).any(|id| id == conflict.id) {
-                unit.conflicts.push(outdated(conflict.id));
-            }
-        }
-        Ok(())
+        let is_about = |open: &NewConflict| matches!(open.kind, ConflictKind::Field | ConflictKind::Oscillation);
+        self.end_open(record, unit, |open| is_about(open) && open.subject == group.name)
     }
 
     /// What a person was asked about a remote record.
@@ -246,6 +258,10 @@ impl Work<'_> {
 
     /// The remote record is known, gone or another: nobody has to answer any more what was asked about it.
     pub fn close_question(&self, endpoint: usize, remote: &[u8], unit: &mut Unit) {
+        if unit.asks {
+            let subject = self.letter_text(endpoint, remote);
+            unit.drop_asked(|new| is_question(new.kind) && new.subject == subject);
+        }
         let Some(Conflict { id, .. }) = self.asked_about(endpoint, remote) else { return };
         if !closed(unit).any(|closed| closed == *id) {
             unit.conflicts.push(outdated(*id));

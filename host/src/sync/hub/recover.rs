@@ -11,10 +11,10 @@ use super::look_up::LookUp;
 use super::unit::Unit;
 use super::work::{Work, remote_text, remote_values};
 use crate::connector::Failure;
-use crate::record::{Field, Purpose, Row, Value};
+use crate::record::{Field, Purpose, Value};
 use crate::resolve::{EventKind, Life, Link, Mechanism, Normaliser, Sent, SentKind, Shadow};
 use crate::store::{
-    ConflictChange, ConflictKind, ConflictState, Intent, IntentState, NewConflict, NewDeadLetter, RecordId, RecordQuery,
+    ConflictKind, ConflictState, Intent, IntentState, NewConflict, NewDeadLetter, RecordId, RecordQuery,
 };
 use crate::sync::error::SyncError;
 
@@ -53,7 +53,6 @@ impl Work<'_> {
     /// Looks at remote records and takes in what they show; one that is not shown is gone. Answers how many are.
     pub async fn look_again(&mut self, endpoint: usize, remotes: &[Vec<u8>]) -> Result<usize, SyncError> {
         let (mut found, letters) = self.look_up_remotes(endpoint, remotes).await?;
-        let silent: Row = vec![None; self.settled.entity.len()].into();
         let mut gone = 0;
         let mut rows = Vec::with_capacity(remotes.len());
         for remote in remotes {
@@ -63,19 +62,24 @@ impl Work<'_> {
             }
             rows.push(found.remove(remote).unwrap_or_else(|| {
                 gone += 1;
-                Incoming {
-                    remote: remote.clone(),
-                    kind: EventKind::Delete,
-                    values: silent.clone(),
-                    at: None,
-                    adopt: None,
-                    has_waited: false,
-                    points_nowhere: false,
-                }
+                self.missing(remote.clone())
             }));
         }
         self.take_rows(endpoint, &rows, letters, None).await?;
         Ok(gone)
+    }
+
+    /// A record that was looked for and is not there.
+    pub fn missing(&self, remote: Vec<u8>) -> Incoming {
+        Incoming {
+            remote,
+            kind: EventKind::Delete,
+            values: vec![None; self.settled.entity.len()].into(),
+            at: None,
+            adopt: None,
+            has_waited: false,
+            points_nowhere: false,
+        }
     }
 
     /// Whether a record is there and cannot be understood.
@@ -126,7 +130,7 @@ impl Work<'_> {
             // The guard counts what is going to be deleted.
             let action = if touched.state.life == Life::Live { Action::Update } else { Action::Delete };
             let row = self.intent(IntentState::Planned, self.now(), 0, action);
-            side.late = side.sent.take().filter(|sent| matches!(sent.kind, SentKind::Create | SentKind::Update));
+            side.late = side.sent.take().filter(|sent| sent.kind.is_write());
             touched.is_dirty = true;
             unit.intents.insert((record, endpoint), row);
         }
@@ -414,7 +418,7 @@ impl Work<'_> {
             "reason": "nobody answered whether this record was made there",
         });
         unit.intents.insert((record, endpoint), row);
-        unit.conflicts.push(ConflictChange::Put(NewConflict {
+        unit.put_conflict(NewConflict {
             sync: self.name().to_owned(),
             record,
             kind: ConflictKind::Match,
@@ -422,7 +426,7 @@ impl Work<'_> {
             subject: end.name.clone(),
             body: body.to_string(),
             resolution: None,
-        }));
+        });
     }
 
     /// Writes that were refused because the record is no longer as it was, or is there already.

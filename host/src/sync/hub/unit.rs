@@ -7,8 +7,8 @@ use super::by_record::{ByCopy, ByRecord};
 use super::identify::Matched;
 use crate::resolve::RecordState;
 use crate::store::{
-    ConflictChange, EndpointId, EndpointUpdate, EventChange, IntentRow, KeyDigest, MatchKey, NewDeadLetter, NewLineage,
-    RecordId,
+    ConflictChange, ConflictState, EndpointId, EndpointUpdate, EventChange, IntentRow, KeyDigest, MatchKey,
+    NewConflict, NewDeadLetter, NewLineage, RecordId,
 };
 
 /// Records that are decided about together, and everything that becomes durable with them.
@@ -24,6 +24,8 @@ pub(super) struct Unit {
     pub keys: HashMap<MatchKey, Vec<RecordId>>,
     pub events: Vec<EventChange>,
     pub conflicts: Vec<ConflictChange>,
+    /// Whether any of them asks a person.
+    pub asks: bool,
     pub endpoints: Vec<EndpointUpdate>,
     pub letters: Vec<NewDeadLetter>,
     pub written_keys: Vec<KeyDigest>,
@@ -90,6 +92,21 @@ impl Unit {
     /// Whether the record has a copy at this endpoint that it did not have before.
     pub fn has_linked(&self, endpoint: EndpointId, record: RecordId) -> bool {
         self.links.get(&endpoint).into_iter().flat_map(BTreeMap::values).any(|linked| *linked == Some(record))
+    }
+
+    /// Notes a conflict, which a person may be asked about.
+    pub fn put_conflict(&mut self, conflict: NewConflict) {
+        self.asks |= conflict.state == ConflictState::Open;
+        self.conflicts.push(ConflictChange::Put(conflict));
+    }
+
+    /// Nobody is asked after all.
+    pub fn drop_asked(&mut self, is_over: impl Fn(&NewConflict) -> bool) {
+        let is_asked = |change: &ConflictChange| match change {
+            ConflictChange::Put(new) => new.state == ConflictState::Open && is_over(new),
+            ConflictChange::Close { .. } => false,
+        };
+        self.conflicts.retain(|change| !is_asked(change));
     }
 
     pub fn is_empty(&self) -> bool {
