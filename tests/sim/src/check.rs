@@ -5,23 +5,26 @@ mod clocks;
 mod equal;
 mod finish;
 mod lost;
+mod reborn;
 mod sums;
 mod termination;
 
 use std::collections::{BTreeSet, HashSet};
 use std::ops::RangeInclusive;
 
-use lockstep::project::{DeleteConflict, HubDeletes, OnExit};
+use lockstep::project::{HubDeletes, OnExit};
 use lockstep::record::Value;
 use serde_json::json;
 
 use crate::desk::Decided;
 use crate::field::{Kind, email_key};
 use crate::ledger::{Author, Change, Tokens};
-use crate::plan::{Decides, HOUR, MINUTE, Restores};
+use crate::plan::{Decides, MINUTE, Restores};
 use crate::system::Values;
 use crate::view::View;
 use crate::world::Core;
+
+use reborn::{is_delete_of, reborn_fairly};
 
 pub use finish::{finish, is_settled};
 
@@ -36,13 +39,13 @@ pub fn on_write(
     patch: &[(usize, Value)],
 ) {
     // A process that stood still inside a call, while another took over, does what the call was for: nobody can stop that.
-    let is_outdated = process < core.ledger.run;
+    let is_outdated = process < core.ledger.run();
     match (before, after) {
         (None, Some(after)) => {
             if !is_outdated {
                 one_record_only(core, system, key, after);
             }
-            reborn_fairly(core, system, after);
+            reborn_fairly(core, process, system, after);
             nothing_invented(core, (system, key), after, after, patch);
         }
         (Some(before), Some(after)) => {
@@ -90,114 +93,6 @@ fn one_record_only(core: &mut Core, system: usize, key: i64, after: &Values) {
             format!("{name}: {:?} was made as {key} though {twin} is there", after[serial]),
         );
     }
-}
-
-/// Invariant 4: what was deleted in a system comes back only for a reason.
-fn reborn_fairly(core: &mut Core, system: usize, after: &Values) {
-    let serial = core.plan.serial();
-    let of_this = |values: &Option<Values>| values.as_ref().is_some_and(|values| values[serial] == after[serial]);
-    let changes = &core.ledger.changes;
-    let gone = changes.iter().rev().find(|change| change.system == system && of_this(&change.before));
-    let Some(gone) = gone.filter(|change| change.after.is_none()) else { return };
-    let class = core.ledger.class(after);
-    let deletes: Vec<&Change> = changes.iter().filter(|c| is_delete_of(core, c, class)).collect();
-    let Some(deletion) = deletes.last() else { return };
-    if core.is_forgotten(deletion.at) || core.may_be_out(system, class) {
-        return;
-    }
-    // Of a later delete elsewhere nobody may have heard yet.
-    let is_fair =
-        has_objection(core, class, deletion) || (gone.author == Author::User && has_objection(core, class, gone));
-    // What can only be upserted may have been deleted since we looked.
-    let is_raced = !core.plan.systems[system].conditional && gone.at + race_window(core, system) > core.now;
-    if !is_fair && !is_raced && !core.is_hand_decided(class) && !has_fixed_copy(core, class) {
-        let (name, at) = (core.plan.systems[system].name, crate::trace::time(gone.at));
-        core.fail("4 no resurrection", format!("{name}: {:?} was deleted at {at} and made again", after[serial]));
-    }
-}
-
-/// Whether a user did something with a record that a delete does not undo: changed it without the deleter's having seen that, where edits
-/// count more; made it, wherever they do not. A delete of one of two copies takes nothing with it.
-fn has_objection(core: &Core, class: usize, deletion: &Change) -> bool {
-    let edits_count = core.plan.def.delete_conflict == DeleteConflict::EditWins;
-    let is_of_class = |values: &Values| core.ledger.class(values) == class;
-    let others = core.systems[deletion.system].records.iter().filter(|(key, _)| **key != deletion.key);
-    let mut others = others.filter_map(|(_, versions)| versions.iter().rfind(|version| version.since <= deletion.at));
-    if others.any(|version| version.values.as_ref().is_some_and(is_of_class)) {
-        return true;
-    }
-    core.ledger.changes.iter().any(|change| {
-        let is_unseen =
-            change.at >= deletion.at || (change.system != deletion.system && !seen_by(core, change, deletion));
-        let is_objection = change.author == Author::User && is_unseen && (edits_count || change.before.is_none());
-        is_objection && change.after.as_ref().is_some_and(is_of_class)
-    })
-}
-
-/// Whether the record is where the hub may not delete it, as far as it knows, and edits count more than deletes.
-fn has_fixed_copy(core: &Core, class: usize) -> bool {
-    let is_fixed = |system: usize| !core.plan.systems[system].writes;
-    let fixed = (0..core.systems.len()).filter(|system| is_fixed(*system));
-    let is_there = |system: usize| core.systems[system].live().any(|(_, values)| core.ledger.class(values) == class);
-    // Of a delete there that was just made it may not have heard.
-    let was_there =
-        core.ledger.changes.iter().any(|change| {
-            is_fixed(change.system) && is_delete_of(core, change, class) && change.at + 12 * HOUR > core.now
-        });
-    (was_there || fixed.into_iter().any(is_there)) && core.plan.def.delete_conflict == DeleteConflict::EditWins
-}
-
-fn is_delete_of(core: &Core, change: &Change, class: usize) -> bool {
-    change.author == Author::User
-        && change.after.is_none()
-        && change.before.as_ref().is_some_and(|values| core.ledger.class(values) == class)
-}
-
-/// Whether whoever deleted a record had seen this change of it.
-fn seen_by(core: &Core, change: &Change, deletion: &Change) -> bool {
-    let (Some(after), Some(last)) = (&change.after, &deletion.before) else { return false };
-    (0..core.plan.units.len()).all(|unit| {
-        let field = core.plan.units[unit][0];
-        if core.plan.fields[field].kind == Kind::Boss {
-            let is_same = core.target(change.system, &after[field]) == core.target(deletion.system, &last[field]);
-            return is_same || (change.at + 12 * HOUR < deletion.at && !points_elsewhere(core, deletion, field));
-        }
-        let (wrote, saw) = (core.ledger.unit_tokens(unit, after), core.ledger.unit_tokens(unit, last));
-        // Of what was made twice, who spells it otherwise has not seen the other's: nobody has said that it is the same.
-        let is_spelled = wrote == saw && core.plan.units[unit].iter().any(|at| after[*at] != last[*at]);
-        if is_spelled && is_twin(core, deletion) {
-            return false;
-        }
-        match core.ledger.is_traced(unit) && !core.ledger.is_ambiguous(unit, &wrote) {
-            true => core.ledger.had_seen(unit, &saw, &wrote),
-            // Counters and sets do not tell: what is long ago was seen, unless somebody still has to decide about it.
-            false => change.at + 12 * HOUR < deletion.at && !is_disputed(core, unit, last),
-        }
-    })
-}
-
-/// Whether users made what was deleted there, and not the hub.
-fn is_twin(core: &Core, deletion: &Change) -> bool {
-    let of_it = |change: &&Change| change.system == deletion.system && change.key == deletion.key;
-    let mut births = core.ledger.changes.iter().filter(of_it).filter(|change| change.before.is_none());
-    births.any(|birth| birth.author == Author::User)
-}
-
-/// Whether somebody shows something else.
-fn is_disputed(core: &Core, unit: usize, last: &Values) -> bool {
-    let class = core.ledger.class(last);
-    let copies = core.systems.iter().flat_map(crate::system::System::live);
-    let mut copies = copies.filter(|(_, copy)| core.ledger.class(copy) == class);
-    let is_plain = |field: &&usize| core.plan.fields[**field].kind != Kind::Boss;
-    copies.any(|(_, copy)| core.plan.units[unit].iter().filter(is_plain).any(|field| copy[*field] != last[*field]))
-}
-
-/// Whether somebody's copy points to another record than the one that was deleted did.
-fn points_elsewhere(core: &Core, deletion: &Change, field: usize) -> bool {
-    let Some(last) = &deletion.before else { return false };
-    let (class, target) = (core.ledger.class(last), core.target(deletion.system, &last[field]));
-    let mut copies = (0..core.systems.len()).flat_map(|at| core.systems[at].live().map(move |copy| (at, copy)));
-    copies.any(|(at, (_, copy))| core.ledger.class(copy) == class && core.target(at, &copy[field]) != target)
 }
 
 /// Invariants 13 and 14: every value the hub writes is one that a user gave this record, and nothing is null that nobody nulled.
@@ -443,10 +338,9 @@ fn is_serial(text: &str) -> bool {
     text.strip_prefix('S').is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// After a run: invariant 5 about many deletes at once. Answers whether it needed approval.
-pub fn after_run(core: &mut Core, approved: bool) -> bool {
-    let mut needed = false;
-    let (run, guard) = (core.ledger.run, core.plan.def.guard);
+/// After a run: invariant 5 about many deletes at once. Takes out of the systems with an approval those that needed it.
+pub fn after_run(core: &mut Core, approved: &mut BTreeSet<usize>) {
+    let (run, guard) = (core.ledger.run(), core.plan.def.guard);
     for system in 0..core.systems.len() {
         let is_ours = |change: &&Change| {
             change.run == run && change.system == system && change.author != Author::User && change.after.is_none()
@@ -456,13 +350,11 @@ pub fn after_run(core: &mut Core, approved: bool) -> bool {
         let is_here = |change: &&Change| change.system == system && change.before.is_none();
         let known = core.ledger.changes.iter().filter(is_here).map(|change| change.key).collect::<BTreeSet<_>>().len();
         let allowed = guard.deletes_max(known as u64);
-        needed |= deletes as u64 > allowed;
-        if deletes as u64 > allowed && !approved {
+        if deletes as u64 > allowed && !approved.remove(&system) {
             let name = core.plan.systems[system].name;
             core.fail("5 guard", format!("{name}: one run deleted {deletes} records; {allowed} pass without approval"));
         }
     }
-    needed
 }
 
 impl Core {

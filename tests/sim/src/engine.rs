@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use lockstep::connector::{PageLimits, Sink, Source};
-use lockstep::error::Explain as _;
+use lockstep::error::{Explain as _, codes};
 use lockstep::store::{HubStore, PluginUse, SqliteStore};
 use lockstep::sync::{Hub, HubEnd, HubOptions, HubRun, Interrupt, Parent, Silent, SyncError, run_hub};
 
@@ -116,7 +116,12 @@ impl Engine for Production {
 }
 
 fn ended(report: Result<lockstep::sync::HubReport, SyncError>) -> Ended {
-    let error = |error: &SyncError| (format!("{}: {error}", error.code().id), matches!(error, SyncError::Internal(..)));
+    // A system may fail and another process may take over: whatever else ends a run is our doing.
+    let is_fair = |error: &SyncError| {
+        matches!(error, SyncError::Connector { .. } | SyncError::Exhausted { .. })
+            || error.code().id == codes::STATE_FENCED.id
+    };
+    let error = |error: &SyncError| (format!("{}: {error}", error.code().id), !is_fair(error));
     match report {
         Ok(report) => {
             let error = report.error.as_ref().map(error);

@@ -88,8 +88,8 @@ pub struct Ledger {
     /// When each of them had to put it right.
     pub insisted: BTreeMap<(usize, i64, usize), Vec<i64>>,
     pub fought_over: BTreeSet<(usize, usize)>,
-    /// The serials the hub has made records of, which are there, by system.
-    pub run: u32,
+    /// When each run began.
+    pub began: Vec<i64>,
 }
 
 /// Who is who: serials that belong to one record, as far as anybody can tell.
@@ -143,7 +143,7 @@ impl Ledger {
             bots: BTreeMap::new(),
             insisted: BTreeMap::new(),
             fought_over: BTreeSet::new(),
-            run: 0,
+            began: Vec::new(),
         }
     }
 
@@ -217,7 +217,7 @@ impl Ledger {
                 self.writes.push(Write { at, system, key, class, unit, tokens, values, before, change });
             }
         }
-        let run = self.run;
+        let run = self.run();
         self.changes.push(Change { at, system, key, author: Author::User, before, after, run });
     }
 
@@ -310,7 +310,7 @@ impl Ledger {
         if let Some(after) = &after {
             self.learn_class(after);
         }
-        let run = self.run;
+        let run = self.run();
         self.changes.push(Change { at, system, key, author: Author::Hub(process), before, after, run });
     }
 
@@ -341,6 +341,11 @@ impl Ledger {
         let class = self.class(after);
         let values = self.unit_values(unit, after);
         self.known.insert((class, unit, values));
+    }
+
+    /// The number of the latest run.
+    pub fn run(&self) -> u32 {
+        self.began.len() as u32
     }
 
     /// Whether a record's unit ever had these values through a user.

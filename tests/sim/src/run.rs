@@ -1,5 +1,6 @@
 //! One seed from its first second to its verdict.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::chance::Chance;
@@ -53,7 +54,8 @@ struct Story {
     chance: Chance,
     zombie: Option<Process<Ended>>,
     desk: Desk,
-    has_approved: bool,
+    /// Systems that may delete more than usual, once.
+    approved: BTreeSet<usize>,
 }
 
 impl Story {
@@ -65,7 +67,7 @@ impl Story {
             chance: Chance::new(plan.options.seed, "story"),
             zombie: None,
             desk: Desk::new(plan.options.seed),
-            has_approved: false,
+            approved: BTreeSet::new(),
         }
     }
 
@@ -111,9 +113,10 @@ impl Story {
     fn one_run(&mut self, die_at: u64, pause_at: u64) -> Option<Ended> {
         let number = {
             let mut core = self.sim.core();
-            core.ledger.run += 1;
+            let now = core.now;
+            core.ledger.began.push(now);
             core.calls = 0;
-            let (now, run) = (core.now, core.ledger.run);
+            let run = core.ledger.run();
             core.trace.event(now, "run", &[i64::from(run)], || format!("process {run} begins"));
             run
         };
@@ -123,9 +126,7 @@ impl Story {
         let stop = process.drive();
         let ended = self.after(number, stop, process);
         // What was approved may have to wait until its system can be reached.
-        if check::after_run(&mut self.sim.core(), self.has_approved) {
-            self.has_approved = false;
-        }
+        check::after_run(&mut self.sim.core(), &mut self.approved);
         ended
     }
 
@@ -179,7 +180,9 @@ impl Story {
         let view = if decided.is_empty() { View::default() } else { self.engine.view(&self.plan) };
         let mut core = self.sim.core();
         for decided in &decided {
-            self.has_approved |= *decided == Decided::Hold;
+            if *decided == Decided::Hold {
+                self.approved.extend(0..self.plan.systems.len());
+            }
             check::after_decision(&mut core, &view, decided);
         }
         for complaint in std::mem::take(&mut self.desk.complaints) {
@@ -246,7 +249,7 @@ impl Story {
             hash: core.trace.hash(),
             coverage: core.cover.clone(),
             lines: core.trace.all(),
-            runs: core.ledger.run,
+            runs: core.ledger.run(),
             edits,
             writes: core.ledger.changes.len() - edits,
             plan: self.plan.clone(),

@@ -67,6 +67,22 @@ const FOUND: &[(u64, u64, u64, usize, u64)] = &[
     (14300, 1, 0x20_2030_0000_0000, 3, 20),
     // What a person had to decide about was deleted with the copy that left.
     (1870, 1, 0x20_0000_8000_0000, 2, 13),
+    // What a list that is behind shows of a copy that was just looked for in vain was taken for an edit.
+    (7976, 7, 0x20_c511_90e3_03c7, 4, 27),
+    // A second copy, which a person had been asked about, outlived its record and brought it back.
+    (9223, 7, 0x1048_2000_0001, 2, 116),
+    // A question that was asked and settled by the same event ended every later run.
+    (8281, 7, 0x2_4810_3102_13a5, 3, 95),
+    // An edit that our write had replaced unseen was shown after it by a list that is behind.
+    (930, 7, 0x10_ee10_c106_0295, 2, 114),
+    // The owner of a field that was left alone was not heard.
+    (2996, 5, 0x4_3800_0528_0750, 4, 116),
+    // A small record that was made anew in parts was emptied everywhere.
+    (6851, 3, 0x498_c080_0013, 2, 17),
+    // A process that had stood still deleted what had left its segment: nobody had deleted the record.
+    (22648, 7, 0x24_160c_3408_20c1, 2, 38),
+    // What somebody took out of a set was taken for a form of it.
+    (21125, 5, 0x24_4654_d804_c9a1, 4, 113),
 ];
 
 fn check(first: u64, last: u64, quirks: Quirks) {

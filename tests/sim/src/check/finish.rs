@@ -3,7 +3,8 @@
 use lockstep::project::HubDeletes;
 
 use super::equal::{Open, differences, is_out, records};
-use super::{clocks, has_fixed_copy, has_objection, is_delete_of, lost, sums, termination};
+use super::reborn::{has_fixed_copy, has_objection, is_delete_of};
+use super::{clocks, lost, sums, termination};
 use crate::connect::BATCH_REFUSED;
 use crate::field::has_poison;
 use crate::ledger::Change;

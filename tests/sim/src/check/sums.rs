@@ -7,6 +7,7 @@ use lockstep::record::Value;
 use super::equal::Open;
 use crate::field::{Kind, items};
 use crate::ledger::{Author, Change};
+use crate::system::Values;
 use crate::view::View;
 use crate::world::Core;
 
@@ -35,7 +36,10 @@ fn check(core: &Core, view: &View, field: usize, class: usize, changes: &[&Chang
     // Of what a person has said that it is two, each has its own count; and a person may say what the count is.
     let is_decided = core.is_parted(class) || core.is_hand_decided(class);
     let is_out = core.plan.segment.is_some_and(|system| core.may_be_out(system, class));
-    if inserts != 1 || deletes > 0 || !all_have_it || is_decided || is_out {
+    // Two copies in one system have each a count of their own; whether they may be there is said elsewhere.
+    let is_class = |(_, values): &(i64, &Values)| core.ledger.class(values) == class;
+    let is_double = core.systems.iter().any(|system| system.live().filter(is_class).count() > 1);
+    if inserts != 1 || deletes > 0 || !all_have_it || is_decided || is_out || is_double {
         return;
     }
     let open = Open::of(view);
@@ -55,7 +59,7 @@ fn check(core: &Core, view: &View, field: usize, class: usize, changes: &[&Chang
 }
 
 fn counter(core: &Core, field: usize, class: usize, changes: &[&Change], count: i64) -> Option<String> {
-    let number = |values: &Option<crate::system::Values>| match values.as_ref().map(|values| &values[field]) {
+    let number = |values: &Option<Values>| match values.as_ref().map(|values| &values[field]) {
         Some(Value::Int(count)) => *count,
         _ => 0,
     };
@@ -113,6 +117,6 @@ fn taken_back(core: &Core, field: usize, changes: &[&Change]) -> BTreeSet<String
     found
 }
 
-fn items_of(values: &Option<crate::system::Values>, field: usize) -> BTreeSet<String> {
+fn items_of(values: &Option<Values>, field: usize) -> BTreeSet<String> {
     values.iter().flat_map(|values| items(&values[field])).map(str::to_owned).collect()
 }

@@ -93,6 +93,8 @@ pub struct PageReader {
     /// Where it began, and where it is.
     behind: i64,
     place: (i64, i64),
+    /// How far everything was shown when it began: what appears later on a page before may have been passed by.
+    horizon: i64,
     is_blank: bool,
     has_ended: bool,
 }
@@ -124,8 +126,18 @@ impl PageReader {
             && std::mem::take(&mut table.is_blank)
             && table.live().filter(|(_, values)| is_inside(values)).count() > 1;
         let from_the_beginning = cursor.is_none();
-        let conn = conn.clone();
-        Ok(Self { conn, request, is_full, from_the_beginning, behind: place.0, place, is_blank, has_ended: false })
+        let (conn, horizon) = (conn.clone(), table.horizon(core.now));
+        Ok(Self {
+            conn,
+            request,
+            is_full,
+            from_the_beginning,
+            behind: place.0,
+            place,
+            horizon,
+            is_blank,
+            has_ended: false,
+        })
     }
 
     fn op(&self) -> Op {
@@ -165,7 +177,7 @@ impl PageReader {
         marks.extend(self.is_blank.then_some(Mark::Blank));
         marks.extend(is_partial_scan.then_some(Mark::Incomplete));
         let status = self.status(is_last, profile.complete || is_calm);
-        let next_cursor = Opaque(self.cursor(table, is_last, now).write());
+        let next_cursor = Opaque(self.cursor(table, is_last).write());
         marks.into_iter().for_each(|mark| core.hit(mark, op));
         let keys: Vec<i64> = shown.iter().map(|shown| shown.key).collect();
         core.trace.event(now, "page", &[system as i64, op as i64, keys.len() as i64, keys.iter().sum()], || {
@@ -189,6 +201,13 @@ impl PageReader {
             shown.push(again);
             marks.push(Mark::Duplicate);
         }
+        if profile.duplicates && !self.is_full && !profile.partial && chance.permille(200) && !is_calm {
+            let at = chance.index(shown.len().max(1));
+            if let Some(earlier) = shown.get(at).and_then(|shown| table.earlier(shown, self.behind)) {
+                shown.insert(at, earlier);
+                marks.push(Mark::Duplicate);
+            }
+        }
         if profile.shuffled && shown.len() > 1 && !is_calm {
             for at in (1..shown.len()).rev() {
                 shown.swap(at, chance.index(at + 1));
@@ -208,13 +227,13 @@ impl PageReader {
         }
     }
 
-    fn cursor(&self, table: &System, is_last: bool, now: i64) -> Cursor {
+    fn cursor(&self, table: &System, is_last: bool) -> Cursor {
         let epoch = table.epoch;
         if self.is_full {
             let key = if is_last { i64::MAX } else { self.place.1 };
             return Cursor { epoch, is_full: true, position: 0, key };
         }
-        let (position, key) = table.resume(self.place, now);
+        let (position, key) = self.place.min((self.horizon, i64::MAX));
         Cursor { epoch, is_full: false, position, key }
     }
 }

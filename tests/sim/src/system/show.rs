@@ -116,6 +116,16 @@ impl System {
         Some(Shown { place, ..shown })
     }
 
+    /// What a log that keeps every change, and hides none, tells of a record before what is shown; none if that was told already.
+    pub fn earlier(&self, shown: &Shown, behind: i64) -> Option<Shown> {
+        let profile = self.profile();
+        let is_told_in_order = profile.position == Position::Log && profile.lag == 0 && !profile.shuffled;
+        let at = shown.at.checked_sub(1).filter(|_| is_told_in_order)?;
+        let version = self.records.get(&shown.key)?.get(at).filter(|version| version.position > behind)?;
+        let values = version.values.clone()?;
+        Some(Shown { version: version.clone(), place: shown.place, values, at, is_undelete: false, ..*shown })
+    }
+
     /// Where an incremental reading begins.
     pub fn begin(&self, cursor: Option<Cursor>, lookback: i64) -> (i64, i64) {
         let Some(cursor) = cursor else { return (i64::MIN, i64::MIN) };
@@ -125,12 +135,6 @@ impl System {
             Position::Times if lookback > 0 => (cursor.position.saturating_sub(lookback), i64::MAX),
             _ => (cursor.position, cursor.key),
         }
-    }
-
-    /// Where the next incremental reading is to begin if this one has come this far.
-    pub fn resume(&self, reached: (i64, i64), now: i64) -> (i64, i64) {
-        let horizon = (self.horizon(now), i64::MAX);
-        reached.min(horizon)
     }
 
     /// Everything as somebody who searches sees it.
