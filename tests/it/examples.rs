@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use lockstep_test_servers::{Cap, Couch, Postgres, Salesforce, Soap};
+use lockstep_test_servers::{Cap, Couch, Mariadb, Postgres, Salesforce, Soap};
 use tempfile::TempDir;
 
 /// A copy of an example.
@@ -136,6 +136,33 @@ fn postgres_to_postgres_keeps_its_promises() {
     shop.psql("UPDATE customers SET credit = 1.50, updated_at = now() WHERE id = 1");
     contains(&example.lockstep("run customers", 0), "customers: 1 read, 1 written");
     assert_eq!(warehouse.psql("SELECT credit FROM customers WHERE id = 1"), "1.50");
+}
+
+#[test]
+fn customer_hub_keeps_its_promises() {
+    let (shop, crm) = (Mariadb::start(), Postgres::start());
+    let mut example = Example::copy("customer-hub");
+    shop.sql(&std::fs::read_to_string(example.path("shop.sql")).unwrap());
+    crm.psql(&std::fs::read_to_string(example.path("crm.sql")).unwrap());
+    example.secrets = vec![("SHOP_URL", shop.url()), ("CRM_URL", crm.url())];
+    contains(&example.lockstep("check --online", 0), "signups.jsonl");
+    let plan = example.lockstep("plan customer", 0);
+    contains(&plan, "Ada Lovelace");
+    contains(&example.lockstep("run", 0), "customer:");
+    let in_shop = || shop.sql("SELECT concat_ws('|', email, name, credit) FROM customers ORDER BY email");
+    let in_crm = || crm.psql("SELECT lower(email), full_name, credit_limit FROM contacts ORDER BY lower(email)");
+    let all = "ada@example.com|Ada Lovelace|1500.00\ngrace@example.com|Grace Hopper\n\
+        konrad@example.com|Konrad Zuse|250.00\nlinus@example.com|Linus";
+    assert_eq!(in_shop().trim_end(), all);
+    assert_eq!(in_crm().trim_end().replace("|\n", "\n").trim_end_matches('|'), all);
+    contains(&example.lockstep("why customer ada@example.com.name", 0), "Ada King");
+    contains(&example.lockstep("run", 0), "0 written");
+
+    shop.sql("UPDATE customers SET phone = '+1 202 555' WHERE email = 'grace@example.com'");
+    crm.psql("UPDATE contacts SET credit_limit = 900 WHERE lower(email) = 'ada@example.com'");
+    example.lockstep("run", 0);
+    assert_eq!(crm.psql("SELECT phone FROM contacts WHERE email = 'grace@example.com'"), "+1 202 555");
+    assert_eq!(shop.sql("SELECT credit FROM customers WHERE email = 'ada@example.com'").trim(), "900.00");
 }
 
 #[test]

@@ -15,6 +15,8 @@ const CALLS: usize = 1_000;
 const GROWTH_BYTES_MAX: usize = 384 << 10;
 /// Fewer calls than a thousand are allowed less, but memory grows by pages of this size.
 const GROWTH_BYTES_MIN: usize = 128 << 10;
+/// What a page may cost a transform in Python: several times what it holds, and no more.
+const PYTHON_BYTES_MAX: usize = 128 << 10;
 /// A system that takes longer for its thousand calls is asked less often.
 const PATIENCE: Duration = Duration::from_secs(4);
 const WARM_PATIENCE: Duration = Duration::from_secs(2);
@@ -75,13 +77,28 @@ impl<'a> Meter<'a> {
         goes_on
     }
 
+    /// Of Python nobody can ask that: its runtime does not free what a call is handed.
+    fn judge_transform(&self) -> Verdict {
+        match (self.judge(), self.lab.binary()?.report.has_python) {
+            (Err(Stop::Fails(reason)), true) if self.grown() <= PYTHON_BYTES_MAX * self.calls => skips(format!(
+                "{reason}; Python does not free what a call is handed, and the host replaces it at half its limit"
+            )),
+            (verdict, _) => verdict,
+        }
+    }
+
+    fn grown(&self) -> usize {
+        let warm = self.warm.map_or(0, |(_, bytes)| bytes);
+        self.connector.memory_peak_bytes().saturating_sub(warm)
+    }
+
     fn judge(&self) -> Verdict {
         let (warm_calls, warm_bytes) = self.warm.unwrap_or((self.calls, 0));
         let calls = self.calls - warm_calls;
         if calls < CALLS_MIN {
             return skips(format!("{} {} took {:.1} s", self.calls, self.what, self.spent().as_secs_f64()));
         }
-        let grown = self.connector.memory_peak_bytes().saturating_sub(warm_bytes);
+        let grown = self.grown();
         let allowed = (GROWTH_BYTES_MAX / (CALLS - WARM_CALLS) * calls).max(GROWTH_BYTES_MIN);
         holds(grown <= allowed, || {
             format!("{calls} {} made it grow by {} kB, from {} kB", self.what, grown >> 10, warm_bytes >> 10)
@@ -124,5 +141,5 @@ async fn transform(lab: &Lab) -> Verdict {
     while meter.goes_on() {
         lab.answered(transformer.apply(&page).await)?;
     }
-    meter.judge()
+    meter.judge_transform()
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use wasmparser::{Encoding, Parser, Payload};
+use wasmparser::{Encoding, Instance, Parser, Payload};
 
 use super::engine::sockets;
 use super::limits::Limits;
@@ -12,6 +12,9 @@ pub(super) const MANIFEST_SECTION: &str = "lockstep:manifest";
 /// The package of the contract in this version of the host.
 const CONTRACT: &str = "lockstep:plugin/";
 const CONTRACT_VERSION: &str = "@0.1.";
+
+/// How the library is called that Python's interpreter is in: `libpython3.14.so`.
+const PYTHON: &str = "libpython";
 
 /// Interfaces that give nothing away: standard streams, coarse clocks, random numbers, a file system without a single folder.
 const HARMLESS: &[&str] = &[
@@ -57,6 +60,8 @@ pub struct BinaryReport {
     pub exports: Vec<String>,
     pub bytes: usize,
     pub functions: u32,
+    /// Whether Python's interpreter is one of its parts.
+    pub has_python: bool,
 }
 
 /// What is wrong with a binary.
@@ -88,6 +93,7 @@ impl BinaryReport {
             exports: reading.exports.into_iter().collect(),
             bytes: bytes.len(),
             functions: reading.functions,
+            has_python: reading.has_python,
         })
     }
 
@@ -202,12 +208,13 @@ struct Reading<'a> {
     manifest: Option<String>,
     imports: BTreeSet<String>,
     exports: BTreeSet<String>,
+    has_python: bool,
 }
 
 impl<'a> Reading<'a> {
     fn new(limits: &'a Limits) -> Self {
         let (imports, exports) = (BTreeSet::new(), BTreeSet::new());
-        Self { limits, depth: 0, parts: 0, functions: 0, manifest: None, imports, exports }
+        Self { limits, depth: 0, parts: 0, functions: 0, manifest: None, imports, exports, has_python: false }
     }
 
     fn payload(&mut self, payload: Payload<'_>) -> Result<(), BinaryFault> {
@@ -222,7 +229,12 @@ impl<'a> Reading<'a> {
                 self.count_part(1)?;
             }
             Payload::End(_) => self.depth = self.depth.saturating_sub(1),
-            Payload::InstanceSection(section) => self.count_part(section.count())?,
+            Payload::InstanceSection(section) => {
+                self.count_part(section.count())?;
+                for instance in section {
+                    self.has_python |= is_linked_with(&instance.map_err(damaged)?, PYTHON);
+                }
+            }
             Payload::ComponentInstanceSection(section) => self.count_part(section.count())?,
             Payload::CodeSectionStart { count, .. } => self.count_functions(count)?,
             Payload::CodeSectionEntry(body) => self.check_function(body.range().len())?,
@@ -271,6 +283,14 @@ impl<'a> Reading<'a> {
     }
 }
 
+/// Whether a module is given what a library has whose name begins like this.
+fn is_linked_with(instance: &Instance<'_>, library: &str) -> bool {
+    match instance {
+        Instance::Instantiate { args, .. } => args.iter().any(|arg| arg.name.starts_with(library)),
+        Instance::FromExports(_) => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -302,6 +322,7 @@ mod tests {
             exports: Vec::new(),
             bytes: 0,
             functions: 0,
+            has_python: false,
         };
         for denied in [
             "wasi:sockets/tcp@0.3.0",
@@ -327,6 +348,7 @@ mod tests {
             exports: Vec::new(),
             bytes: 0,
             functions: 0,
+            has_python: false,
         };
         let sentence = report.authority().sentence();
         assert!(

@@ -43,16 +43,22 @@ pub(super) fn resist(canon: &mut Canon, value: &Value, now: i64) {
     canon.resisted_at = now;
 }
 
-/// Whoever may decide has decided: what went back and forth before is over. Answers whether any of it was left alone.
+/// Whether a group is left alone.
+pub(super) fn is_quarantined(state: &RecordState, members: &[usize]) -> bool {
+    members.iter().any(|field| state.canon.get(*field).is_some_and(|canon| canon.quarantined))
+}
+
+/// Whoever may decide has decided: what went back and forth before is over. Answers whether the group was left alone.
 pub(super) fn forgive(state: &mut RecordState, members: &[usize]) -> bool {
-    let mut was_left_alone = false;
-    for canon in members.iter().filter_map(|field| state.canon.get(*field)) {
-        was_left_alone |= canon.quarantined;
+    if !is_quarantined(state, members) {
+        return false;
     }
-    for field in members.iter().filter(|_| was_left_alone) {
-        state.canon.get_mut(*field).into_iter().for_each(|canon| (canon.quarantined, canon.flips) = (false, 0));
+    for field in members {
+        if let Some(canon) = state.canon.get_mut(*field) {
+            (canon.quarantined, canon.flips) = (false, 0);
+        }
     }
-    was_left_alone
+    true
 }
 
 /// Puts the value that is about to be replaced among those that may come back.

@@ -165,8 +165,7 @@ pub fn merge_group(
         return Merged::Agreed { settled: false };
     }
     let is_owner = is_owners(definition, endpoint, rules);
-    let is_quarantined = |field: &usize| state.canon.get(*field).is_some_and(|canon| canon.quarantined);
-    if !is_owner && definition.fields.iter().any(is_quarantined) {
+    if !is_owner && breaker::is_quarantined(state, &definition.fields) {
         see(state, endpoint, &fields);
         let why = Why::new(Verdict::Quarantined, dispute);
         return Merged::Decided { why, settled: false };

@@ -170,7 +170,7 @@ impl Work<'_> {
         }
         let key = self.write_letter_key(endpoint, record);
         self.open_letters.insert(key);
-        unit.letters.push(NewDeadLetter {
+        let letter = NewDeadLetter {
             stage: Stage::Write,
             key,
             key_text,
@@ -179,9 +179,9 @@ impl Work<'_> {
             raw: None,
             cause: letters::cause(failure),
             plugin: Some(end.plugin.clone()),
-        });
-        self.letters += 1;
-        self.counters.rejected += 1;
+        };
+        self.count_letters(std::slice::from_ref(&letter));
+        unit.letters.push(letter);
     }
 
     /// Under which key a write that was refused is a dead letter.

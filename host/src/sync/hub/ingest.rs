@@ -145,9 +145,8 @@ impl Work<'_> {
             self.ask_resolver(decided.asked, &mut answers).await?;
         };
         let mut unit = decided.unit;
-        self.letters += (letters.len() + unit.letters.len()) as u64;
-        self.counters.rejected += (letters.len() + unit.letters.len()) as u64;
         unit.letters.extend(letters);
+        self.count_letters(&unit.letters);
         unit.written_keys = self.written_keys(endpoint, rows)?;
         if unit.is_empty() {
             self.put_back(unit);
@@ -162,7 +161,7 @@ impl Work<'_> {
 
     fn check_letters(&self) -> Result<(), SyncError> {
         let max = self.hub.def.dead_letters_max;
-        if self.letters <= max {
+        if self.letters.len() as u64 <= max {
             return Ok(());
         }
         Err(SyncError::DeadLettersFull { sync: self.name().to_owned(), max, last: "see the list".to_owned() })

@@ -45,6 +45,12 @@ enum Origin {
 }
 
 impl Work<'_> {
+    /// Counts dead letters of this run: a record that is refused twice is one.
+    pub fn count_letters(&mut self, letters: &[NewDeadLetter]) {
+        let new = letters.iter().filter(|letter| self.letters.insert(letter.key)).count();
+        self.counters.rejected += new as u64;
+    }
+
     /// Tries letters again, and delivers what is due then.
     pub async fn retry(&mut self, letters: &[DeadLetter], held: &mut Vec<HeldDeletes>) -> Result<(), SyncError> {
         self.run.observer.phase("looking again");

@@ -1,6 +1,6 @@
 //! A run in progress: who we are to the store, what is touched, and how it becomes durable.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -47,24 +47,24 @@ pub(super) struct Work<'a> {
     /// How far endpoints have come without anything else to make durable, and when anything was last.
     unsaved: Vec<EndpointUpdate>,
     saved_at: DateTime<Utc>,
-    /// Dead letters of this run.
-    pub letters: u64,
+    /// Keys of this run's dead letters.
+    pub letters: HashSet<KeyDigest>,
     /// Deletes this run has let pass, by endpoint.
     pub deleted: HashMap<usize, u64>,
     /// Deletes that wait for approval.
     pub held: Vec<crate::sync::report::HeldDeletes>,
     /// Keys with an open dead letter.
-    pub open_letters: std::collections::HashSet<KeyDigest>,
+    pub open_letters: HashSet<KeyDigest>,
     /// What a person was asked about remote records that may be several of ours, by its subject.
     pub questions: HashMap<String, Conflict>,
     /// Records about which a person was asked something.
-    pub disputed: std::collections::HashSet<RecordId>,
+    pub disputed: HashSet<RecordId>,
     /// Endpoints that could not be asked or written in this run.
     pub failed: std::collections::BTreeSet<usize>,
     /// Endpoints of which this run has seen every record.
-    pub enumerated: std::collections::HashSet<usize>,
+    pub enumerated: HashSet<usize>,
     /// Records whose deletion was approved in this run, wherever it is carried out.
-    pub approved: std::collections::HashSet<RecordId>,
+    pub approved: HashSet<RecordId>,
     /// Records as they were last made durable.
     pub warm: Warm,
     /// Readings that have begun before their turn.
@@ -95,15 +95,15 @@ impl<'a> Work<'a> {
             is_pinned,
             unsaved: Vec::new(),
             saved_at: run.world.clock.now(),
-            letters: 0,
+            letters: HashSet::new(),
             deleted: HashMap::new(),
             held: Vec::new(),
-            open_letters: std::collections::HashSet::new(),
+            open_letters: HashSet::new(),
             questions: HashMap::new(),
-            disputed: std::collections::HashSet::new(),
+            disputed: HashSet::new(),
             failed,
-            enumerated: std::collections::HashSet::new(),
-            approved: std::collections::HashSet::new(),
+            enumerated: HashSet::new(),
+            approved: HashSet::new(),
             warm: Warm::default(),
             ahead: HashMap::new(),
             listings: HashMap::new(),

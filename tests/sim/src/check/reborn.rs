@@ -20,8 +20,8 @@ pub fn reborn_fairly(core: &mut Core, process: u32, system: usize, after: &Value
     // Of what was deleted since it began to read a run has not heard.
     let began = core.ledger.began.get((process as usize).saturating_sub(1)).copied().unwrap_or(core.now);
     let is_told = |change: &&Change| change.at + core.plan.systems[change.system].lag < began;
-    let deletes = changes.iter().filter(|change| is_delete_of(core, change, class)).filter(is_told);
-    let Some(deletion) = deletes.last() else { return };
+    let mut deletes = changes.iter().filter(|change| is_delete_of(core, change, class)).filter(is_told);
+    let Some(deletion) = deletes.next_back() else { return };
     if core.is_forgotten(deletion.at) || core.may_be_out(system, class) || points_to_forgotten(core, class) {
         return;
     }
@@ -46,7 +46,7 @@ fn points_to_forgotten(core: &Core, class: usize) -> bool {
     };
     let mut copies = (0..core.systems.len()).flat_map(|at| core.systems[at].live().map(move |copy| (at, copy)));
     copies.any(|(at, (_, copy))| {
-        core.ledger.class(copy) == class && core.target(at, &copy[boss]).is_some_and(|target| is_forgotten(target))
+        core.ledger.class(copy) == class && core.target(at, &copy[boss]).is_some_and(is_forgotten)
     })
 }
 
