@@ -28,11 +28,13 @@ mod tests;
 
 pub use answer::{Answer, Shows};
 pub use apply::{Deletion, Event, EventKind, Facts, apply};
+pub use breaker::forgive;
 pub use codec::{decode, encode};
 pub use forget::is_forgettable;
+pub use held::set_by_person;
 use identity::is_like;
 pub use identity::{MatchDigest, Normaliser, match_digest, normalise, similarity};
-pub use merge::{FieldChange, Verdict, Why, set_by_person};
+pub use merge::{FieldChange, Verdict, Why};
 pub use owed::{Owed, Segment, disagrees, owed};
 pub use policy::{Dispute, Policy, Ruling};
 pub use revive::revive;

@@ -49,7 +49,7 @@ pub(super) fn is_quarantined(state: &RecordState, members: &[usize]) -> bool {
 }
 
 /// Whoever may decide has decided: what went back and forth before is over. Answers whether the group was left alone.
-pub(super) fn forgive(state: &mut RecordState, members: &[usize]) -> bool {
+pub fn forgive(state: &mut RecordState, members: &[usize]) -> bool {
     if !is_quarantined(state, members) {
         return false;
     }

@@ -1,6 +1,7 @@
-//! Fields that wait for a person.
+//! Fields that wait for a person, and what the person says.
 
-use super::RecordState;
+use super::{FieldChange, RecordState, Source, breaker};
+use crate::record::Value;
 
 /// Answers whether somebody had to decide about these fields.
 pub(super) fn release(state: &mut RecordState, endpoint: usize, members: &[usize]) -> bool {
@@ -31,4 +32,29 @@ pub(super) fn is_held(state: &RecordState, members: &[usize]) -> bool {
 /// Whether somebody has to decide about what this endpoint shows of them.
 pub(super) fn holds(state: &RecordState, endpoint: usize, members: &[usize]) -> bool {
     state.side(endpoint).is_some_and(|side| members.iter().any(|field| side.is_held(*field)))
+}
+
+/// Somebody sets agreed values by hand, or takes a run back.
+pub fn set_by_person(state: &mut RecordState, values: &[(usize, Value)], now: i64, lineage: i64) -> Vec<FieldChange> {
+    let mut changes = Vec::new();
+    for (field, value) in values {
+        let Some(canon) = state.canon.get_mut(*field) else { continue };
+        breaker::remember(canon);
+        let before = canon.value.replace(value.clone());
+        canon.source = Source::Person;
+        canon.at = Some(now);
+        canon.lineage = lineage;
+        canon.changed_at = if before.is_some() { now } else { 0 };
+        (canon.quarantined, canon.flips) = (false, 0);
+        for side in &mut state.sides {
+            side.held.retain(|held| held != field);
+        }
+        if before.as_ref() != Some(value) {
+            changes.push(FieldChange { field: *field, before, after: Some(value.clone()) });
+        }
+    }
+    if !changes.is_empty() {
+        state.version += 1;
+    }
+    changes
 }

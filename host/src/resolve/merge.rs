@@ -196,13 +196,27 @@ pub fn merge_group(
             Some(ruling) => (verdict_of(&ruling), ruling),
         },
     };
-    let is_open = verdict.0 == Verdict::Held;
-    let mut released = !is_open && release(state, endpoint, &definition.fields);
-    let why = carry_out(state, definition, &fields, statement, dispute, verdict, rules);
-    released |= release_agreeing(state, &definition.fields, is_open.then_some(endpoint));
+    conclude(state, definition, &fields, statement, dispute, verdict, rules)
+}
+
+/// Carries a decision out, and ends what waited for it.
+fn conclude(
+    state: &mut RecordState,
+    group: &Group,
+    fields: &[(usize, Value)],
+    statement: &Statement<'_>,
+    dispute: Dispute,
+    (verdict, ruling): (Verdict, Ruling),
+    rules: &Rules,
+) -> Merged {
+    let (endpoint, members) = (statement.endpoint, &group.fields);
+    let is_open = verdict == Verdict::Held;
+    let mut released = !is_open && release(state, endpoint, members);
+    let why = carry_out(state, group, fields, statement, dispute, (verdict, ruling), rules);
+    released |= release_agreeing(state, members, is_open.then_some(endpoint));
     // An owner's word settles what others insist on, as a person's would.
-    released |= is_owner && breaker::forgive(state, &definition.fields);
-    Merged::Decided { why, settled: released && !is_held(state, &definition.fields) }
+    released |= is_owners(group, endpoint, rules) && breaker::forgive(state, members);
+    Merged::Decided { why, settled: released && !is_held(state, members) }
 }
 
 /// What has no say, because it was lost and not emptied, or because another owns it. Gives the dispute back if there is nothing of
@@ -471,29 +485,4 @@ fn see(state: &mut RecordState, endpoint: usize, fields: &[(usize, Value)]) {
         side.fences.retain(|fence| fence.field != *field || fence.before != *value);
         side.set_shadow(*field, Shadow::Value(value.clone()));
     }
-}
-
-/// Somebody sets agreed values by hand, or takes a run back.
-pub fn set_by_person(state: &mut RecordState, values: &[(usize, Value)], now: i64, lineage: i64) -> Vec<FieldChange> {
-    let mut changes = Vec::new();
-    for (field, value) in values {
-        let Some(canon) = state.canon.get_mut(*field) else { continue };
-        breaker::remember(canon);
-        let before = canon.value.replace(value.clone());
-        canon.source = Source::Person;
-        canon.at = Some(now);
-        canon.lineage = lineage;
-        canon.changed_at = if before.is_some() { now } else { 0 };
-        (canon.quarantined, canon.flips) = (false, 0);
-        for side in &mut state.sides {
-            side.held.retain(|held| held != field);
-        }
-        if before.as_ref() != Some(value) {
-            changes.push(FieldChange { field: *field, before, after: Some(value.clone()) });
-        }
-    }
-    if !changes.is_empty() {
-        state.version += 1;
-    }
-    changes
 }

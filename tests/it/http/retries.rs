@@ -45,6 +45,17 @@ async fn what_can_be_done_twice_is_repeated_and_nothing_else() {
     }
 }
 
+/// The first attempt may have been carried out, whatever became of the others.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_repeated_in_vain_may_have_been_done() {
+    let server = Server::start(|number, _| if number == 0 { Answer::Cut } else { Answer::status(429) });
+    let connector = connect(&Lab::new(""), &server);
+    for (method, outcome) in [("PUT", Some("unknown")), ("GET", None)] {
+        let answer = ask(&connector, method, "/x").await;
+        assert_eq!((answer.status, answer.property("outcome")), (0, outcome), "{method}: {answer:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plugin_may_know_better_than_the_method() {
     for (method, idempotent, requests) in [("POST", "true", 2), ("PUT", "false", 1)] {

@@ -134,8 +134,8 @@ fn counters_add_up_and_sets_are_united() {
     lab.rests();
 }
 
-#[test]
-fn fields_of_a_group_are_decided_together() {
+/// Two systems with places, whose fields `zip` and `city` move together.
+fn places() -> Lab {
     let text = "[sync.place]\nmode = \"hub\"\nmatch = [\"code\"]\nendpoints.a = { stream = \"place\" }\n\
         endpoints.b = { stream = \"place\" }\n[sync.place.fields]\ncode = { a = \"code\", b = \"code\" }\n\
         zip = { a = \"zip\", b = \"zip\", group = \"address\", conflict = [\"b\", \"a\"] }\n\
@@ -145,6 +145,12 @@ fn fields_of_a_group_are_decided_together() {
         lab.sql(system, "create table place (id integer primary key, code text, zip text, city text)");
     }
     lab.sql("a", "insert into place values (1, 'p', '10115', 'Berlin')");
+    lab
+}
+
+#[test]
+fn fields_of_a_group_are_decided_together() {
+    let lab = places();
     lab.sync(0);
     lab.sql("a", "update place set zip = '20095', city = 'Hamburg'");
     lab.sql("b", "update place set zip = '10117'");
@@ -152,5 +158,31 @@ fn fields_of_a_group_are_decided_together() {
     for system in ["a", "b"] {
         assert_eq!(lab.sql(system, "select zip, city from place"), "10117|Berlin");
     }
+    lab.rests();
+}
+
+/// Two programs insist on a zip each: what is in its group is left alone with it, and no longer than until a person decides.
+#[test]
+fn a_group_that_goes_back_and_forth_is_left_alone_as_one() {
+    let lab = places();
+    lab.sync(0);
+    for zip in ["1", "2", "1", "2", "1", "2", "1", "2"] {
+        lab.sql(if zip == "1" { "a" } else { "b" }, &format!("update place set zip = '{zip}'"));
+        lab.run(&["run"]);
+    }
+    assert_eq!(lab.conflict().0, "oscillation");
+    lab.sql("a", "update place set city = 'Bonn'");
+    lab.run(&["run"]);
+    assert_eq!(lab.sql("b", "select city from place"), "Berlin");
+    let conflicts = lab.run(&["conflicts", "list", "--json"]).json();
+    let id = conflicts["result"]["conflicts"][0]["id"].to_string();
+    lab.run(&["conflicts", "resolve", &id, "--set", "zip=3"]);
+    lab.sync(0);
+    for system in ["a", "b"] {
+        assert_eq!(lab.sql(system, "select zip, city from place"), "3|Berlin", "{system}");
+    }
+    lab.sql("a", "update place set city = 'Bonn'");
+    lab.sync(0);
+    assert_eq!(lab.sql("b", "select zip, city from place"), "3|Bonn");
     lab.rests();
 }

@@ -70,6 +70,15 @@ impl<'a> Book<'a> {
         self.entity.iter().position(|known| known.name == field)
     }
 
+    /// Fields that are in a group with one of these, and these.
+    pub(super) fn with_groups(&self, fields: &[usize]) -> Vec<usize> {
+        let group = |at: usize| self.def.field(&self.entity.get(at)?.name)?.group.as_ref();
+        let moves_along = |at: &usize| {
+            fields.contains(at) || fields.iter().any(|of| group(*of).is_some() && group(*of) == group(*at))
+        };
+        (0..self.entity.len()).filter(moves_along).collect()
+    }
+
     /// A remote id for people.
     pub fn remote_text(&self, remote: &[u8]) -> String {
         let plain = |value: &Value| match value {

@@ -15,7 +15,9 @@ use crate::error::Explain as _;
 use crate::lineage::{Entry, EntryKind, Item};
 use crate::project::HubDef;
 use crate::record::Value;
-use crate::resolve::{FieldChange, Life, Link, RecordState, Source, encode, match_digest, revive, set_by_person};
+use crate::resolve::{
+    FieldChange, Life, Link, RecordState, Source, encode, forgive, match_digest, revive, set_by_person,
+};
 use crate::store::{
     Conflict, ConflictChange, ConflictId, ConflictKind, ConflictState, Counters, EndpointId, EventChange, HubCommit,
     HubStore, IntentRow, IntentState, LineageEntry, LineageId, MatchKey, MatchKeyChange, NewLineage, NewRun, Outcome,
@@ -176,6 +178,8 @@ impl<'a> Decision<'a> {
     ) {
         let before = state.clone();
         let changes = set_by_person(state, values, self.now.timestamp_micros(), self.next_lineage);
+        let fields: Vec<usize> = values.iter().map(|(field, _)| *field).collect();
+        forgive(state, &self.book.with_groups(&fields));
         let items = changes.into_iter().map(item).collect();
         self.keep(record, &before, state, kind, items, note);
     }

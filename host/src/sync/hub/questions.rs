@@ -53,7 +53,7 @@ impl Work<'_> {
         facts: &Facts,
         unit: &mut Unit,
     ) -> Result<(), SyncError> {
-        if !self.disputed.contains(&record) && !unit.asks {
+        if !self.disputed.contains(&record) && !unit.asked.contains(&record) {
             return Ok(());
         }
         let state = unit.peek(record).map(|touched| &touched.state);
@@ -89,7 +89,7 @@ impl Work<'_> {
         unit: &mut Unit,
         is_over: impl Fn(&NewConflict) -> bool,
     ) -> Result<(), SyncError> {
-        if unit.asks {
+        if unit.asked.contains(&record) {
             unit.drop_asked(|new| new.record == record && is_over(new));
         }
         for open in self.open_conflicts(record)? {
@@ -258,9 +258,11 @@ impl Work<'_> {
 
     /// The remote record is known, gone or another: nobody has to answer any more what was asked about it.
     pub fn close_question(&self, endpoint: usize, remote: &[u8], unit: &mut Unit) {
-        if unit.asks {
+        if !unit.questions.is_empty() {
             let subject = self.letter_text(endpoint, remote);
-            unit.drop_asked(|new| is_question(new.kind) && new.subject == subject);
+            if unit.questions.remove(&subject) {
+                unit.drop_asked(|new| is_question(new.kind) && new.subject == subject);
+            }
         }
         let Some(Conflict { id, .. }) = self.asked_about(endpoint, remote) else { return };
         if !closed(unit).any(|closed| closed == *id) {
@@ -270,7 +272,7 @@ impl Work<'_> {
 }
 
 /// Whether it is about which record a remote one is.
-fn is_question(kind: ConflictKind) -> bool {
+pub(super) fn is_question(kind: ConflictKind) -> bool {
     matches!(kind, ConflictKind::Match | ConflictKind::Duplicate)
 }
 

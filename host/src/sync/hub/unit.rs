@@ -1,10 +1,11 @@
 //! What is decided about together, until it is durable.
 
 use std::collections::hash_map::Entry as Place;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::by_record::{ByCopy, ByRecord};
 use super::identify::Matched;
+use super::questions::is_question;
 use crate::resolve::RecordState;
 use crate::store::{
     ConflictChange, ConflictState, EndpointId, EndpointUpdate, EventChange, IntentRow, KeyDigest, MatchKey,
@@ -24,8 +25,10 @@ pub(super) struct Unit {
     pub keys: HashMap<MatchKey, Vec<RecordId>>,
     pub events: Vec<EventChange>,
     pub conflicts: Vec<ConflictChange>,
-    /// Whether any of them asks a person.
-    pub asks: bool,
+    /// Records about which it asks a person.
+    pub asked: HashSet<RecordId>,
+    /// Remote records of which it asks which record they are, as conflicts name them.
+    pub questions: HashSet<String>,
     pub endpoints: Vec<EndpointUpdate>,
     pub letters: Vec<NewDeadLetter>,
     pub written_keys: Vec<KeyDigest>,
@@ -96,7 +99,12 @@ impl Unit {
 
     /// Notes a conflict, which a person may be asked about.
     pub fn put_conflict(&mut self, conflict: NewConflict) {
-        self.asks |= conflict.state == ConflictState::Open;
+        if conflict.state == ConflictState::Open {
+            self.asked.insert(conflict.record);
+            if is_question(conflict.kind) {
+                self.questions.insert(conflict.subject.clone());
+            }
+        }
         self.conflicts.push(ConflictChange::Put(conflict));
     }
 

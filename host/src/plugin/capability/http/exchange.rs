@@ -1,7 +1,7 @@
 //! One request to its end: admitted, given credentials, sent, and repeated where that can do no harm.
 //!
-//! A request may be repeated if it is idempotent, if it surely was not sent, or if the answer says that it was turned away. Everything
-//! else that got no sensible answer has an unknown outcome, and says so.
+//! A request may be repeated if it is idempotent, if it surely was not sent, or if the answer says that it was turned away. What may
+//! have changed something and got no sensible answer, the first time or any other, has an unknown outcome, and says so.
 
 use std::time::Duration;
 
@@ -93,10 +93,11 @@ impl Inner {
     pub(super) async fn exchange(&self, prepared: &Prepared, call: &Call<'_>) -> Result<Response, Failure> {
         let clock = &self.world.clock;
         let deadline = clock.elapsed() + call.patience();
-        let (mut attempt, mut may_renew) = (1, true);
+        let (mut attempt, mut may_renew, mut is_doubtful) = (1, true, false);
         self.budget.earn_repeat();
         loop {
-            let trouble = match self.attempt(prepared, may_renew, deadline, call).await? {
+            let progress = self.attempt(prepared, may_renew, deadline, call).await;
+            let trouble = match progress.map_err(|failure| told(failure, is_doubtful, prepared))? {
                 Progress::Answered(response) => return Ok(response),
                 Progress::Renewed => {
                     may_renew = false;
@@ -104,10 +105,11 @@ impl Inner {
                 }
                 Progress::InTrouble(trouble) => trouble,
             };
+            is_doubtful |= trouble.fate == Fate::Unknown;
             let left = deadline.saturating_sub(clock.elapsed());
             match judge(&trouble, prepared.is_idempotent, attempt, self.world.random.next_u64(), left) {
                 Verdict::RepeatAfter(wait) if self.budget.spend_repeat() => clock.sleep(wait).await,
-                _ => return Err(self.scrubbed(ending(trouble, prepared))),
+                _ => return Err(self.scrubbed(ending(trouble, is_doubtful, prepared))),
             }
             attempt += 1;
         }
@@ -291,21 +293,31 @@ fn sensible(response: Response, advice: &Advice, url: &Url) -> Progress {
 }
 
 /// What the plugin is told when a request is given up.
-fn ending(trouble: Trouble, prepared: &Prepared) -> Failure {
-    let Trouble { mut failure, fate, wait } = trouble;
+fn ending(trouble: Trouble, is_doubtful: bool, prepared: &Prepared) -> Failure {
+    let Trouble { mut failure, wait, .. } = trouble;
     failure.retry_after = wait.filter(|wait| !wait.is_zero());
-    if fate != Fate::Unknown || prepared.is_idempotent {
-        return failure;
-    }
-    unknown_outcome(failure, prepared.method.as_str())
+    told(failure, is_doubtful, prepared)
 }
 
-/// What a plugin is told of a request of which nobody knows whether it was carried out.
+/// A failure, with whether nobody knows what came of the request. What only looks changes nothing in any case.
+fn told(failure: Failure, is_doubtful: bool, prepared: &Prepared) -> Failure {
+    match is_doubtful && !prepared.method.is_safe() {
+        false => failure,
+        true if prepared.is_idempotent => doubtful(failure),
+        true => unknown_outcome(failure, prepared.method.as_str()),
+    }
+}
+
+/// What a plugin is told of a request of which nobody knows whether it was carried out, and that must not be made twice.
 pub fn unknown_outcome(mut failure: Failure, method: &str) -> Failure {
-    // `Transient` is what a hub looks up before it writes again.
-    failure.kind = FailureKind::Transient;
     failure.code = &codes::HTTP_UNKNOWN;
     failure.message = format!("{}; whether the {method} was carried out is not known", failure.message);
+    doubtful(failure)
+}
+
+/// `Transient` is what a hub looks up before it writes again.
+fn doubtful(mut failure: Failure) -> Failure {
+    failure.kind = FailureKind::Transient;
     failure.with("outcome", "unknown")
 }
 
@@ -341,10 +353,10 @@ mod tests {
 
     #[test]
     fn an_unknown_outcome_says_so_and_a_known_one_does_not() {
-        let ended = |fate, is_idempotent| {
+        let ended = |method: Method, fate: Fate, is_idempotent| {
             let url = Url::parse("https://a/x").unwrap();
             let prepared = Prepared {
-                method: Method::POST,
+                method,
                 url,
                 headers: HeaderMap::new(),
                 body: None,
@@ -353,14 +365,18 @@ mod tests {
                 security: None,
                 rate_headers: RateHeaders::default(),
             };
-            ending(trouble(fate, Some(Duration::ZERO)), &prepared)
+            ending(trouble(fate, Some(Duration::ZERO)), fate == Fate::Unknown, &prepared)
         };
-        let unknown = ended(Fate::Unknown, false);
+        let unknown = ended(Method::POST, Fate::Unknown, false);
         assert_eq!((unknown.code.id, unknown.kind), ("LS0516", FailureKind::Transient));
         assert_eq!(unknown.properties.get("outcome"), Some("unknown"));
         assert_eq!(unknown.retry_after, None);
-        for known in [ended(Fate::Unknown, true), ended(Fate::TurnedAway, false)] {
-            assert_eq!((known.code.id, known.properties.get("outcome")), ("LS0507", None));
+        for (failure, outcome) in [
+            (ended(Method::PUT, Fate::Unknown, true), Some("unknown")),
+            (ended(Method::GET, Fate::Unknown, true), None),
+            (ended(Method::POST, Fate::TurnedAway, false), None),
+        ] {
+            assert_eq!((failure.code.id, failure.properties.get("outcome")), ("LS0507", outcome));
         }
     }
 
