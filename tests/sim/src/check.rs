@@ -331,6 +331,7 @@ pub fn after_decision(core: &mut Core, view: &View, decided: &Decided) {
         let class = core.ledger.class_of(&serial);
         core.hand_decided.push(class);
         core.parted.extend(parts.then_some(class));
+        termination::begin_anew(core, class);
     }
 }
 

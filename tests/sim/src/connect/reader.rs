@@ -201,7 +201,13 @@ impl PageReader {
             shown.push(again);
             marks.push(Mark::Duplicate);
         }
-        if profile.duplicates && !self.is_full && !profile.partial && chance.permille(200) && !is_calm {
+        if profile.duplicates
+            && !self.is_full
+            && !self.from_the_beginning
+            && !profile.partial
+            && chance.permille(200)
+            && !is_calm
+        {
             let at = chance.index(shown.len().max(1));
             if let Some(earlier) = shown.get(at).and_then(|shown| table.earlier(shown, self.behind)) {
                 shown.insert(at, earlier);
