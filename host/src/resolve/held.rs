@@ -45,7 +45,7 @@ pub fn set_by_person(state: &mut RecordState, values: &[(usize, Value)], now: i6
         canon.at = Some(now);
         canon.lineage = lineage;
         canon.changed_at = if before.is_some() { now } else { 0 };
-        (canon.quarantined, canon.flips) = (false, 0);
+        canon.flips = 0;
         for side in &mut state.sides {
             side.held.retain(|held| held != field);
         }

@@ -196,27 +196,19 @@ pub fn merge_group(
             Some(ruling) => (verdict_of(&ruling), ruling),
         },
     };
-    conclude(state, definition, &fields, statement, dispute, verdict, rules)
+    let is_open = verdict.0 == Verdict::Held;
+    let why = carry_out(state, definition, &fields, statement, dispute, verdict, rules);
+    Merged::Decided { why, settled: settles(state, definition, endpoint, is_open, rules) }
 }
 
-/// Carries a decision out, and ends what waited for it.
-fn conclude(
-    state: &mut RecordState,
-    group: &Group,
-    fields: &[(usize, Value)],
-    statement: &Statement<'_>,
-    dispute: Dispute,
-    (verdict, ruling): (Verdict, Ruling),
-    rules: &Rules,
-) -> Merged {
-    let (endpoint, members) = (statement.endpoint, &group.fields);
-    let is_open = verdict == Verdict::Held;
+/// Ends what waited for a decision about a group, but for one that is open now. Answers whether anything did, and nothing does any more.
+fn settles(state: &mut RecordState, group: &Group, endpoint: usize, is_open: bool, rules: &Rules) -> bool {
+    let members = &group.fields;
     let mut released = !is_open && release(state, endpoint, members);
-    let why = carry_out(state, group, fields, statement, dispute, (verdict, ruling), rules);
     released |= release_agreeing(state, members, is_open.then_some(endpoint));
     // An owner's word settles what others insist on, as a person's would.
     released |= is_owners(group, endpoint, rules) && breaker::forgive(state, members);
-    Merged::Decided { why, settled: released && !is_held(state, members) }
+    released && !is_held(state, members)
 }
 
 /// What has no say, because it was lost and not emptied, or because another owns it. Gives the dispute back if there is nothing of

@@ -119,6 +119,6 @@ pub(super) fn fenced(
     if side.unsure_until > now {
         return Some(side.unsure_until);
     }
-    let until: Option<Vec<i64>> = changed.iter().map(|(field, _)| side.fenced_until(*field, now)).collect();
+    let until: Option<Vec<i64>> = changed.iter().map(|(field, _)| side.unsettled_until(*field, now)).collect();
     until?.into_iter().max()
 }

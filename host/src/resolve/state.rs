@@ -360,14 +360,16 @@ impl Side {
 
     /// Until when what a field shows may be from before our own write: what was there before it, or what somebody made of that
     /// and it has overwritten.
-    pub fn fenced_until(&self, field: usize, now: i64) -> Option<i64> {
-        let hits = |fence: &&Fence| fence.field == field && now < fence.until;
-        self.fences.iter().filter(hits).map(|fence| fence.until).max()
+    pub fn unsettled_until(&self, field: usize, now: i64) -> Option<i64> {
+        self.fences_of(field, now).map(|fence| fence.until).max()
     }
 
     /// Until when this value may be from before our own write; none if it is not.
     pub fn fenced(&self, field: usize, value: &Value, now: i64) -> Option<i64> {
-        let hits = |fence: &&Fence| fence.field == field && fence.before == *value && now < fence.until;
-        self.fences.iter().filter(hits).map(|fence| fence.until).max()
+        self.fences_of(field, now).filter(|fence| fence.before == *value).map(|fence| fence.until).max()
+    }
+
+    fn fences_of(&self, field: usize, now: i64) -> impl Iterator<Item = &Fence> {
+        self.fences.iter().filter(move |fence| fence.field == field && now < fence.until)
     }
 }

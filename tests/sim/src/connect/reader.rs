@@ -126,7 +126,8 @@ impl PageReader {
             && std::mem::take(&mut table.is_blank)
             && table.live().filter(|(_, values)| is_inside(values)).count() > 1;
         let from_the_beginning = cursor.is_none();
-        let (conn, horizon) = (conn.clone(), table.horizon(core.now));
+        let horizon = if is_full { i64::MAX } else { table.horizon(core.now) };
+        let conn = conn.clone();
         Ok(Self {
             conn,
             request,

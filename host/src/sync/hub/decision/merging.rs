@@ -122,14 +122,9 @@ impl Decision<'_> {
             let at = def.endpoints.iter().position(|end| end.name == owner.endpoint)?;
             Some(moved.iter().any(|(known, _)| *known == at))
         };
-        let group = |name: &str| def.field(name).and_then(|field| field.group.as_ref());
-        let group_is_empty = |name: &str| {
-            let same = |other: &str| group(name).is_some() && group(other) == group(name);
-            self.book.entity.iter().enumerate().all(|(at, field)| !same(&field.name) || is_empty(at))
-        };
         let takes = |(at, name): (usize, &str)| match owner_moved(name) {
             Some(owner_moved) => owner_moved,
-            None => is_empty(at) && group_is_empty(name),
+            None => self.book.with_groups(&[at]).into_iter().all(is_empty),
         };
         let fields = self.book.entity.iter().enumerate().filter(|(at, field)| takes((*at, &field.name)));
         let value = |at: usize| from.value(at).filter(|value| into.value(at) != Some(*value)).cloned();
